@@ -1,0 +1,25 @@
+/* base/text.h: small text tools that more than one room needs: base64, UTF-8, bounded number reading. */
+#ifndef POSTERN_BASE_TEXT_H
+#define POSTERN_BASE_TEXT_H
+
+#include "base/buf.h"
+
+/* Standard padded base64 (RFC 4648 4). */
+size_t b64_size(size_t n);                                 /* encoded bytes of n */
+void b64_encode(struct buf *b, const void *bytes, size_t n);
+/* Strict: canonical, padded, no white space; false on anything else (then b is as before). */
+bool b64_decode(struct buf *b, struct span text);
+
+/* Length 1..4 of the valid UTF-8 sequence at s.p (RFC 3629: no overlong, no surrogate, at most U+10FFFF), 0 if there is none. */
+size_t utf8_step(struct span s);
+bool utf8_valid(struct span s);
+/* The largest cut <= at that does not split a sequence of the valid UTF-8 text s. */
+size_t utf8_floor(struct span s, size_t at);
+
+/* Decimal digits only, no sign, no space, at most 19 digits; false on anything else or overflow. */
+bool text_u64(struct span s, uint64_t *v);
+
+/* Edit distance with early stop: min(distance, max + 1); for "did you mean". Names up to 64 bytes; longer ones give max + 1. */
+unsigned text_distance(struct span a, struct span b, unsigned max);
+
+#endif

@@ -1,0 +1,35 @@
+/* wire/json_check.h: is this JSON, strictly? One pass, no tree, no recursion (RFC 8259, RFC 7493 I-JSON).
+ *
+ * Refused besides bad grammar: a BOM, bytes that are not valid UTF-8, escaped lone surrogates, more nesting than JSON_DEPTH_MAX, bytes
+ * after the document, an empty document. Numbers of any size and precision pass (they are forwarded, never computed with); where the
+ * gate needs an integer it asks json_int(). Duplicate names are found by json_read(). */
+#ifndef POSTERN_WIRE_JSON_CHECK_H
+#define POSTERN_WIRE_JSON_CHECK_H
+
+#include "base/span.h"
+
+enum { JSON_DEPTH_MAX = 32 };
+
+enum json_error {
+	JSON_OK,
+	JSON_EMPTY,
+	JSON_UNEXPECTED,   /* a byte the grammar does not allow here */
+	JSON_TRUNCATED,
+	JSON_NOT_UTF8,
+	JSON_CONTROL,      /* raw control byte in a string */
+	JSON_BAD_ESCAPE,
+	JSON_LONE_SURROGATE,
+	JSON_BAD_NUMBER,
+	JSON_TOO_DEEP,
+	JSON_TRAILING,     /* bytes after the document */
+	JSON_BOM,
+	JSON_TOO_MANY,     /* json_read: more tokens than the table holds */
+	JSON_DUPLICATE,    /* json_read: the same name twice in one object, after unescaping */
+	JSON_ERRORS
+};
+
+/* *where is the byte offset of the trouble. */
+enum json_error json_check(struct span text, size_t *where);
+struct span json_error_text(enum json_error e);
+
+#endif

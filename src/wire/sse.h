@@ -1,0 +1,40 @@
+/* wire/sse.h: Server-Sent Events (WHATWG HTML 9.2), as MCP uses them: `data` lines with one JSON message an event.
+ *
+ * Reader: LF, CRLF and CR end a line; several data lines are joined by LF; comments, `id`, `retry` and unknown fields are skipped; a
+ * leading BOM is skipped; an unfinished event at the end of the stream is dropped. An `event` other than "message" is skipped. */
+#ifndef POSTERN_WIRE_SSE_H
+#define POSTERN_WIRE_SSE_H
+
+#include "base/buf.h"
+
+enum sse_state {
+	SSE_MORE,    /* wants more bytes */
+	SSE_EVENT,   /* `data` holds one event; call sse_next() before feeding on */
+	SSE_LARGE    /* an event (or a line) did not fit: close */
+};
+
+struct sse_reader {
+	struct buf data;      /* the event being put together; memory given by sse_start */
+	enum sse_state state;
+	uint64_t events;      /* dispatched so far */
+	uint64_t comments;
+	uint8_t step;         /* where in the line grammar */
+	uint8_t field;        /* which field this line is */
+	uint8_t matched;
+	bool skip;            /* this event has another name */
+	bool has_data;
+	bool after_cr;
+	bool begun;
+};
+
+void sse_start(struct sse_reader *r, char *mem, size_t cap);
+/* Takes bytes, returns how many were used: all of them, or those up to the end of one event (state SSE_EVENT). */
+size_t sse_take(struct sse_reader *r, const char *in, size_t n);
+void sse_next(struct sse_reader *r);
+
+/* Appends one event that carries `json` (already checked). Line breaks between its tokens become further data lines. */
+void sse_write(struct buf *b, struct span json);
+/* How many bytes sse_write will append. */
+size_t sse_write_size(struct span json);
+
+#endif
