@@ -1,0 +1,76 @@
+/* gate/metrics.h: what is counted. One block per process in shared memory, one writer each; the desk only reads.
+ *
+ * Counters are 64-bit and only grow; gauges are set by their owner. Reading races only with single aligned 64-bit stores. */
+#ifndef POSTERN_GATE_METRICS_H
+#define POSTERN_GATE_METRICS_H
+
+#include "base/buf.h"
+
+/* METRIC(symbol, "prometheus_name{labels}", kind, "help"): lines of one name stand together, the first one's help is used. */
+#define METRICS(METRIC) \
+	METRIC(CONNECTIONS, "postern_connections_total", counter, "Client connections accepted") \
+	METRIC(CONNECTIONS_OPEN, "postern_connections_open", gauge, "Client connections open now") \
+	METRIC(REFUSED_FULL, "postern_refused_total{reason=\"full\"}", counter, "Connections or requests refused because a pool was empty") \
+	METRIC(REFUSED_SLOW, "postern_refused_total{reason=\"slow\"}", counter, "") \
+	METRIC(REFUSED_HTTP, "postern_refused_total{reason=\"http\"}", counter, "") \
+	METRIC(REFUSED_JSON, "postern_refused_total{reason=\"json\"}", counter, "") \
+	METRIC(REFUSED_MCP, "postern_refused_total{reason=\"mcp\"}", counter, "") \
+	METRIC(REQUESTS_DISCOVER, "postern_requests_total{method=\"server/discover\"}", counter, "MCP requests that passed the checks") \
+	METRIC(REQUESTS_TOOLS_LIST, "postern_requests_total{method=\"tools/list\"}", counter, "") \
+	METRIC(REQUESTS_TOOLS_CALL, "postern_requests_total{method=\"tools/call\"}", counter, "") \
+	METRIC(REQUESTS_PROMPTS_LIST, "postern_requests_total{method=\"prompts/list\"}", counter, "") \
+	METRIC(REQUESTS_PROMPTS_GET, "postern_requests_total{method=\"prompts/get\"}", counter, "") \
+	METRIC(REQUESTS_RESOURCES_LIST, "postern_requests_total{method=\"resources/list\"}", counter, "") \
+	METRIC(REQUESTS_TEMPLATES_LIST, "postern_requests_total{method=\"resources/templates/list\"}", counter, "") \
+	METRIC(REQUESTS_RESOURCES_READ, "postern_requests_total{method=\"resources/read\"}", counter, "") \
+	METRIC(REQUESTS_COMPLETE, "postern_requests_total{method=\"completion/complete\"}", counter, "") \
+	METRIC(REQUESTS_LISTEN, "postern_requests_total{method=\"subscriptions/listen\"}", counter, "") \
+	METRIC(REQUESTS_OPEN, "postern_requests_open", gauge, "MCP requests in progress now") \
+	METRIC(LISTENS_OPEN, "postern_listens_open", gauge, "subscriptions/listen streams open now") \
+	METRIC(ANSWERS_RESULT, "postern_answers_total{outcome=\"result\"}", counter, "Answers to MCP requests") \
+	METRIC(ANSWERS_ERROR, "postern_answers_total{outcome=\"error\"}", counter, "") \
+	METRIC(ANSWERS_UPSTREAM, "postern_answers_total{outcome=\"upstream_failed\"}", counter, "") \
+	METRIC(ANSWERS_CANCELLED, "postern_answers_total{outcome=\"cancelled\"}", counter, "") \
+	METRIC(UPSTREAM_CONNECTS, "postern_upstream_connects_total", counter, "Connections opened to upstreams") \
+	METRIC(UPSTREAM_OPEN, "postern_upstream_connections_open", gauge, "Connections to upstreams open now") \
+	METRIC(UPSTREAM_FAULT_CONNECT, "postern_upstream_faults_total{kind=\"connect\"}", counter, "Faults of upstreams") \
+	METRIC(UPSTREAM_FAULT_LOST, "postern_upstream_faults_total{kind=\"lost\"}", counter, "") \
+	METRIC(UPSTREAM_FAULT_LATE, "postern_upstream_faults_total{kind=\"late\"}", counter, "") \
+	METRIC(UPSTREAM_FAULT_BROKEN, "postern_upstream_faults_total{kind=\"broken\"}", counter, "") \
+	METRIC(UPSTREAM_FAULT_LARGE, "postern_upstream_faults_total{kind=\"large\"}", counter, "") \
+	METRIC(DURATION_LE_1MS, "postern_request_duration_ms_bucket{le=\"1\"}", counter, "Time from head to answer") \
+	METRIC(DURATION_LE_10MS, "postern_request_duration_ms_bucket{le=\"10\"}", counter, "") \
+	METRIC(DURATION_LE_100MS, "postern_request_duration_ms_bucket{le=\"100\"}", counter, "") \
+	METRIC(DURATION_LE_1S, "postern_request_duration_ms_bucket{le=\"1000\"}", counter, "") \
+	METRIC(DURATION_LE_10S, "postern_request_duration_ms_bucket{le=\"10000\"}", counter, "") \
+	METRIC(DURATION_INF, "postern_request_duration_ms_bucket{le=\"+Inf\"}", counter, "") \
+	METRIC(DURATION_SUM, "postern_request_duration_ms_sum", counter, "") \
+	METRIC(DURATION_COUNT, "postern_request_duration_ms_count", counter, "") \
+	METRIC(POOL_REQUESTS_PEAK, "postern_pool_peak{pool=\"requests\"}", gauge, "Most slots of a pool in use at once since start") \
+	METRIC(POOL_BUFFERS_PEAK, "postern_pool_peak{pool=\"buffers\"}", gauge, "") \
+	METRIC(POOL_LARGE_PEAK, "postern_pool_peak{pool=\"large\"}", gauge, "") \
+	METRIC(POOL_CONNECTIONS_PEAK, "postern_pool_peak{pool=\"connections\"}", gauge, "")
+
+enum metric_id {
+#define METRIC(symbol, name, kind, help) METRIC_##symbol,
+	METRICS(METRIC)
+#undef METRIC
+	METRIC_COUNT
+};
+
+struct metrics {
+	_Alignas(64) volatile uint64_t v[METRIC_COUNT];
+};
+
+static inline void metrics_add(struct metrics *m, enum metric_id id, uint64_t by) { m->v[id] += by; }
+static inline void metrics_sub(struct metrics *m, enum metric_id id, uint64_t by) { m->v[id] -= by; }
+static inline void metrics_peak(struct metrics *m, enum metric_id id, uint64_t now)
+{
+	if (now > m->v[id])
+		m->v[id] = now;
+}
+
+/* Prometheus text exposition 0.0.4: counters summed over the blocks, gauges summed, peaks the largest. */
+void metrics_write(struct buf *b, const struct metrics *const *blocks, size_t nblocks);
+
+#endif
