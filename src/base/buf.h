@@ -37,6 +37,6 @@ void buf_char(struct buf *b, char c);
 void buf_u64(struct buf *b, uint64_t v);                        /* decimal */
 void buf_i64(struct buf *b, int64_t v);                         /* decimal */
 void buf_hex(struct buf *b, const void *bytes, size_t n);       /* lower case, two digits a byte */
-void buf_u64_pad(struct buf *b, uint64_t v, size_t width);      /* decimal, right-aligned with spaces */
+void buf_u64_pad(struct buf *b, uint64_t v, size_t width);      /* decimal, right-aligned with spaces; wider numbers are not cut */
 
 #endif

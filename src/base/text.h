@@ -4,6 +4,15 @@
 
 #include "base/buf.h"
 
+/* Eight bytes as a little-endian number: words at a time, the same on every machine (compilers make it one load). */
+static inline uint64_t text_le64(const char *p)
+{
+	const unsigned char *u = (const unsigned char *)p;
+
+	return (uint64_t)u[0] | (uint64_t)u[1] << 8 | (uint64_t)u[2] << 16 | (uint64_t)u[3] << 24 | (uint64_t)u[4] << 32
+		| (uint64_t)u[5] << 40 | (uint64_t)u[6] << 48 | (uint64_t)u[7] << 56;
+}
+
 /* Standard padded base64 (RFC 4648 4). */
 size_t b64_size(size_t n);                                 /* encoded bytes of n */
 void b64_encode(struct buf *b, const void *bytes, size_t n);
@@ -13,13 +22,14 @@ bool b64_decode(struct buf *b, struct span text);
 /* Length 1..4 of the valid UTF-8 sequence at s.p (RFC 3629: no overlong, no surrogate, at most U+10FFFF), 0 if there is none. */
 size_t utf8_step(struct span s);
 bool utf8_valid(struct span s);
-/* The largest cut <= at that does not split a sequence of the valid UTF-8 text s. */
+/* The largest cut <= at (and <= s.n) that does not split a sequence of the valid UTF-8 text s. */
 size_t utf8_floor(struct span s, size_t at);
 
 /* Decimal digits only, no sign, no space, at most 19 digits; false on anything else or overflow. */
 bool text_u64(struct span s, uint64_t *v);
 
-/* Edit distance with early stop: min(distance, max + 1); for "did you mean". Names up to 64 bytes; longer ones give max + 1. */
+/* Levenshtein distance in bytes with early stop: min(distance, max + 1); for "did you mean". Names up to 64 bytes; longer ones give
+ * max + 1. A max over 64 counts as 64. */
 unsigned text_distance(struct span a, struct span b, unsigned max);
 
 #endif

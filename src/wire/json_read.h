@@ -1,15 +1,22 @@
 /* wire/json_read.h: a checked JSON text as a flat table of tokens (jsmn inside, and only here).
  *
  * Memory: the token table and the scratch for duplicate search are given once (json_table_place) and are good for one document at a
- * time: reading the next one ends the life of the last view. Token 0 is the document. A token's index is its handle; JSON_NONE (0 is the
- * root and never a member) means absent. All spans point into the text given, which must not move while the view is in use. */
+ * time: reading the next one ends the life of the last view. All spans point into the text given, which must not move while the view is in use.
+ *
+ * A token is named by a number: JSON_ROOT is the document, JSON_NONE is "there is none". Every function takes JSON_NONE and answers as
+ * for something that has nothing in it, so lookups can be chained: the `name` of absent `params` is absent, and is never looked for
+ * anywhere else. A number that this document did not hand out is a bug and ends the process. */
 #ifndef POSTERN_WIRE_JSON_READ_H
 #define POSTERN_WIRE_JSON_READ_H
 
 #include "base/buf.h"
 #include "wire/json_check.h"
 
-enum { JSON_NONE = 0 };
+enum {
+	JSON_NONE = 0,
+	JSON_ROOT = 1,
+	JSON_TEXT_MAX = 1 << 24 /* bytes of a document */
+};
 
 enum json_type { JSON_NO_TYPE, JSON_OBJECT, JSON_ARRAY, JSON_STRING, JSON_NUMBER, JSON_TRUE, JSON_FALSE, JSON_NULL };
 
