@@ -1,0 +1,183 @@
+# Postern: one static binary. `make run` builds and starts it, `make test` runs every test, `make help` lists the rest.
+#
+#   V=1             show the commands          NO_INSTALL=1   only print the Debian packages that are missing
+#   DEPS_DIR=dir    build with no network, from a directory made by `make deps-bundle`
+#
+# Third-party code is never in this tree: sbom/sources.lock names it, sbom/*.sh fetch, verify and build it into build/.
+
+VERSION := 0.1.0
+
+RUN_PACKAGES  := gcc binutils linux-libc-dev xz-utils gperf patch
+TEST_PACKAGES := $(RUN_PACKAGES) libc6-dev perl python3 jq nginx haproxy valgrind strace faketime clang \
+                 libclang-rt-dev curl procps util-linux nodejs?node>=18 npm?npm>=8
+
+# The same bytes everywhere: nothing of the builder's surroundings may reach a tool.
+export LC_ALL := C
+export TZ := UTC
+unexport CFLAGS CPPFLAGS LDFLAGS
+SHELL := /bin/sh
+UMASK := umask 022;
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell n=$$(nproc); [ $$n -le 4 ] && echo $$n || echo 4)
+endif
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
+
+# ---------------------------------------------------------------------------------------------------- what there is
+# Rooms from the bottom up; a library may use only those to the left that src/README.md allows it.
+ROOMS := $(foreach r,base os wire gate conf provider flow role cmd,$(if $(wildcard src/$(r)/*.c),$(r)))
+MAY_base     := base
+MAY_os       := os base
+MAY_wire     := wire base
+MAY_gate     := gate wire base
+MAY_conf     := conf gate wire base
+MAY_provider := provider wire os base
+MAY_flow     := flow gate wire os base
+MAY_role     := role flow provider conf gate wire os base
+MAY_cmd      := cmd $(MAY_role)
+
+UNIT_SRC  := $(sort $(wildcard tests/unit/*/*_test.c))
+FUZZ_SRC  := $(sort $(wildcard tests/fuzz/*_fuzz.c))
+UNIT_NAME := $(UNIT_SRC:tests/unit/%.c=%)
+FUZZ_NAME := $(FUZZ_SRC:tests/fuzz/%_fuzz.c=%)
+LISTS     := $(sort $(wildcard seccomp/*.list))
+GENERATED := $(if $(wildcard seccomp/gen.c),role/seccomp_table)
+
+# ------------------------------------------------------------------------------------------------------------ flags
+WARN := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+        -Wvla -Wformat=2 -Werror
+CPP  := -Isrc -D_GNU_SOURCE= -DPOSTERN_VERSION='"$(VERSION)"' -ffile-prefix-map=$(CURDIR)=. -MMD -MP
+HARD := -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-init=zero -fno-plt -fPIE \
+        -fno-strict-aliasing -fno-delete-null-pointer-checks -fno-common
+LINK := -static-pie -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,-z,noseparate-code \
+        -Wl,--build-id=sha1 -Wl,--fatal-warnings
+
+# Variants of the whole program: directory, compiler, flags, what must be there first.
+#   own    the product                        san    ASan and UBSan, host libc (they need calls the sandbox kills)
+#   clang  proof that clang agrees            plain  host libc, for valgrind          fuzz   libFuzzer
+C11 := -std=c11 $(WARN) $(CPP)
+DIR_own   := build
+CC_own    := build/cc
+FLAGS_own := $(C11) -O2 $(HARD) -ffunction-sections -fdata-sections
+NEED_own  := build/cc
+DIR_clang   := build/clang
+CC_clang     = clang --target=$$(gcc -print-multiarch) -nostdinc -isystem $$(clang -print-resource-dir)/include \
+               -isystem build/sysroot/usr/include -Wno-unused-command-line-argument \
+               -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
+FLAGS_clang := $(FLAGS_own)
+NEED_clang  := build/cc
+DIR_plain   := build/plain
+CC_plain    := gcc
+FLAGS_plain := $(C11) -g -O1 -fno-omit-frame-pointer -DPOSTERN_SANITIZE -isystem build/host/include
+NEED_plain  := build/host/lib/libbearssl.a
+DIR_san   := build/san
+CC_san    := gcc
+FLAGS_san := $(FLAGS_plain) -fsanitize=address,undefined -fno-sanitize-recover=all
+NEED_san  := $(NEED_plain)
+DIR_fuzz   := build/fuzz
+CC_fuzz    := clang
+FLAGS_fuzz := $(FLAGS_san) -fsanitize=fuzzer-no-link
+NEED_fuzz  := $(NEED_plain)
+
+# ---------------------------------------------------------------------------------------------------------- building
+.PHONY: all run test unit system lint sandbox peers table fuzz-corpus fuzz san valgrind bench reproduce clang clean \
+        help deps-bundle deps-update setup-run setup-test test-programs FORCE
+all: build/postern
+
+# Sysroot, compiler and tools: from verified sources only, anew when the lock or the recipe changes.
+build/cc: sbom/sources.lock sbom/sysroot.sh
+	$(Q)sh sbom/fetch.sh sbom/sources.lock build/deps
+	$(Q)sh sbom/sysroot.sh sbom/sources.lock build/deps build target
+	$(Q)touch $@
+build/host/lib/libbearssl.a: sbom/sources.lock sbom/sysroot.sh
+	$(Q)sh sbom/fetch.sh sbom/sources.lock build/deps
+	$(Q)sh sbom/sysroot.sh sbom/sources.lock build/deps build host
+
+# The syscall lists become BPF at build time, so libseccomp is not in the product.
+build/seccomp-gen: seccomp/gen.c build/cc Makefile
+	$(call say,CC,$<)
+	$(Q)$(UMASK) build/cc $(FLAGS_own) -isystem build/tools/include -static-pie $< build/tools/lib/libseccomp.a -o $@
+build/gen/role/seccomp_table.c: build/seccomp-gen $(LISTS)
+	$(call say,GEN,$@)
+	$(Q)$(UMASK) mkdir -p $(@D) && build/seccomp-gen $(LISTS) >$@
+
+# One variant: objects in DIR/obj, one archive per room in DIR.
+define variant
+$(DIR_$(1))/obj/%.o: src/%.c Makefile $(NEED_$(1))
+	$$(call say,CC,$$@)
+	$(Q)$(UMASK) mkdir -p $$(@D) && $$(CC_$(1)) $$(FLAGS_$(1)) -c $$< -o $$@
+$(DIR_$(1))/obj/%.o: build/gen/%.c Makefile $(NEED_$(1))
+	$$(call say,CC,$$@)
+	$(Q)$(UMASK) mkdir -p $$(@D) && $$(CC_$(1)) $$(FLAGS_$(1)) -c $$< -o $$@
+$(foreach room,$(ROOMS),$(call archive,$(DIR_$(1)),$(room)))
+-include $(wildcard $(DIR_$(1))/obj/*/*.d $(DIR_$(1))/obj/*.d)
+
+endef
+# The list of members is a prerequisite, so that a removed file leaves the archive too.
+define archive
+$(1)/lib$(2).a: $(patsubst src/%.c,$(1)/obj/%.o,$(sort $(wildcard src/$(2)/*.c))) \
+    $(patsubst %,$(1)/obj/%.o,$(filter $(2)/%,$(GENERATED))) $(1)/obj/$(2).members
+	$(Q)$(UMASK) rm -f $$@ && ar rcD $$@ $$(filter %.o,$$^)
+$(1)/obj/$(2).members: FORCE
+	$(Q)mkdir -p $$(@D); echo '$(sort $(wildcard src/$(2)/*.c))' | cmp -s - $$@ || \
+	    echo '$(sort $(wildcard src/$(2)/*.c))' >$$@
+
+endef
+$(eval $(foreach v,own san plain fuzz clang,$(call variant,$(v))))
+libs = $(patsubst %,$(DIR_$(1))/lib%.a,$(filter $(ROOMS),$(2)))
+
+build/postern: build/obj/main.o $(call libs,own,$(MAY_cmd))
+	$(call say,LINK,$@)
+	$(Q)$(UMASK) build/cc $(LINK) -Wl,-Map=build/postern.map $^ -lbearssl -o $@.full
+	$(Q)$(UMASK) strip -s --remove-section=.comment -o $@ $@.full
+build/postern-san: build/san/obj/main.o $(call libs,san,$(MAY_cmd)) build/host/lib/libbearssl.a
+	$(call say,LINK,$@)
+	$(Q)gcc -fsanitize=address,undefined -Wl,--build-id=sha1 $^ -o $@
+build/postern-plain: build/plain/obj/main.o $(call libs,plain,$(MAY_cmd)) build/host/lib/libbearssl.a
+	$(call say,LINK,$@)
+	$(Q)gcc -Wl,--build-id=sha1 $^ -o $@
+# clang's own -static-pie driver picks the host's start files; ours are named one by one.
+build/clang/postern: build/clang/obj/main.o $(call libs,clang,$(MAY_cmd))
+	$(call say,LINK,$@)
+	$(Q)s=build/sysroot/usr/lib; g=$$(dirname "$$(gcc -print-libgcc-file-name)"); \
+	    clang $(LINK) -nostdlib $$s/rcrt1.o $$s/crti.o $$g/crtbeginS.o $^ $$s/libbearssl.a \
+	    --start-group $$s/libc.a $$g/libgcc.a $$g/libgcc_eh.a --end-group $$g/crtendS.o $$s/crtn.o -o $@
+
+# --------------------------------------------------------------------------------------------------------- test programs
+UNIT_MUSL  := $(patsubst %,build/t/musl/%,$(UNIT_NAME))
+UNIT_SAN   := $(patsubst %,build/t/san/%,$(UNIT_NAME))
+UNIT_PLAIN := $(patsubst %,build/t/plain/%,$(UNIT_NAME))
+FUZZ_RUN   := $(patsubst %,build/t/fuzz/%,$(FUZZ_NAME))
+FUZZ_LIVE  := $(patsubst %,build/fuzz/%,$(FUZZ_NAME))
+
+# A unit test links its own room and those it may use, and nothing else: the link line proves the module.
+define unit_test
+build/t/musl/$(1): tests/unit/$(1).c $(call libs,own,$(MAY_$(patsubst %/,%,$(dir $(1))))) build/cc
+	$$(call say,TEST,$$@)
+	$(Q)mkdir -p $$(@D) && build/cc $(FLAGS_own) -Itests -static-pie $$(filter %.c %.a,$$^) -lbearssl -o $$@
+build/t/san/$(1): tests/unit/$(1).c $(call libs,san,$(MAY_$(patsubst %/,%,$(dir $(1))))) build/host/lib/libbearssl.a
+	$$(call say,TEST,$$@)
+	$(Q)mkdir -p $$(@D) && gcc $(FLAGS_san) -Itests $$(filter %.c %.a,$$^) -o $$@
+build/t/plain/$(1): tests/unit/$(1).c $(call libs,plain,$(MAY_$(patsubst %/,%,$(dir $(1))))) build/host/lib/libbearssl.a
+	$$(call say,TEST,$$@)
+	$(Q)mkdir -p $$(@D) && gcc $(FLAGS_plain) -Itests $$(filter %.c %.a,$$^) -o $$@
+
+endef
+$(eval $(foreach t,$(UNIT_NAME),$(call unit_test,$(t))))
+-include $(wildcard build/t/*/*/*.d build/t/fuzz/*.d build/fuzz/*.d)
+
+# Each fuzzer twice: with a driver of ours over its corpus (part of the tests), and live with libFuzzer.
+build/t/fuzz/%: tests/fuzz/%_fuzz.c tests/fuzz/driver.c $(call libs,san,$(MAY_role)) build/host/lib/libbearssl.a
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D) && gcc $(FLAGS_san) -Itests -DFUZZ_NAME='"$*"' $(filter %.c %.a,$^) -o $@
+build/fuzz/%: tests/fuzz/%_fuzz.c $(call libs,fuzz,$(MAY_role)) build/host/lib/libbearssl.a
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D) && clang $(FLAGS_san) -fsanitize=fuzzer -Itests $(filter %.c %.a,$^) -o $@
+
+unit: $(UNIT_MUSL) $(UNIT_SAN)
+	prove -q -j2 -e '' $^
+
+FORCE:

@@ -1,0 +1,128 @@
+#!/bin/sh
+# sysroot.sh LOCK SOURCES OUT [target|host] [CC]: build, from the verified SOURCES that LOCK names,
+#   target (as usual)
+#     OUT/sysroot   musl, kernel headers, libbearssl.a, jsmn.h: all that postern is made of besides its own code
+#     OUT/cc        the compiler that sees this sysroot and nothing else of the host's libraries
+#     OUT/tools     libseccomp, linked only into the build-time filter generator
+#   host
+#     OUT/host      BearSSL and jsmn.h for the sanitizer and valgrind builds, which need the host's C library
+# The same bytes come out wherever and whenever it runs: fixed umask, locale and time zone, sorted inputs, no -g
+# (musl's configure takes any -g, even -g0, as a wish for debug information with the build path in it).
+set -eu
+umask 022
+export LC_ALL=C TZ=UTC
+unset CFLAGS CPPFLAGS LDFLAGS MAKEFLAGS MFLAGS 2>/dev/null || :
+lock=$(realpath "$1") src=$(realpath "$2") what=${4:-target} cc=${5:-gcc}
+mkdir -p "$3"
+out=$(realpath "$3")
+jobs=$(nproc)
+[ "$jobs" -le 4 ] || jobs=4
+work=$out/$what.work
+rm -rf "$work"
+mkdir -p "$work"
+
+say() { echo "sysroot: $*"; }
+quietly() { # LOG COMMAND...: the log is shown only if the command fails
+    log=$work/$1.log
+    shift
+    "$@" >>"$log" 2>&1 || { tail -n 40 "$log" >&2; say "failed: $*" >&2; exit 1; }
+}
+
+unpack() { # NAME: orig + Debian's patches in series order, into $work/NAME
+    orig= debian=
+    for file in $(sed -e 's/#.*//' "$lock" | awk -v n="$1" '$1 == n && $5 { sub(".*/", "", $5); print $5 }'); do
+        sha=$(sed -e 's/#.*//' "$lock" | awk -v f="$file" '{ p = $5; sub(".*/", "", p) } p == f { print $4; exit }')
+        printf '%s  %s\n' "$sha" "$src/$file" | sha256sum --check --status || { say "$file is not verified" >&2; exit 1; }
+        case $file in *.orig.tar.*) orig=$file ;; *.debian.tar.*) debian=$file ;; *.deb) orig=$file ;; esac
+    done
+    mkdir -p "$work/$1"
+    case $orig in
+    '') say "sbom/sources.lock names no source of $1" >&2; exit 1 ;;
+    *.deb) dpkg-deb --fsys-tarfile "$src/$orig" | tar -x -C "$work/$1" --no-same-owner; return ;;
+    esac
+    tar -x -C "$work/$1" --strip-components=1 --no-same-owner -f "$src/$orig"
+    tar -x -C "$work/$1" --no-same-owner -f "$src/$debian"
+    [ -f "$work/$1/debian/patches/series" ] || return 0
+    sed -e 's/#.*//' "$work/$1/debian/patches/series" | while read -r p _; do
+        [ -z "$p" ] || quietly "$1" patch -d "$work/$1" -p1 --batch --forward --no-backup-if-mismatch \
+            -i "$work/$1/debian/patches/$p"
+    done
+}
+
+common="-fstack-clash-protection -fno-plt -ffunction-sections -fdata-sections -fPIE -ffile-prefix-map=$work=."
+
+bearssl() { # COMPILER OUTDIR FLAGS...
+    compiler=$1 objs=$2
+    shift 2
+    mkdir -p "$objs" "$objs/lib"
+    (cd "$work/bearssl" && find src -name '*.c' | sort) >"$objs/list"
+    (cd "$work/bearssl" && xargs -P "$jobs" -n 12 sh -c '
+        cc=$1 objs=$2 flags=$3; shift 3
+        for f; do $cc $flags -Iinc -Isrc -c "$f" -o "$objs/$(basename "$f" .c).o" || exit 255; done' \
+        sh "$compiler" "$objs" "$*" <"$objs/list") || { say "failed: bearssl" >&2; exit 1; }
+    # One directory, names are unique; sorted, and without dates or owners (D).
+    (cd "$objs" && ls ./*.o | sort | xargs ar rcD lib/libbearssl.a)
+}
+
+if [ "$what" = host ]; then
+    say "bearssl for the host's C library (tests only)"
+    unpack bearssl
+    unpack libjsmn-dev
+    rm -rf "$out/host"
+    mkdir -p "$out/host/include" "$out/host/lib"
+    bearssl "$cc" "$work/bearssl.host" -w -O2 $common
+    cp "$work"/bearssl/inc/*.h "$(find "$work/libjsmn-dev" -name jsmn.h)" "$out/host/include/"
+    cp "$work/bearssl.host/lib/libbearssl.a" "$out/host/lib/"
+    rm -rf "$work"
+    exit 0
+fi
+
+rm -rf "$out/sysroot" "$out/tools" "$out/cc" "$out/musl.specs"
+say "musl"
+unpack musl
+(
+    cd "$work/musl"
+    CFLAGS="-Os $common" quietly musl ./configure --target="$(uname -m)-linux-musl" --prefix=/usr --syslibdir=/lib \
+        --disable-shared --disable-gcc-wrapper CC="$cc" AR=ar RANLIB=ranlib \
+        LIBCC="$($cc -print-libgcc-file-name)"
+    quietly musl make -j"$jobs"
+    quietly musl make DESTDIR="$out/sysroot" install
+    sh tools/musl-gcc.specs.sh "$out/sysroot/usr/include" "$out/sysroot/usr/lib" "/lib/ld-musl-$(uname -m).so.1" \
+        >"$out/musl.specs"
+)
+cat >"$out/cc" <<END
+#!/bin/sh
+exec $cc "\$@" -specs "$out/musl.specs"
+END
+chmod 755 "$out/cc"
+
+say "kernel headers"
+inc=$out/sysroot/usr/include
+multi=$($cc -print-multiarch)
+cp -r /usr/include/linux /usr/include/asm-generic "$inc/"
+cp -r "/usr/include/$multi/asm" "$inc/"
+
+say "bearssl"
+unpack bearssl
+bearssl "$out/cc" "$work/bearssl.musl" -w -O3 -fstack-protector-strong $common
+cp "$work/bearssl.musl/lib/libbearssl.a" "$out/sysroot/usr/lib/"
+cp "$work"/bearssl/inc/*.h "$inc/"
+
+say "jsmn"
+unpack libjsmn-dev
+cp "$(find "$work/libjsmn-dev" -name jsmn.h)" "$inc/"
+
+say "libseccomp (for the filter generator only)"
+unpack libseccomp
+(
+    cd "$work/libseccomp"
+    quietly libseccomp ./configure --host="$(uname -m)-linux-musl" --prefix="$out/tools" --enable-static \
+        --disable-shared --disable-python CC="$out/cc" CFLAGS="-O2 -fPIE -w" LDFLAGS=-static-pie
+    quietly libseccomp make -j"$jobs" -C include
+    quietly libseccomp make -j"$jobs" -C src libseccomp.la
+)
+mkdir -p "$out/tools/include" "$out/tools/lib"
+cp "$work/libseccomp/include/seccomp.h" "$work/libseccomp/include/seccomp-syscalls.h" "$out/tools/include/"
+cp "$work/libseccomp/src/.libs/libseccomp.a" "$out/tools/lib/"
+
+rm -rf "$work"
