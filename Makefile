@@ -88,14 +88,12 @@ NEED_fuzz  := $(NEED_plain)
 all: build/postern
 
 # Sysroot, compiler and tools: from verified sources only, anew when the lock or the recipe changes.
-build/cc: sbom/sources.lock sbom/sysroot.sh
-	$(Q)sh sbom/fetch.sh sbom/sources.lock build/deps
-	$(Q)sh sbom/sysroot.sh sbom/sources.lock build/deps build target
-	$(Q)touch $@
-build/host/lib/libbearssl.a: sbom/sources.lock sbom/sysroot.sh
-	$(Q)sh sbom/fetch.sh sbom/sources.lock build/deps
-	$(Q)sh sbom/sysroot.sh sbom/sources.lock build/deps build host
-
+# (Under a lock: two makes in one tree must not build it at the same time.)
+build/cc build/host/lib/libbearssl.a: sbom/sources.lock sbom/sysroot.sh
+	$(Q)mkdir -p build; flock build/.$(if $(findstring host,$@),host,target).lock sh -c ' \
+	    [ $@ -nt sbom/sources.lock ] && [ $@ -nt sbom/sysroot.sh ] && exit; \
+	    flock build/.deps.lock sh sbom/fetch.sh sbom/sources.lock build/deps && \
+	    sh sbom/sysroot.sh sbom/sources.lock build/deps build $(if $(findstring host,$@),host,target) && touch $@'
 # The syscall lists become BPF at build time, so libseccomp is not in the product.
 build/seccomp-gen: seccomp/gen.c build/cc Makefile
 	$(call say,CC,$<)
