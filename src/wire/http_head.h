@@ -3,14 +3,15 @@
  * Bytes in, a view out: nothing is copied, every span points into the head given, which must stay in place while the view is used.
  * Refused (security requirement A8): a line not ended by CRLF, obs-fold, white space before the colon, NUL/CR/LF or another control
  * byte in a value (HTAB is allowed inside), a field name that is not a token, an empty line before the request line beyond one CRLF,
- * absolute-form or authority-form targets, bytes outside VCHAR in the target, HTTP versions but 1.0 and 1.1, a second Host,
+ * absolute-form or authority-form targets, a target that is not RFC 3986 path and query, HTTP versions but 1.0 and 1.1, a second Host,
  * Content-Length or Transfer-Encoding, both of the latter two, Content-Length other than 1 to 19 digits, Transfer-Encoding other than
- * exactly `chunked`, Transfer-Encoding in HTTP/1.0, a missing Host in 1.1, more than HTTP_FIELDS_MAX fields.
+ * exactly `chunked`, Transfer-Encoding in HTTP/1.0, a missing or malformed Host in 1.1 (an empty one is legal), more than
+ * HTTP_FIELDS_MAX fields; in a response also a 1xx or 204 that announces a body.
  * After any error the caller must answer (if it is a server) and close: the connection has no trustworthy next byte. */
 #ifndef POSTERN_WIRE_HTTP_HEAD_H
 #define POSTERN_WIRE_HTTP_HEAD_H
 
-#include "base/span.h"
+#include "wire/http_value.h"
 
 enum { HTTP_FIELDS_MAX = 64 };
 
@@ -84,10 +85,12 @@ struct http_head {
 };
 
 /* Length of the head in data[0..n) including the empty line that ends it, 0 if it is not complete. `*scanned` remembers how far earlier
- * calls looked (start it at 0), so that a peer who sends one byte at a time costs linear time. */
+ * calls looked (start it at 0), so that a peer who sends one byte at a time costs linear time. A LF without its CR ends the head at
+ * once: the readers below refuse it, and the peer need not wait for a timeout to hear so. */
 size_t http_head_end(const char *data, size_t n, size_t *scanned);
 
-/* Reads a complete head (from http_head_end). On an error the view holds what was read up to there and *where the offset. */
+/* Reads a complete head (from http_head_end). On an error the view holds what was read up to there and *where the offset of the fault;
+ * *where is untouched otherwise. Only fields[0..nfields) are ever written. */
 enum http_error http_request_read(struct http_head *h, struct span head, size_t *where);
 
 /* Reads a response head. `to_head` is true if the request was HEAD. 1xx, 204 and 304 have no body; without framing the body lasts
@@ -97,17 +100,5 @@ enum http_error http_response_read(struct http_head *h, struct span head, bool t
 /* What to tell a client: the status above, and a sentence (static). */
 unsigned http_error_status(enum http_error e);
 struct span http_error_text(enum http_error e);
-
-/* True if the list header `value` (RFC 9110 5.6.1) has the token, without case. */
-bool http_list_has(struct span value, struct span token);
-
-/* True if an Accept value (may be absent: then true) admits the media type type/subtype: ranges, q=0 and parameters are honoured. */
-bool http_accepts(struct span accept, struct span type, struct span subtype);
-
-/* True if a Content-Type value is type/subtype with nothing but well-formed parameters, and charset, if given, is utf-8. */
-bool http_media_type_is(struct span value, struct span type, struct span subtype);
-
-/* Host (without port) and port of a Host value or an authority; false if malformed. An IPv6 literal keeps its brackets. */
-bool http_authority(struct span value, struct span *host, struct span *port);
 
 #endif
