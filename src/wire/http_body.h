@@ -28,7 +28,9 @@ struct http_body {
 void http_body_start(struct http_body *b, enum http_framing framing, uint64_t length, uint64_t limit);
 
 /* Takes bytes from in[0..n) and returns how many were used; *payload is the (possibly empty) run of them that is content. Call again
- * with the rest until the state leaves HTTP_BODY_MORE or everything is used. A call always uses at least one byte or changes state. */
+ * with the rest until the state leaves HTTP_BODY_MORE or everything is used. With n > 0 a call always uses at least one byte or changes
+ * state; one call gives at most one run, so look at the state and the payload after each. A chunk whose declared size passes the limit
+ * is HTTP_BODY_LARGE before any of it is read. */
 size_t http_body_take(struct http_body *b, const char *in, size_t n, struct span *payload);
 
 /* The peer closed: DONE for HTTP_UNTIL_CLOSE, otherwise BROKEN (unless already DONE). */

@@ -1,6 +1,7 @@
 /* wire/http_write.h: heads that we send. Nothing of a peer's framing or fields is ever relayed: every head is built from here.
  *
- * Values must have been checked by the caller to hold no control byte; http_write_field() checks again and is bug() otherwise. */
+ * Values must have been checked by the caller to hold no control byte; what is checked again here and is wrong ends the process: a name
+ * that is no token, a control byte in a value, a path that is no RFC 3986 path, a status without a reason phrase, a chunk of size 0. */
 #ifndef POSTERN_WIRE_HTTP_WRITE_H
 #define POSTERN_WIRE_HTTP_WRITE_H
 
@@ -19,12 +20,13 @@ void http_write_last_chunk(struct buf *b);                /* "0\r\n\r\n" */
 
 /* Value encoding of Mcp-Name and Mcp-Param-* (MCP 2026-07-28, Streamable HTTP, Value Encoding): as is when it holds only 0x20..0x7E,
  * does not begin or end with white space and does not look like the sentinel; else "=?base64?" + standard base64 + "?=". An empty
- * value is written "=?base64??=". */
+ * string is written "=?base64??=". */
 void http_write_mcp_value(struct buf *b, struct span value);
 
 enum mcp_value { MCP_VALUE_OK, MCP_VALUE_BAD };
 /* Decodes a received header value into out (its room must be at least value.n). A value with both markers must be canonical padded
- * base64 of valid UTF-8; one without both is taken literally, and must then hold only 0x20..0x7E. */
+ * base64 of valid UTF-8; one without both is taken literally, and must then hold only 0x20..0x7E; an empty one is an empty string. On
+ * MCP_VALUE_BAD out is as before, or full. */
 enum mcp_value http_read_mcp_value(struct span value, struct buf *out);
 
 #endif

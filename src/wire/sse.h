@@ -9,7 +9,7 @@
 
 enum sse_state {
 	SSE_MORE,    /* wants more bytes */
-	SSE_EVENT,   /* `data` holds one event; call sse_next() before feeding on */
+	SSE_EVENT,   /* `data` holds one event (it may be empty: `data:` alone); call sse_next() before feeding on */
 	SSE_LARGE    /* an event (or a line) did not fit: close */
 };
 
@@ -24,11 +24,11 @@ struct sse_reader {
 	bool skip;            /* this event has another name */
 	bool has_data;
 	bool after_cr;
-	bool begun;
 };
 
 void sse_start(struct sse_reader *r, char *mem, size_t cap);
-/* Takes bytes, returns how many were used: all of them, or those up to the end of one event (state SSE_EVENT). */
+/* Takes bytes, returns how many were used: all of them, or those up to the end of one event (state SSE_EVENT), or up to the byte that
+ * made it too large. Linear in the bytes however they are cut. */
 size_t sse_take(struct sse_reader *r, const char *in, size_t n);
 void sse_next(struct sse_reader *r);
 
