@@ -12,7 +12,7 @@ enum { JSON_DEPTH_MAX = 32 };
 
 enum json_error {
 	JSON_OK,
-	JSON_EMPTY,
+	JSON_EMPTY,        /* nothing but white space */
 	JSON_UNEXPECTED,   /* a byte the grammar does not allow here */
 	JSON_TRUNCATED,
 	JSON_NOT_UTF8,
@@ -22,13 +22,14 @@ enum json_error {
 	JSON_BAD_NUMBER,
 	JSON_TOO_DEEP,
 	JSON_TRAILING,     /* bytes after the document */
-	JSON_BOM,
+	JSON_BOM,          /* of UTF-8 or UTF-16 */
 	JSON_TOO_MANY,     /* json_read: more tokens than the table holds */
 	JSON_DUPLICATE,    /* json_read: the same name twice in one object, after unescaping */
 	JSON_ERRORS
 };
 
-/* *where is the byte offset of the trouble. */
+/* *where is the byte offset of the trouble: of the first byte that cannot be right (of its backslash in an escape, of its first byte in
+ * UTF-8), text.n when the text ends too early. Untouched if there is none. */
 enum json_error json_check(struct span text, size_t *where);
 struct span json_error_text(enum json_error e);
 
