@@ -39,7 +39,7 @@ MAY_flow     := flow gate wire os base
 MAY_role     := role flow provider conf gate wire os base
 MAY_cmd      := cmd $(MAY_role)
 
-UNIT_SRC  := $(sort $(wildcard tests/unit/*/*_test.c))
+UNIT_SRC  := $(sort $(wildcard tests/unit/$(or $(ROOM),*)/*_test.c))
 FUZZ_SRC  := $(sort $(wildcard tests/fuzz/*_fuzz.c))
 UNIT_NAME := $(UNIT_SRC:tests/unit/%.c=%)
 FUZZ_NAME := $(FUZZ_SRC:tests/fuzz/%_fuzz.c=%)
@@ -86,6 +86,7 @@ NEED_fuzz  := $(NEED_plain)
 .PHONY: all run test unit system lint sandbox peers table fuzz-corpus fuzz san valgrind bench reproduce clang clean \
         help deps-bundle deps-update setup-run setup-test test-programs FORCE
 all: build/postern
+export DEPS_DIR
 
 # Sysroot, compiler and tools: from verified sources only, anew when the lock or the recipe changes.
 # (Under a lock: two makes in one tree must not build it at the same time.)
@@ -142,7 +143,7 @@ build/clang/postern: build/clang/obj/main.o $(call libs,clang,$(MAY_cmd))
 	$(call say,LINK,$@)
 	$(Q)s=build/sysroot/usr/lib; g=$$(dirname "$$(gcc -print-libgcc-file-name)"); \
 	    clang $(LINK) -nostdlib $$s/rcrt1.o $$s/crti.o $$g/crtbeginS.o $^ $$s/libbearssl.a \
-	    --start-group $$s/libc.a $$g/libgcc.a $$g/libgcc_eh.a --end-group $$g/crtendS.o $$s/crtn.o -o $@
+	    -Wl,--start-group $$s/libc.a $$g/libgcc.a $$g/libgcc_eh.a -Wl,--end-group $$g/crtendS.o $$s/crtn.o -o $@
 
 # --------------------------------------------------------------------------------------------------------- test programs
 UNIT_MUSL  := $(patsubst %,build/t/musl/%,$(UNIT_NAME))
@@ -175,7 +176,115 @@ build/fuzz/%: tests/fuzz/%_fuzz.c $(call libs,fuzz,$(MAY_role)) build/host/lib/l
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D) && clang $(FLAGS_san) -fsanitize=fuzzer -Itests $(filter %.c %.a,$^) -o $@
 
-unit: $(UNIT_MUSL) $(UNIT_SAN)
-	prove -q -j2 -e '' $^
+# Programs that the sandbox tests run.
+BOX_RUN := $(patsubst tests/sandbox/%.c,build/t/sandbox/%,$(wildcard tests/sandbox/*.c))
+build/t/sandbox/%: tests/sandbox/%.c $(call libs,own,$(MAY_role)) build/cc
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && build/cc $(FLAGS_own) -Itests -static-pie $(filter %.c %.a,$^) -lbearssl -o $@
+
+# Clients and servers of the official SDK, exactly as locked. Anew only when the lock has changed.
+PEERS := $(if $(wildcard tests/peers/package-lock.json),tests/peers/node_modules/.installed)
+tests/peers/node_modules/.installed: tests/peers/package-lock.json
+	$(call say,NPM,tests/peers)
+	$(Q)cd tests/peers && npm ci --no-audit --no-fund --loglevel=error >/dev/null && touch node_modules/.installed
+
+# ------------------------------------------------------------------------------------------------------------ testing
+# Everything is TAP and goes through one prove: first what may run side by side, then the rest one by one (rules.yml).
+suite = $(sort $(wildcard $(patsubst %,tests/%/*.t,$(1))))
+UNIT  := $(UNIT_MUSL) $(UNIT_SAN)
+PROVE := HARNESS_RULESFILE=tests/rules.yml prove -j2 -e ''
+export ASAN_OPTIONS := abort_on_error=0:detect_stack_use_after_return=1
+export UBSAN_OPTIONS := print_stacktrace=1
+FUZZ_SECONDS ?= 60
+
+test: setup-test
+	$(Q)$(MAKE) test-programs
+	$(PROVE) $(UNIT) $(FUZZ_RUN) $(call suite,table lint sandbox system peers) tests/reproduce.t
+test-programs: build/postern $(UNIT) $(FUZZ_RUN) $(BOX_RUN) $(PEERS)
+
+unit: $(UNIT)
+	$(PROVE) $^
+fuzz-corpus: $(FUZZ_RUN)
+	$(PROVE) $^
+table lint: build/postern
+	$(PROVE) $(call suite,$@)
+sandbox system: build/postern $(BOX_RUN)
+	$(PROVE) $(call suite,$@)
+peers: build/postern $(PEERS)
+	$(PROVE) $(call suite,$@)
+reproduce: build/postern
+	$(PROVE) tests/reproduce.t
+
+# The system suite against the sanitizer build, and the unit and system suites under valgrind.
+san: build/postern-san $(UNIT_SAN)
+	POSTERN=build/postern-san $(PROVE) $(UNIT_SAN) $(call suite,system)
+valgrind: build/postern-plain $(UNIT_PLAIN)
+	prove -j2 -e 'sh tests/valgrind.sh' $(UNIT_PLAIN)
+	POSTERN=tests/valgrind-postern.sh $(PROVE) $(call suite,system)
+# Every fuzzer live for FUZZ_SECONDS, two at a time; what it finds stays in build/fuzz/found/.
+fuzz: $(FUZZ_LIVE)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) prove -j2 -e 'sh tests/fuzz/live.sh' $^
+clang: build/clang/postern
+	$(Q)build/clang/postern version
+
+# ------------------------------------------------------------------------------------------------------- benchmarks
+BENCH := $(patsubst tests/bench/%.c,build/bench/%,$(wildcard tests/bench/*.c))
+build/bench/%: tests/bench/%.c $(call libs,own,$(MAY_role)) build/cc
+	$(call say,BENCH,$@)
+	$(Q)mkdir -p $(@D) && build/cc $(FLAGS_own) -Itests -static-pie $(filter %.c %.a,$^) -lbearssl -o $@
+bench: build/postern $(BENCH)
+	$(Q)for b in $(filter-out %.c %.h %.md %.py %.sh,$(sort $(wildcard tests/bench/*))); do \
+	    [ ! -x $$b ] || [ -d $$b ] || $$b || exit; done
+
+# ------------------------------------------------------------------------------------------------- set-up and running
+setup-run:
+	@sh sbom/setup.sh $(foreach p,$(RUN_PACKAGES),'$(p)')
+setup-test:
+	@sh sbom/setup.sh $(foreach p,$(TEST_PACKAGES),'$(p)')
+
+define HELLO
+
+Postern serves examples/demo.json at http://127.0.0.1:8080/mcp (Ctrl-C stops it). Ask it what it offers:
+
+  curl -sS http://127.0.0.1:8080/mcp -H 'Content-Type: application/json' \
+    -H 'Accept: application/json, text/event-stream' -H 'MCP-Protocol-Version: 2026-07-28' \
+    -H 'Mcp-Method: tools/list' -d '{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{
+      "io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}'
+
+or with the official TypeScript SDK (npm i @modelcontextprotocol/client):
+
+  import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+  const client = new Client({ name: 'me', version: '1' }, { versionNegotiation: { mode: { pin: '2026-07-28' } } });
+  await client.connect(new StreamableHTTPClientTransport(new URL('http://127.0.0.1:8080/mcp')));
+  console.log(await client.listTools());
+
+endef
+export HELLO
+run: setup-run
+	$(Q)$(MAKE) build/postern
+	@printf '%s\n' "$$HELLO"
+	@exec build/postern serve -c examples/demo.json
+
+# --------------------------------------------------------------------------------------------------------- housekeeping
+deps-bundle:
+	$(Q)sh sbom/bundle.sh sbom/sources.lock build/deps $(or $(BUNDLE),build/deps-bundle)
+deps-update:
+	$(Q)sh sbom/update.sh sbom/sources.lock
+clean:
+	rm -rf build
+help:
+	@printf '%s\n' \
+	    'make run          install what is missing, fetch, build, start on examples/demo.json' \
+	    'make test         install what is missing, build, run every test' \
+	    'make              build/postern only' \
+	    'make unit | table | lint | sandbox | system | peers | fuzz-corpus | reproduce    one suite (unit: ROOM=wire)' \
+	    'make san          system suite against the ASan and UBSan build' \
+	    'make valgrind     unit and system suites under valgrind' \
+	    'make fuzz         every fuzzer live for FUZZ_SECONDS=60' \
+	    'make clang        the same program with clang, warnings as errors' \
+	    'make bench        the measurements of tests/bench' \
+	    'make deps-bundle  write BUNDLE=directory, for a build with no network: make DEPS_DIR=directory' \
+	    'make deps-update  look for newer third-party versions and rewrite sbom/sources.lock' \
+	    'make clean        remove build/'
 
 FORCE:
