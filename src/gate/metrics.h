@@ -6,7 +6,9 @@
 
 #include "base/buf.h"
 
-/* METRIC(symbol, "prometheus_name{labels}", kind, "help"): lines of one name stand together, the first one's help is used. */
+/* METRIC(symbol, "prometheus_name{labels}", kind, "help"): lines of one name stand together, the first one's help is used.
+ * Kinds: counter, gauge, peak (a gauge of which the largest of all blocks is shown), histogram. Of a histogram's buckets the owner counts
+ * each event in exactly one, the smallest that holds it; they are made cumulative when written. */
 #define METRICS(METRIC) \
 	METRIC(CONNECTIONS, "postern_connections_total", counter, "Client connections accepted") \
 	METRIC(CONNECTIONS_OPEN, "postern_connections_open", gauge, "Client connections open now") \
@@ -38,18 +40,18 @@
 	METRIC(UPSTREAM_FAULT_LATE, "postern_upstream_faults_total{kind=\"late\"}", counter, "") \
 	METRIC(UPSTREAM_FAULT_BROKEN, "postern_upstream_faults_total{kind=\"broken\"}", counter, "") \
 	METRIC(UPSTREAM_FAULT_LARGE, "postern_upstream_faults_total{kind=\"large\"}", counter, "") \
-	METRIC(DURATION_LE_1MS, "postern_request_duration_ms_bucket{le=\"1\"}", counter, "Time from head to answer") \
-	METRIC(DURATION_LE_10MS, "postern_request_duration_ms_bucket{le=\"10\"}", counter, "") \
-	METRIC(DURATION_LE_100MS, "postern_request_duration_ms_bucket{le=\"100\"}", counter, "") \
-	METRIC(DURATION_LE_1S, "postern_request_duration_ms_bucket{le=\"1000\"}", counter, "") \
-	METRIC(DURATION_LE_10S, "postern_request_duration_ms_bucket{le=\"10000\"}", counter, "") \
-	METRIC(DURATION_INF, "postern_request_duration_ms_bucket{le=\"+Inf\"}", counter, "") \
-	METRIC(DURATION_SUM, "postern_request_duration_ms_sum", counter, "") \
-	METRIC(DURATION_COUNT, "postern_request_duration_ms_count", counter, "") \
-	METRIC(POOL_REQUESTS_PEAK, "postern_pool_peak{pool=\"requests\"}", gauge, "Most slots of a pool in use at once since start") \
-	METRIC(POOL_BUFFERS_PEAK, "postern_pool_peak{pool=\"buffers\"}", gauge, "") \
-	METRIC(POOL_LARGE_PEAK, "postern_pool_peak{pool=\"large\"}", gauge, "") \
-	METRIC(POOL_CONNECTIONS_PEAK, "postern_pool_peak{pool=\"connections\"}", gauge, "")
+	METRIC(DURATION_LE_1MS, "postern_request_duration_ms_bucket{le=\"1\"}", histogram, "Time from head to answer") \
+	METRIC(DURATION_LE_10MS, "postern_request_duration_ms_bucket{le=\"10\"}", histogram, "") \
+	METRIC(DURATION_LE_100MS, "postern_request_duration_ms_bucket{le=\"100\"}", histogram, "") \
+	METRIC(DURATION_LE_1S, "postern_request_duration_ms_bucket{le=\"1000\"}", histogram, "") \
+	METRIC(DURATION_LE_10S, "postern_request_duration_ms_bucket{le=\"10000\"}", histogram, "") \
+	METRIC(DURATION_INF, "postern_request_duration_ms_bucket{le=\"+Inf\"}", histogram, "") \
+	METRIC(DURATION_SUM, "postern_request_duration_ms_sum", histogram, "") \
+	METRIC(DURATION_COUNT, "postern_request_duration_ms_count", histogram, "") \
+	METRIC(POOL_REQUESTS_PEAK, "postern_pool_peak{pool=\"requests\"}", peak, "Most slots of a pool in use at once since start") \
+	METRIC(POOL_BUFFERS_PEAK, "postern_pool_peak{pool=\"buffers\"}", peak, "") \
+	METRIC(POOL_LARGE_PEAK, "postern_pool_peak{pool=\"large\"}", peak, "") \
+	METRIC(POOL_CONNECTIONS_PEAK, "postern_pool_peak{pool=\"connections\"}", peak, "")
 
 enum metric_id {
 #define METRIC(symbol, name, kind, help) METRIC_##symbol,
@@ -70,7 +72,7 @@ static inline void metrics_peak(struct metrics *m, enum metric_id id, uint64_t n
 		m->v[id] = now;
 }
 
-/* Prometheus text exposition 0.0.4: counters summed over the blocks, gauges summed, peaks the largest. */
+/* Prometheus text exposition 0.0.4, counters and gauges summed over the blocks. */
 void metrics_write(struct buf *b, const struct metrics *const *blocks, size_t nblocks);
 
 #endif

@@ -23,6 +23,9 @@ void sock_shut_write(int fd);
 
 /* Before the jail, in the parent: a listening socket with SO_REUSEADDR, SO_REUSEPORT, TCP_NODELAY; *bound gets the real port. */
 bool sock_listen(const struct addr *at, int backlog, int *fd, struct addr *bound, const char **why);
+/* Whether nobody listens at `at` yet. SO_REUSEPORT would let a second Postern of the same user take half of the first one's connections
+ * without a word, so a new address is asked about first. Port 0 is always free. */
+bool sock_listen_free(const struct addr *at, const char **why);
 /* A connected pair of stream sockets, non-blocking. */
 bool sock_pair(int fd[2]);
 
