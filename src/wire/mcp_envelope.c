@@ -34,28 +34,38 @@ static bool is_id(const struct json *j, uint32_t token)
 	return json_type(j, token) == JSON_STRING || json_int(j, token, &v);
 }
 
+/* "tools\\/call" is tools/call: more than one JSON writer escapes the slash. */
+static enum mcp_method method_of(const struct json *j, uint32_t token)
+{
+	char mem[64];
+	struct buf name = buf_on(mem, sizeof mem);
+
+	json_text(j, token, &name);
+	return name.full ? MCP_UNKNOWN : mcp_method_of(buf_span(&name));
+}
+
 struct mcp_fault mcp_message_read(struct mcp_message *m, const struct json *j)
 {
 	*m = (struct mcp_message){ .method = MCP_UNKNOWN };
-	if (json_type(j, 0) == JSON_ARRAY)
+	if (json_type(j, JSON_ROOT) == JSON_ARRAY)
 		return malformed(SPAN("A batch is not a message: send one JSON-RPC object per request"));
-	if (json_type(j, 0) != JSON_OBJECT)
+	if (json_type(j, JSON_ROOT) != JSON_OBJECT)
 		return malformed(SPAN("A message is a JSON object"));
 
-	uint32_t id = json_get(j, 0, SPAN("id"));
+	uint32_t id = json_get(j, JSON_ROOT, SPAN("id"));
 	if (id != JSON_NONE && is_id(j, id))
 		m->id = json_raw(j, id);
-	if (json_has_folded(j, 0, envelope_names, COUNT(envelope_names)))
+	if (json_has_folded(j, JSON_ROOT, envelope_names, COUNT(envelope_names)))
 		return malformed(SPAN("A member differs from a known one only by case or folding; write jsonrpc, id, method, params exactly"));
 	if (id != JSON_NONE && span_absent(m->id))
 		return malformed(SPAN("id: must be a string or an integer of at most 256 bytes"));
-	if (!json_is(j, json_get(j, 0, SPAN("jsonrpc")), SPAN("2.0")))
+	if (!json_is(j, json_get(j, JSON_ROOT, SPAN("jsonrpc")), SPAN("2.0")))
 		return malformed(SPAN("jsonrpc: must be \"2.0\""));
 
-	m->params = json_get(j, 0, SPAN("params"));
-	m->result = json_get(j, 0, SPAN("result"));
-	m->error = json_get(j, 0, SPAN("error"));
-	m->method_token = json_get(j, 0, SPAN("method"));
+	m->params = json_get(j, JSON_ROOT, SPAN("params"));
+	m->result = json_get(j, JSON_ROOT, SPAN("result"));
+	m->error = json_get(j, JSON_ROOT, SPAN("error"));
+	m->method_token = json_get(j, JSON_ROOT, SPAN("method"));
 	if (m->method_token == JSON_NONE) {
 		if ((m->result == JSON_NONE) == (m->error == JSON_NONE))
 			return malformed(SPAN("method: missing"));
@@ -67,7 +77,7 @@ struct mcp_fault mcp_message_read(struct mcp_message *m, const struct json *j)
 	if (json_type(j, m->method_token) != JSON_STRING)
 		return malformed(SPAN("method: must be a string"));
 	m->method_text = json_inner(j, m->method_token);
-	m->method = mcp_method_of(m->method_text);
+	m->method = method_of(j, m->method_token);
 	m->kind = id == JSON_NONE ? MCP_NOTIFICATION : MCP_REQUEST;
 
 	if (m->params != JSON_NONE) {

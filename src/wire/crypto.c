@@ -1,0 +1,36 @@
+#include "wire/crypto.h"
+
+#include <bearssl.h>
+
+void crypto_sha256(const void *data, size_t n, uint8_t out[CRYPTO_HASH])
+{
+	br_sha256_context c;
+
+	br_sha256_init(&c);
+	br_sha256_update(&c, data, n);
+	br_sha256_out(&c, out);
+}
+
+void crypto_hmac_sha256(const void *key, size_t key_len, const struct span *parts, size_t nparts, uint8_t out[CRYPTO_HASH])
+{
+	br_hmac_key_context k;
+	br_hmac_context c;
+
+	br_hmac_key_init(&k, &br_sha256_vtable, key, key_len);
+	br_hmac_init(&c, &k, CRYPTO_HASH);
+	for (size_t i = 0; i < nparts; i++)
+		if (parts[i].n > 0)
+			br_hmac_update(&c, parts[i].p, parts[i].n);
+	br_hmac_out(&c, out);
+}
+
+bool crypto_equal(const void *a, const void *b, size_t n)
+{
+	const volatile unsigned char *x = a, *y = b;
+	unsigned char differs = 0;
+
+	/* volatile: the compiler may not stop at the first difference. */
+	for (size_t i = 0; i < n; i++)
+		differs = (unsigned char)(differs | (x[i] ^ y[i]));
+	return differs == 0;
+}

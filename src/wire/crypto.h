@@ -1,0 +1,18 @@
+/* wire/crypto.h: the few primitives that more than one place needs, thin over BearSSL. All run in time that depends on lengths only. */
+#ifndef POSTERN_WIRE_CRYPTO_H
+#define POSTERN_WIRE_CRYPTO_H
+
+#include "base/span.h"
+
+enum { CRYPTO_HASH = 32 };
+
+void crypto_sha256(const void *data, size_t n, uint8_t out[CRYPTO_HASH]);
+
+/* HMAC-SHA256 (RFC 2104) over the parts as if they stood in one piece: where one ends and the next begins is not authenticated, so the
+ * caller makes that plain in the bytes. */
+void crypto_hmac_sha256(const void *key, size_t key_len, const struct span *parts, size_t nparts, uint8_t out[CRYPTO_HASH]);
+
+/* Byte for byte, without telling by its duration where the two differ. */
+bool crypto_equal(const void *a, const void *b, size_t n);
+
+#endif
