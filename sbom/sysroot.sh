@@ -28,20 +28,23 @@ quietly() { # LOG COMMAND...: the log is shown only if the command fails
     "$@" >>"$log" 2>&1 || { tail -n 40 "$log" >&2; say "failed: $*" >&2; exit 1; }
 }
 
+locked() { # -> lines: NAME SHA256 FILE
+    sed -e 's/#.*//' "$lock" | awk 'NF == 5 { sub(".*/", "", $5); print $1, $4, $5 }'
+}
+(cd "$src" && locked | awk '{ print $2 "  " $3 }' | sha256sum --check --quiet --strict) || {
+    say "an archive in $src is not verified: not the one that sbom/sources.lock names; nothing was unpacked" >&2
+    exit 1
+}
+
 unpack() { # NAME: orig + Debian's patches in series order, into $work/NAME
-    orig= debian=
-    for file in $(sed -e 's/#.*//' "$lock" | awk -v n="$1" '$1 == n && $5 { sub(".*/", "", $5); print $5 }'); do
-        sha=$(sed -e 's/#.*//' "$lock" | awk -v f="$file" '{ p = $5; sub(".*/", "", p) } p == f { print $4; exit }')
-        printf '%s  %s\n' "$sha" "$src/$file" | sha256sum --check --status || { say "$file is not verified" >&2; exit 1; }
-        case $file in *.orig.tar.*) orig=$file ;; *.debian.tar.*) debian=$file ;; *.deb) orig=$file ;; esac
-    done
     mkdir -p "$work/$1"
-    case $orig in
-    '') say "sbom/sources.lock names no source of $1" >&2; exit 1 ;;
-    *.deb) dpkg-deb --fsys-tarfile "$src/$orig" | tar -x -C "$work/$1" --no-same-owner; return ;;
-    esac
-    tar -x -C "$work/$1" --strip-components=1 --no-same-owner -f "$src/$orig"
-    tar -x -C "$work/$1" --no-same-owner -f "$src/$debian"
+    for file in $(locked | awk -v n="$1" '$1 == n { print $3 }' | sort -r); do # orig before debian
+        case $file in
+        *.orig.tar.*) tar -x -C "$work/$1" --strip-components=1 --no-same-owner -f "$src/$file" ;;
+        *.debian.tar.*) tar -x -C "$work/$1" --no-same-owner -f "$src/$file" ;;
+        *.deb) dpkg-deb --fsys-tarfile "$src/$file" | tar -x -C "$work/$1" --no-same-owner ;;
+        esac
+    done
     [ -f "$work/$1/debian/patches/series" ] || return 0
     sed -e 's/#.*//' "$work/$1/debian/patches/series" | while read -r p _; do
         [ -z "$p" ] || quietly "$1" patch -d "$work/$1" -p1 --batch --forward --no-backup-if-mismatch \

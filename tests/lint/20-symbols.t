@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+# The linker's word on the rooms: what each archive leaves undefined must come from a room it may use or from a short
+# list of C library calls. Source may be read in several ways, symbols in one.
+import os, re, sys
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lint import *
+
+PURE = {"memcpy", "memmove", "memset", "memcmp", "strlen", "memchr"}
+COMPILER = {"__stack_chk_fail", "_GLOBAL_OFFSET_TABLE_"}
+PRINT = "printf fprintf sprintf snprintf vprintf vfprintf vsprintf vsnprintf dprintf vdprintf puts fputs fputc putchar " \
+        "fopen fdopen fclose fread fwrite fgets fgetc getline fflush perror scanf sscanf fscanf"
+HEAP = "malloc calloc realloc free reallocarray aligned_alloc posix_memalign strdup strndup asprintf vasprintf"
+LATE = "getaddrinfo gethostbyname time localtime gmtime mktime ctime opendir fdopendir qsort atexit"
+NEVER = "strcpy strcat strncpy strncat sprintf vsprintf gets strtok rand srand random system popen execve execv execvp " \
+        "execl execlp execle fexecve posix_spawn posix_spawnp alloca tmpnam mktemp setjmp longjmp atoi atol atof sleep usleep"
+BANNED = {room: set(NEVER.split()) for room in ROOMS}
+for room in ("base", "os", "wire", "gate", "provider", "flow"):
+    BANNED[room] |= set((PRINT + " " + HEAP + " " + LATE).split())
+BANNED["conf"] |= set((PRINT + " " + LATE).split())
+
+defined, undefined = {}, {}
+for room in ROOMS:
+    archive = f"build/lib{room}.a"
+    if not glob.glob(f"src/{room}/*.c"):
+        continue
+    member = None
+    for line in command("nm", archive).splitlines():
+        if line.endswith(".o:"):
+            member = line[:-3]
+        m = re.match(r"[0-9a-f ]{16} (\w) (\S+)$", line)
+        if not m:
+            continue
+        if m[1] == "U":
+            undefined.setdefault(room, set()).add((member, m[2]))
+        elif m[1].isupper():
+            defined.setdefault(room, set()).add((member, m[2]))
+ok(defined, "there are rooms to look at")
+
+for room in sorted(defined):
+    below = {s for r in ROOMS[room] for _, s in defined.get(r, ())}
+    above = {s: r for r in defined if r not in ROOMS[room] for _, s in defined[r]}
+    outside = sorted((m, s) for m, s in undefined.get(room, ()) if s not in below | COMPILER)
+    none([f"{room}/{m}.c uses {s} of {above[s]}" for m, s in outside if s in above], f"{room} uses no room it must not")
+    none([f"{room}/{m}.c calls {s}" for m, s in outside if s in BANNED[room]], f"{room} makes no banned call")
+    if room in ("base", "wire", "gate"):
+        crypto = re.compile(r"tls_\w+|jwt|crypto")
+        none([f"{room}/{m}.c calls {s}" for m, s in outside
+              if s not in PURE and not (s.startswith("br_") and crypto.fullmatch(m))],
+             f"{room} is pure: nothing from outside but {' '.join(sorted(PURE))}")
+
+# http_head.c exports http_head_* (or http_*, for a file beside the module's own); so a name tells where it lives.
+lost = [f"{room}/{m}.c exports {s}" for room in sorted(defined) for m, s in sorted(defined[room])
+        if s != m and not s.startswith(m.split("_")[0] + "_")]
+none(lost, "exported names begin with their module's name")
+done()
