@@ -5,15 +5,13 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lint import *
 
 LINES_MAX = 600
-WIDTH_MAX = 132
-long, wide, guard, typedef, tabs, lonely = [], [], [], [], [], []
+long, guard, typedef, tabs, lonely = [], [], [], [], []
 headers = {p for _, p in sources(".h")}
 for room, path in sources():
     text = open(path).read()
     lines = text.splitlines()
     if len(lines) > LINES_MAX:
         long.append(f"{path}: {len(lines)} lines; what second thing has it become?")
-    wide += [f"{path}:{n}" for n, l in enumerate(lines, 1) if len(l.expandtabs(8)) > WIDTH_MAX]
     tabs += [f"{path}:{n}" for n, l in enumerate(lines, 1) if l != l.rstrip()]
     typedef += [f"{path}:{n}: {l.strip()}" for n, l in enumerate(lines, 1) if re.match(r"\s*typedef\s+(struct|enum|union)\b", l)]
     if path.endswith(".h") and not re.search(r"#ifndef (\w+)\n#define \1\b", text):
@@ -25,7 +23,6 @@ for room, path in sources():
                    for n in range(len(stem), 0, -1) for tail in ("", "_priv")) and f"src/{room}/{room}.h" not in headers:
             lonely.append(f"{path} has no header that is its manual")
 none(long, f"no source file over {LINES_MAX} lines")
-none(wide, f"no line over {WIDTH_MAX} columns")
 none(tabs, "no white space at the end of a line")
 none(guard, "every header has its guard")
 none(typedef, "no typedef of a struct, enum or union")
