@@ -1,0 +1,81 @@
+#include "os/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+/* open(2) wants a NUL; a path that has one inside names something else than it shows. */
+static int open_path(struct span path, int flags, const char **why)
+{
+	char z[FILE_PATH_MAX];
+	int fd;
+
+	if (path.n == 0 || path.n >= sizeof z || memchr(path.p, 0, path.n)) {
+		*why = "not a path: empty, too long, or with a NUL byte";
+		return -1;
+	}
+	memcpy(z, path.p, path.n);
+	z[path.n] = 0;
+	fd = open(z, flags | O_CLOEXEC);
+	if (fd < 0)
+		*why = strerror(errno);
+	return fd;
+}
+
+bool file_read(struct span path, char *to, size_t cap, size_t *n, const char **why)
+{
+	int fd = open_path(path, O_RDONLY | O_NOCTTY, why);
+	size_t have = 0;
+	char more;
+	ssize_t got = 1;
+
+	if (fd < 0)
+		return false;
+	while (have < cap && got > 0) {
+		got = read(fd, to + have, cap - have);
+		if (got > 0)
+			have += (size_t)got;
+		else if (got < 0 && errno == EINTR)
+			got = 1;
+	}
+	if (got > 0)
+		got = read(fd, &more, 1) > 0 ? -2 : 0;
+	if (got < 0)
+		*why = got == -2 ? "it is larger than a configuration may be" : strerror(errno);
+	close(fd);
+	*n = have;
+	return got == 0;
+}
+
+bool file_open_dir(struct span path, int *fd, const char **why)
+{
+	*fd = open_path(path, O_PATH | O_DIRECTORY, why);
+	return *fd >= 0;
+}
+
+bool file_write(int fd, struct span text)
+{
+	while (text.n > 0) {
+		ssize_t put = write(fd, text.p, text.n);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0)
+			return false;
+		text = span_from(text, (size_t)put);
+	}
+	return true;
+}
+
+bool file_beside(struct buf *to, struct span beside, struct span path)
+{
+	size_t dir = beside.n;
+
+	if (path.n == 0 || path.p[0] != '/') {
+		while (dir > 0 && beside.p[dir - 1] != '/')
+			dir--;
+		buf_put(to, span_of(beside.p, dir));
+	}
+	buf_put(to, path);
+	return !to->full && to->n < FILE_PATH_MAX;
+}

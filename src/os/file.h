@@ -1,0 +1,19 @@
+/* os/file.h: whole files and directories, before the jail. Paths are spans; relative ones count from the working directory.
+ * What failed comes back as a static sentence in *why. */
+#ifndef POSTERN_OS_FILE_H
+#define POSTERN_OS_FILE_H
+
+#include "base/buf.h"
+
+enum { FILE_PATH_MAX = 4096 };
+
+/* Reads the regular file (or pipe) whole into to[0..cap). False: *why, also when it is longer than cap. */
+bool file_read(struct span path, char *to, size_t cap, size_t *n, const char **why);
+/* A directory by O_PATH, close-on-exec. False: *why. */
+bool file_open_dir(struct span path, int *fd, const char **why);
+/* Writes everything to a blocking descriptor; false when it cannot. */
+bool file_write(int fd, struct span text);
+/* A path of the configuration: absolute as it is, else beneath the directory of the file `beside`. False: longer than FILE_PATH_MAX. */
+bool file_beside(struct buf *to, struct span beside, struct span path);
+
+#endif

@@ -1,0 +1,158 @@
+#include "os/jail.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Numbers that older headers lack; the same on every architecture. */
+enum {
+	CALL_CLOSE_RANGE = 436, CALL_LANDLOCK_CREATE = 444, CALL_LANDLOCK_ADD = 445, CALL_LANDLOCK_RESTRICT = 446,
+	OPTION_SET_MDWE = 65, MDWE_NO_EXEC_GAIN = 1
+};
+
+/* linux/landlock.h, ABI 6 (Documentation/userspace-api/landlock.rst). */
+enum { LAND_RULE_PATH = 1, LAND_RULE_PORT = 2, LAND_VERSION = 1 };
+enum { LAND_FILE_READ = 1 << 2, LAND_DIR_READ = 1 << 3, LAND_TCP_BIND = 1, LAND_TCP_CONNECT = 2, LAND_SCOPES = 3 };
+struct land_rules { uint64_t fs, net, scoped; };
+struct land_path { uint64_t allowed; int32_t fd; } __attribute__((packed));
+struct land_port { uint64_t allowed, port; };
+
+const char *jail_missing_text(unsigned bit)
+{
+	static const char *const text[JAIL_BITS] = {
+		"the kernel has no Landlock: file access rests on the syscall lists alone",
+		"the kernel's Landlock knows no network rules (before Linux 6.7): a worker's connect() is not held to the configured ports",
+		"the kernel's Landlock has no scopes (before Linux 6.12): signals to other processes are refused by the syscall lists alone",
+		"the kernel has no memory-deny-write-execute (before Linux 6.3): it rests on the syscall lists alone",
+		"this is a sanitizer build: NO SANDBOX AT ALL, for tests only",
+	};
+
+	return bit < JAIL_BITS ? text[bit] : "";
+}
+
+const char *jail_missing_name(unsigned bit)
+{
+	static const char *const name[JAIL_BITS] = { "landlock", "landlock-net", "landlock-scope", "mdwe", "sandbox" };
+
+	return bit < JAIL_BITS ? name[bit] : "";
+}
+
+bool jail_descriptors(int *const *keep, unsigned n, int null_fd, int log_fd)
+{
+	if ((null_fd >= 0 && (dup2(null_fd, 0) != 0 || dup2(null_fd, 1) != 1)) || (log_fd > 2 && dup2(log_fd, 2) != 2))
+		return false;
+	/* In ascending order each target is at or below its source and above the targets before it: nothing still needed is overwritten. */
+	for (unsigned done = 0; done < n; done++) {
+		int target = 3 + (int)done;
+		int *least = NULL;
+
+		for (unsigned i = 0; i < n; i++)
+			if (*keep[i] >= target && (!least || *keep[i] < *least))
+				least = keep[i];
+		if (!least)
+			return false;
+		if (*least != target && dup3(*least, target, O_CLOEXEC) != target)
+			return false;
+		*least = target;
+	}
+	return syscall(CALL_CLOSE_RANGE, 3 + n, ~0U, 0) == 0;
+}
+
+bool jail_limits(unsigned files)
+{
+	static const struct rlimit none = { 0, 0 }, stack = { 1 << 20, 1 << 20 };
+	const struct rlimit exact = { files, files };
+	struct stat log;
+	/* A log that is a file must be able to grow; whoever runs us chose that. */
+	bool log_is_file = fstat(2, &log) == 0 && S_ISREG(log.st_mode);
+
+	return setrlimit(RLIMIT_CORE, &none) == 0 && (log_is_file || setrlimit(RLIMIT_FSIZE, &none) == 0)
+		&& setrlimit(RLIMIT_STACK, &stack) == 0 && setrlimit(RLIMIT_NOFILE, &exact) == 0;
+}
+
+bool jail_no_children(void)
+{
+	static const struct rlimit none = { 0, 0 };
+
+	return setrlimit(RLIMIT_NPROC, &none) == 0;
+}
+
+bool jail_privileges(unsigned *missing)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+		return false;
+	if (prctl(OPTION_SET_MDWE, MDWE_NO_EXEC_GAIN, 0, 0, 0) != 0)
+		*missing |= JAIL_NO_MDWE;
+	return true;
+}
+
+static bool land_add(int rules, int type, const void *rule)
+{
+	return syscall(CALL_LANDLOCK_ADD, rules, type, rule, 0) == 0;
+}
+
+static bool land_rules_add(int rules, const struct jail_land *l, bool net)
+{
+	for (unsigned i = 0; i < l->nread_dirs; i++) {
+		struct land_path p = { LAND_FILE_READ | LAND_DIR_READ, l->read_dirs[i] };
+
+		if (!land_add(rules, LAND_RULE_PATH, &p))
+			return false;
+	}
+	for (unsigned i = 0; net && i < l->nports; i++) {
+		struct land_port p = { LAND_TCP_CONNECT, l->ports[i] };
+
+		if (!land_add(rules, LAND_RULE_PORT, &p))
+			return false;
+	}
+	return true;
+}
+
+bool jail_landlock(const struct jail_land *l, unsigned *missing)
+{
+	long abi = syscall(CALL_LANDLOCK_CREATE, NULL, 0, LAND_VERSION);
+	struct land_rules r = { 0, 0, 0 };
+	/* Every file right the ABI knows: 13 of them, then REFER, TRUNCATE, (none,) IOCTL_DEV. */
+	unsigned rights = abi >= 5 ? 16 : abi >= 3 ? 15 : abi == 2 ? 14 : 13;
+	size_t size = abi >= 6 ? 24 : abi >= 4 ? 16 : 8;
+	bool right;
+	int rules;
+
+	if (abi < 1) {
+		*missing |= JAIL_NO_LANDLOCK | JAIL_NO_LANDLOCK_NET | JAIL_NO_LANDLOCK_SCOPE;
+		return true;
+	}
+	r.fs = (1ULL << rights) - 1;
+	if (abi >= 4)
+		r.net = LAND_TCP_BIND | LAND_TCP_CONNECT;
+	else
+		*missing |= JAIL_NO_LANDLOCK_NET;
+	if (abi >= 6)
+		r.scoped = LAND_SCOPES;
+	else
+		*missing |= JAIL_NO_LANDLOCK_SCOPE;
+	rules = (int)syscall(CALL_LANDLOCK_CREATE, &r, size, 0);
+	if (rules < 0)
+		return false;
+	right = land_rules_add(rules, l, abi >= 4) && syscall(CALL_LANDLOCK_RESTRICT, rules, 0) == 0;
+	close(rules);
+	return right;
+}
+
+bool jail_filter(const struct jail_op *ops, unsigned n)
+{
+	struct sock_fprog program;
+
+	_Static_assert(sizeof(struct jail_op) == sizeof(struct sock_filter), "jail_op is sock_filter");
+	memset(&program, 0, sizeof program);
+	program.len = (unsigned short)n;
+	memcpy(&program.filter, &ops, sizeof ops); /* the kernel only reads, its header knows no const */
+	return n > 0 && n <= 4096 && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0;
+}

@@ -1,0 +1,86 @@
+#include "os/pass.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+union pass_control {
+	struct cmsghdr align;
+	char room[CMSG_SPACE(sizeof(int))];
+};
+
+bool pass_pair(int fd[2])
+{
+	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd) == 0;
+}
+
+bool pass_send(int end, const void *packet, size_t n, int fd)
+{
+	union pass_control control;
+	struct iovec part;
+	struct msghdr m;
+	ssize_t put;
+
+	memset(&m, 0, sizeof m);
+	memset(&control, 0, sizeof control);
+	memcpy(&part.iov_base, &packet, sizeof packet); /* iovec knows no const */
+	part.iov_len = n;
+	if (fd < 0) {
+		do
+			put = write(end, packet, n);
+		while (put < 0 && errno == EINTR);
+		return put == (ssize_t)n;
+	}
+	m.msg_iov = &part;
+	m.msg_iovlen = 1;
+	m.msg_control = control.room;
+	m.msg_controllen = sizeof control.room;
+	control.align.cmsg_level = SOL_SOCKET;
+	control.align.cmsg_type = SCM_RIGHTS;
+	control.align.cmsg_len = CMSG_LEN(sizeof fd);
+	memcpy(CMSG_DATA(&control.align), &fd, sizeof fd);
+	do
+		put = sendmsg(end, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (put < 0 && errno == EINTR);
+	return put == (ssize_t)n;
+}
+
+long pass_take(int end, void *packet, size_t cap, int *fd)
+{
+	union pass_control control;
+	struct iovec part = { packet, cap };
+	struct msghdr m;
+	ssize_t got;
+
+	*fd = -1;
+	memset(&m, 0, sizeof m);
+	memset(&control, 0, sizeof control);
+	m.msg_iov = &part;
+	m.msg_iovlen = 1;
+	m.msg_control = control.room;
+	m.msg_controllen = sizeof control.room;
+	do
+		got = recvmsg(end, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return errno == EAGAIN ? PASS_NONE : PASS_END;
+	if (m.msg_controllen >= CMSG_LEN(sizeof *fd) && control.align.cmsg_level == SOL_SOCKET
+	    && control.align.cmsg_type == SCM_RIGHTS && control.align.cmsg_len == CMSG_LEN(sizeof *fd))
+		memcpy(fd, CMSG_DATA(&control.align), sizeof *fd);
+	if (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+		if (*fd >= 0)
+			close(*fd);
+		*fd = -1;
+		return PASS_BROKEN;
+	}
+	return got;
+}
+
+void pass_wait(int end, int wait_ms)
+{
+	struct pollfd p = { .fd = end, .events = POLLIN };
+
+	poll(&p, 1, wait_ms);
+}
