@@ -15,7 +15,8 @@ enum {
 	CONF_LISTENERS_MAX = 8,
 	CONF_NAMES_MAX = 16,      /* hosts or origins of one listener, headers of one server */
 	CONF_WORKERS_MAX = 64,
-	CONF_ERRORS_MAX = 20
+	CONF_ERRORS_MAX = 20,
+	CONF_PATH_MAX = 8192      /* bytes of a resolved path, its NUL counted */
 };
 
 struct conf_listener {
@@ -34,12 +35,13 @@ enum conf_kind { CONF_FILES, CONF_HTTP };
 struct conf_header { struct span name, value; };
 
 struct conf_server {
-	struct span name;             /* [A-Za-z0-9_-]{1,32}, no "__" inside */
+	struct span name;             /* [A-Za-z0-9_-]{1,32}, no "__" inside, no "_" at the end */
 	enum conf_kind kind;
 	uint32_t line, column;        /* where it stands, for messages at start */
 	/* CONF_FILES: "builtin": "files" */
-	struct span root;             /* directory, required */
-	struct span prompts;          /* directory of *.md prompts; absent: none */
+	struct span root;             /* directory, required; as it can be opened: relative ones are already beneath the directory of `file`;
+	                                 a NUL byte follows */
+	struct span prompts;          /* directory of *.md prompts, likewise; absent: none */
 	bool hidden;                  /* serve names that begin with '.'; default false */
 	uint64_t file_bytes_max;      /* "max_file": largest file read or searched; default 1m */
 	/* CONF_HTTP: "url" */
@@ -60,7 +62,8 @@ struct conf {
 	struct conf_listener listeners[CONF_LISTENERS_MAX];
 	unsigned nlisteners;          /* at least 1 */
 	bool has_admin;
-	struct addr admin;            /* loopback unless "insecure": true stands beside it */
+	struct addr admin;            /* loopback unless admin_insecure */
+	bool admin_insecure;
 	struct span admin_text;
 	struct conf_server servers[CONF_SERVERS_MAX];
 	unsigned nservers;            /* at least 1 */

@@ -1,0 +1,65 @@
+#include "cmd/check.h"
+
+#include <dirent.h>
+#include <stdio.h>
+
+#include "cmd/load.h"
+
+static const char usage[] =
+	"usage: postern check -c FILE\n"
+	"  Reads a configuration and says what is wrong with it: file:line:column, what was found, what would be right.\n"
+	"  exit: 0 right, 1 wrong, 2 wrong usage, 3 the file or a directory it names cannot be opened\n";
+
+static bool directory_there(const char *file, const struct conf_server *v, const char *member, struct span path)
+{
+	char what[CONF_PATH_MAX + 512];
+	DIR *d;
+
+	if (span_absent(path))
+		return true;
+	d = opendir(path.p); /* a NUL byte follows it: conf.h */
+	if (d != NULL) {
+		closedir(d);
+		return true;
+	}
+	snprintf(what, sizeof what, "%s:%u:%u: /mcpServers/%.*s/%s: cannot open the directory %s", file, (unsigned)v->line, (unsigned)v->column,
+		(int)v->name.n, v->name.p, member, path.p);
+	perror(what);
+	return false;
+}
+
+static void summary(const char *file, const struct conf *c)
+{
+	printf("%s: ok (%u listener%s, admin %s, names %s, %u server%s:", file, c->nlisteners, c->nlisteners == 1 ? "" : "s",
+		c->has_admin ? "on" : "off", c->plain ? "plain" : "prefixed", c->nservers, c->nservers == 1 ? "" : "s");
+	for (unsigned i = 0; i < c->nservers; i++)
+		printf("%s %.*s %s", i == 0 ? "" : ",", (int)c->servers[i].name.n, c->servers[i].name.p,
+			c->servers[i].kind == CONF_FILES ? "files" : "http");
+	printf(")\n");
+}
+
+int cmd_check(int argc, char **argv)
+{
+	struct load_options o;
+	struct load l;
+	bool there = true;
+	int end;
+
+	if (!load_options(&o, argc, argv, false, usage))
+		return EXIT_USAGE;
+	if (o.help)
+		return EXIT_OK;
+	end = load_conf(&l, o.path);
+	if (end != EXIT_OK)
+		return end;
+	for (unsigned i = 0; i < l.conf.nservers; i++) {
+		const struct conf_server *v = &l.conf.servers[i];
+
+		there = directory_there(o.path, v, "root", v->root) && there;
+		there = directory_there(o.path, v, "prompts", v->prompts) && there;
+	}
+	if (there)
+		summary(o.path, &l.conf);
+	load_free(&l);
+	return there ? EXIT_OK : EXIT_ENVIRONMENT;
+}

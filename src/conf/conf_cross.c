@@ -1,0 +1,106 @@
+#include "conf/conf_priv.h"
+
+/* One worker's large buffers may not pass this: what is more is a slip of the keyboard, and mmap would say so less well. */
+#define LARGE_TOTAL_MAX (UINT64_C(8) << 30)
+
+static uint32_t member(struct conf_reader *r, uint32_t object, const char *name)
+{
+	return json_get(&r->json, object, span_z(name));
+}
+
+static bool same_address(const struct addr *a, const struct addr *b)
+{
+	return a->family != 0 && a->family == b->family && a->port == b->port && memcmp(a->ip, b->ip, a->family == 4 ? 4 : 16) == 0;
+}
+
+/* Port 0 is a new port each time. */
+static bool same_door(const struct addr *a, const struct addr *b)
+{
+	return a->port != 0 && same_address(a, b);
+}
+
+static void doors(struct conf_reader *r)
+{
+	const struct conf *c = r->c;
+	uint32_t list = member(r, JSON_ROOT, "listeners"), servers = member(r, JSON_ROOT, "mcpServers");
+	uint32_t e = c->nlisteners > 0 ? json_first(&r->json, list) : JSON_NONE;
+
+	for (unsigned i = 0; i < c->nlisteners; i++, e = json_next(&r->json, list, e)) {
+		for (unsigned k = 0; k < i; k++)
+			if (same_door(&c->listeners[i].address, &c->listeners[k].address)) {
+				struct buf *b = conf_say(r, member(r, e, "address"));
+
+				BUF_LIT(b, "this is the address of /listeners/");
+				buf_u64(b, k);
+				BUF_LIT(b, " too; each listener needs one of its own");
+				conf_said(r);
+				break;
+			}
+		if (same_door(&c->listeners[i].address, &c->admin))
+			conf_complain(r, member(r, member(r, JSON_ROOT, "admin"), "address"),
+				SPAN("a listener has this address; the admin listener needs one of its own"));
+	}
+	e = c->nservers > 0 ? json_first(&r->json, servers) : JSON_NONE;
+	for (unsigned i = 0; i < c->nservers; i++, e = json_next(&r->json, servers, e))
+		for (unsigned k = 0; k < c->nlisteners; k++)
+			if (same_door(&c->servers[i].address, &c->listeners[k].address))
+				conf_complain(r, member(r, json_value(&r->json, e), "url"),
+					SPAN("this upstream is Postern's own listener: each call would come back to it; write the upstream's address"));
+}
+
+/* A pool that can never be used up is a misunderstanding; unless it was written down, it just shrinks to what can be used. */
+static void at_most(struct conf_reader *r, const char *name, uint32_t *value, const char *by, uint32_t most)
+{
+	uint32_t token = member(r, member(r, JSON_ROOT, "memory"), name);
+	struct buf *b;
+
+	if (*value <= most)
+		return;
+	if (token == JSON_NONE) {
+		*value = most;
+		return;
+	}
+	b = conf_say(r, token);
+	buf_u64(b, *value);
+	BUF_LIT(b, " is more than \"");
+	buf_put(b, span_z(by));
+	BUF_LIT(b, "\" (");
+	buf_u64(b, most);
+	BUF_LIT(b, "), and each of these needs one of those; lower this or raise that");
+	conf_said(r);
+}
+
+static void memory(struct conf_reader *r)
+{
+	struct conf *c = r->c;
+	uint64_t each = c->memory.body > c->memory.reply ? c->memory.body : c->memory.reply, total = 0;
+	struct buf *b;
+
+	at_most(r, "requests", &c->memory.requests, "connections", c->memory.connections);
+	at_most(r, "listens", &c->memory.listens, "connections", c->memory.connections);
+	if (!__builtin_mul_overflow(each, (uint64_t)c->memory.large, &total) && total <= LARGE_TOTAL_MAX)
+		return;
+	b = conf_say(r, member(r, JSON_ROOT, "memory"));
+	BUF_LIT(b, "\"large\" buffers of the larger of \"body\" and \"reply\" come to ");
+	conf_size_text(b, total);
+	BUF_LIT(b, " in each worker; 8g is the limit: lower one of the three");
+	conf_said(r);
+}
+
+void conf_cross(struct conf_reader *r)
+{
+	const struct conf *c = r->c;
+
+	if (json_type(&r->json, JSON_ROOT) != JSON_OBJECT)
+		return;
+	doors(r);
+	memory(r);
+	if (c->plain && c->nservers > 1) {
+		struct buf *b = conf_say(r, member(r, JSON_ROOT, "names"));
+
+		BUF_LIT(b, "found \"plain\" with ");
+		buf_u64(b, c->nservers);
+		BUF_LIT(b, " servers; plain names need exactly one: write \"prefixed\", or leave one server");
+		conf_said(r);
+	}
+}
