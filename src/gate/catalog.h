@@ -50,15 +50,18 @@ struct catalog {
 };
 
 void catalog_clear(struct catalog *c);
-/* From a DiscoverResult. False: it offers no revision that we speak, or is malformed. */
+/* From a DiscoverResult, into a cleared catalogue. False: it offers no revision that we speak, or is malformed. */
 bool catalog_discover(struct catalog *c, const struct json *j, uint32_t result);
 
 enum catalog_verdict { CATALOG_PLAIN /* mirrors nothing */, CATALOG_MIRRORS, CATALOG_INVALID };
 /* Judges one tool definition of a tools/list result without keeping anything. An invalid annotation: not a token, doubled without case, on
- * anything but string, integer or boolean (one type, no union), or in a schema position not reached by `properties` steps alone; in data
+ * anything but string, integer or boolean (one type, no union), deeper than CATALOG_PATH_MAX, more than HTTP_FIELDS_MAX times, longer
+ * than 128 bytes, or in a schema position not reached by `properties` steps alone; so is a tool without a name of 1 to MCP_NAME_MAX
+ * bytes or without an object as inputSchema. In data
  * (default, const, enum, examples) or as a parameter's name it means nothing. `why` (static text) for the log. */
 enum catalog_verdict catalog_judge(const struct json *j, uint32_t tool, struct span *why);
-/* Judges and keeps what is needed. */
+/* Judges and keeps what is needed. The last definition learned under a name counts; learning the same again takes no more room. What has
+ * no room is not known (cut): its headers then go upstream unchecked. */
 enum catalog_verdict catalog_learn(struct catalog *c, const struct json *j, uint32_t tool, struct span *why);
 /* NULL: no entry. `name` is unescaped. */
 const struct catalog_tool *catalog_find(const struct catalog *c, struct span name);
@@ -66,7 +69,8 @@ const struct catalog_tool *catalog_find(const struct catalog *c, struct span nam
 /* Row 14: every Mcp-Param-* of `tool` against the arguments, both ways: a value (not null, not absent) needs its header, a header needs
  * its value; base64 decoded; integers as numbers (42.0 = 42) without floating point; doubled: mismatch. On success appends to `fields`
  * the regenerated lines "Mcp-Param-X: value\r\n" of this tool and, unchanged, the Mcp-Param-* the catalogue does not know. With `tool`
- * NULL all are unknown. `scratch`: 8 KiB at least. */
+ * NULL all are unknown. An argument of another type than the schema says is -32602. A fault's `where` may lie in scratch; on a fault
+ * `fields` is as before. `scratch`: 8 KiB at least. */
 struct mcp_fault catalog_params(const struct catalog *c, const struct catalog_tool *tool, const struct http_head *h,
 	const struct json *j, uint32_t arguments, struct buf *scratch, struct buf *fields);
 

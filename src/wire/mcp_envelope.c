@@ -34,7 +34,7 @@ static bool is_id(const struct json *j, uint32_t token)
 	return json_type(j, token) == JSON_STRING || json_int(j, token, &v);
 }
 
-/* "tools\\/call" is tools/call: more than one JSON writer escapes the slash. */
+/* "tools\/call" is tools/call: more than one JSON writer escapes the slash. */
 static enum mcp_method method_of(const struct json *j, uint32_t token)
 {
 	char mem[64];
