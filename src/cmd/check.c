@@ -1,30 +1,31 @@
 #include "cmd/check.h"
 
-#include <dirent.h>
 #include <stdio.h>
 
 #include "cmd/load.h"
+#include "os/file.h"
+#include "os/sock.h"
 
 static const char usage[] =
 	"usage: postern check -c FILE\n"
 	"  Reads a configuration and says what is wrong with it: file:line:column, what was found, what would be right.\n"
 	"  exit: 0 right, 1 wrong, 2 wrong usage, 3 the file or a directory it names cannot be opened\n";
 
-static bool directory_there(const char *file, const struct conf_server *v, const char *member, struct span path)
+static bool directory_there(const struct conf *c, const struct conf_server *v, const char *member, struct span as_written)
 {
-	char what[CONF_PATH_MAX + 512];
-	DIR *d;
+	char mem[FILE_PATH_MAX];
+	struct buf path = buf_on(mem, sizeof mem);
+	const char *why = "the path is too long";
+	int fd;
 
-	if (span_absent(path))
+	if (span_absent(as_written))
 		return true;
-	d = opendir(path.p); /* a NUL byte follows it: conf.h */
-	if (d != NULL) {
-		closedir(d);
+	if (file_beside(&path, c->file, as_written) && file_open_dir(buf_span(&path), &fd, &why)) {
+		sock_close(fd);
 		return true;
 	}
-	snprintf(what, sizeof what, "%s:%u:%u: /mcpServers/%.*s/%s: cannot open the directory %s", file, (unsigned)v->line, (unsigned)v->column,
-		(int)v->name.n, v->name.p, member, path.p);
-	perror(what);
+	fprintf(stderr, "%.*s:%u:%u: /mcpServers/%.*s/%s: cannot open the directory %.*s: %s\n", (int)c->file.n, c->file.p, (unsigned)v->line,
+		(unsigned)v->column, (int)v->name.n, v->name.p, member, (int)path.n, path.p, why);
 	return false;
 }
 
@@ -55,8 +56,8 @@ int cmd_check(int argc, char **argv)
 	for (unsigned i = 0; i < l.conf.nservers; i++) {
 		const struct conf_server *v = &l.conf.servers[i];
 
-		there = directory_there(o.path, v, "root", v->root) && there;
-		there = directory_there(o.path, v, "prompts", v->prompts) && there;
+		there = directory_there(&l.conf, v, "root", v->root) && there;
+		there = directory_there(&l.conf, v, "prompts", v->prompts) && there;
 	}
 	if (there)
 		summary(o.path, &l.conf);

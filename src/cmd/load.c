@@ -3,71 +3,42 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "os/file.h"
+
 enum { ERRORS_SIZE = 32 * 1024 };
-
-/* The whole file, with its size; NULL when it has been said why not. */
-static char *read_file(const char *path, size_t *n)
-{
-	FILE *f = fopen(path, "rb");
-	char *text;
-	size_t got;
-
-	if (f == NULL) {
-		perror(path);
-		return NULL;
-	}
-	text = malloc(LOAD_FILE_MAX + 1);
-	if (text == NULL) {
-		perror(path);
-		fclose(f);
-		return NULL;
-	}
-	got = fread(text, 1, LOAD_FILE_MAX + 1, f);
-	if (ferror(f)) {
-		perror(path);
-		goto fail;
-	}
-	if (got > LOAD_FILE_MAX) {
-		fprintf(stderr, "%s: more than 1 MiB; a configuration file has at most that\n", path);
-		goto fail;
-	}
-	fclose(f);
-	*n = got;
-	return text;
-fail:
-	free(text);
-	fclose(f);
-	return NULL;
-}
 
 int load_conf(struct load *l, const char *path)
 {
+	const char *why = "there is no memory for it";
 	size_t n = 0, need;
-	char *mem;
-	struct buf errors;
+	struct buf errors = { 0 };
 	bool right;
+	int end = EXIT_ENVIRONMENT;
 
 	memset(l, 0, sizeof *l);
-	l->text = read_file(path, &n);
-	if (l->text == NULL)
-		return EXIT_ENVIRONMENT;
+	l->text = malloc(LOAD_FILE_MAX);
+	if (l->text == NULL || !file_read(span_z(path), l->text, LOAD_FILE_MAX, &n, &why)) {
+		fprintf(stderr, "%s: cannot read the configuration: %s\n", path, why);
+		goto fail;
+	}
 	need = conf_arena_need(n);
 	l->arena = malloc(need);
-	mem = malloc(ERRORS_SIZE);
-	if (l->arena == NULL || mem == NULL) {
-		perror(path);
-		free(mem);
-		load_free(l);
-		return EXIT_ENVIRONMENT;
+	errors = buf_on(malloc(ERRORS_SIZE), ERRORS_SIZE);
+	if (l->arena == NULL || errors.p == NULL) {
+		fprintf(stderr, "%s: there is no memory to check it\n", path);
+		goto fail;
 	}
-	errors = buf_on(mem, ERRORS_SIZE);
 	right = conf_read(&l->conf, span_z(path), span_of(l->text, n), l->arena, need, &errors);
-	if (!right) {
-		fwrite(errors.p, 1, errors.n, stderr);
-		load_free(l);
+	if (right) {
+		free(errors.p);
+		return EXIT_OK;
 	}
-	free(mem);
-	return right ? EXIT_OK : EXIT_NO;
+	fwrite(errors.p, 1, errors.n, stderr);
+	end = EXIT_NO;
+fail:
+	free(errors.p);
+	load_free(l);
+	return end;
 }
 
 void load_free(struct load *l)

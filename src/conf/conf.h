@@ -15,8 +15,7 @@ enum {
 	CONF_LISTENERS_MAX = 8,
 	CONF_NAMES_MAX = 16,      /* hosts or origins of one listener, headers of one server */
 	CONF_WORKERS_MAX = 64,
-	CONF_ERRORS_MAX = 20,
-	CONF_PATH_MAX = 8192      /* bytes of a resolved path, its NUL counted */
+	CONF_ERRORS_MAX = 20
 };
 
 struct conf_listener {
@@ -39,8 +38,8 @@ struct conf_server {
 	enum conf_kind kind;
 	uint32_t line, column;        /* where it stands, for messages at start */
 	/* CONF_FILES: "builtin": "files" */
-	struct span root;             /* directory, required; as it can be opened: relative ones are already beneath the directory of `file`;
-	                                 a NUL byte follows */
+	struct span root;             /* directory, required; as written: a relative one counts from the directory of `file`
+	                                 (os/file.h file_beside) */
 	struct span prompts;          /* directory of *.md prompts, likewise; absent: none */
 	bool hidden;                  /* serve names that begin with '.'; default false */
 	uint64_t file_bytes_max;      /* "max_file": largest file read or searched; default 1m */

@@ -217,8 +217,9 @@ static void text_directory(struct conf_reader *r, uint32_t value, struct span s,
 {
 	struct span *span = to;
 
+	(void)r;
 	(void)value;
-	*span = conf_path(r, s);
+	*span = s;
 }
 
 static void walk_headers(struct conf_reader *r, uint32_t value, void *to)

@@ -62,7 +62,7 @@ enum {
 struct conf_reader {
 	struct conf *c;
 	struct json json;
-	struct buf arena;           /* unescaped and resolved strings */
+	struct buf arena;           /* unescaped strings */
 	struct buf said;            /* texts of the complaints */
 	struct conf_line line[CONF_LINES_MAX];
 	unsigned nlines;
@@ -82,8 +82,6 @@ void conf_push(struct conf_reader *r, const struct conf_form *form, uint32_t obj
 bool conf_expect(struct conf_reader *r, uint32_t value, enum json_type type, struct span right);
 /* The unescaped text of a string token; complains and returns false if it is no string, empty, longer than `most` or has control bytes. */
 bool conf_text(struct conf_reader *r, uint32_t value, struct span right, size_t most, struct span *s);
-/* A path: as it is if absolute, otherwise beneath the directory of the configuration file. Followed by a NUL byte. */
-struct span conf_path(struct conf_reader *r, struct span path);
 
 /* ---- conf_say.c ---- */
 /* A complaint about a token (a name or a value): write the text to the buffer returned, then conf_said(). */

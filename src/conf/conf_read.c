@@ -16,17 +16,11 @@ static size_t aligned(size_t n)
 	return (n + 63) & ~(size_t)63;
 }
 
-/* Reader, tokens, texts of complaints, and strings: those with escapes (shorter than they were), and two paths a server, each perhaps
- * with the directory of the file before it and NUL behind. */
-static size_t strings_need(size_t n)
-{
-	return 2 * n + 2 * CONF_SERVERS_MAX * (CONF_FILE_NAME_MAX + 2);
-}
-
+/* Reader, tokens, texts of complaints, and strings with escapes, which are shorter than they were. */
 size_t conf_arena_need(size_t n)
 {
 	return 64 + aligned(sizeof(struct conf_reader)) + aligned(json_table_need(tokens_for(n)))
-		+ aligned((size_t)CONF_LINES_MAX * CONF_LINE_SIZE) + aligned(strings_need(n));
+		+ aligned((size_t)CONF_LINES_MAX * CONF_LINE_SIZE) + aligned(n);
 }
 
 void conf_push(struct conf_reader *r, const struct conf_form *form, uint32_t object, void *to)
@@ -84,20 +78,6 @@ bool conf_text(struct conf_reader *r, uint32_t value, struct span right, size_t 
 	}
 	*s = in;
 	return true;
-}
-
-struct span conf_path(struct conf_reader *r, struct span path)
-{
-	struct span file = r->c->file;
-	size_t start = r->arena.n, dir = file.n;
-
-	while (dir > 0 && file.p[dir - 1] != '/')
-		dir--;
-	if (path.p[0] != '/')
-		buf_put(&r->arena, span_of(file.p, dir));
-	buf_put(&r->arena, path);
-	buf_char(&r->arena, '\0');
-	return span_of(r->arena.p + start, r->arena.n - start - 1);
 }
 
 static void number_text(struct buf *b, enum conf_type type, int64_t v)
@@ -342,7 +322,7 @@ bool conf_read(struct conf *c, struct span file, struct span text, void *arena, 
 	at += aligned(json_table_need(tokens));
 	r->said = buf_on(at, 0);
 	at += aligned((size_t)CONF_LINES_MAX * CONF_LINE_SIZE);
-	r->arena = buf_on(at, strings_need(text.n));
+	r->arena = buf_on(at, text.n);
 	if (e != JSON_OK) {
 		conf_not_json(errors, file, text, e, where);
 		return false;
@@ -354,7 +334,7 @@ bool conf_read(struct conf *c, struct span file, struct span text, void *arena, 
 		read_form(r, &r->job[i]);
 	conf_cross(r);
 	if (r->arena.full)
-		__builtin_trap(); /* conf_arena_need() was wrong: a path may be cut */
+		__builtin_trap(); /* conf_arena_need() was wrong */
 	if (r->nlines == 0)
 		return true;
 	conf_write_lines(r, errors);
