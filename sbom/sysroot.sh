@@ -102,8 +102,8 @@ chmod 755 "$out/cc"
 say "kernel headers"
 inc=$out/sysroot/usr/include
 multi=$($cc -print-multiarch)
-cp -r /usr/include/linux /usr/include/asm-generic "$inc/"
-cp -r "/usr/include/$multi/asm" "$inc/"
+cp -rL /usr/include/linux /usr/include/asm-generic "$inc/"
+cp -rL "/usr/include/$multi/asm" "$inc/" # Debian 13 has links here
 
 say "bearssl"
 unpack bearssl
