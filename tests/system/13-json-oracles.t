@@ -159,6 +159,8 @@ def documents():
         doc = (nested() if i % 25 == 0 else value(0) if i % 10 == 1 else object_(0)).encode("utf-8")
         if i % 100 == 7:
             doc = pick(b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff") + doc
+        if i % 50 == 13:
+            doc = b'{"a":%s,"name":"x%sy"}' % (doc, pick(b"\\ud800", b"\\udfff", b"\\uDBFF\\u0041", b"\\uDC00\\ud800"))
         yield damage(doc) if rng.random() < 0.6 else pick(b"", b"", b" ", b"\r\n") + doc + pick(b"", b"", b"\n\t")
 
 
