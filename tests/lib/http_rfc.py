@@ -4,7 +4,8 @@ It shares nothing with src/wire on purpose. verdict(bytes) reads what a client s
 (messages, end): messages is a list of (method, target, body), all bytes; end is "end" (nothing left), "more" (cut off), "close"
 (a message asked for it) or "error". ours(list of bytes) gives the same from our own reader, through tests/lib/http_verdict.c.
 Postern's own narrowings (security.md A8), marked [narrow], are: no chunk extensions, no trailers, sizes of at most 8 digits,
-origin-form and `OPTIONS *` only, one Transfer-Encoding field that says nothing but `chunked`, one Content-Length of 1 to 19 digits.
+origin-form and `OPTIONS *` only, one Transfer-Encoding field that says nothing but `chunked`, one Content-Length of 1 to 19 digits,
+a port of at most 65535; and bodies of at most BODY_LIMIT, as in http_verdict.c.
 """
 
 import os
@@ -21,6 +22,7 @@ FIELD = re.compile(rb"(" + TOKEN + rb"):[\t ]*((?:[\x21-\x7e\x80-\xff](?:[\t \x2
 HOST = re.compile(rb"(?:|(?:(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?)\Z")
 SIZE = re.compile(rb"[0-9A-Fa-f]{1,8}\Z")
 FIELDS_MAX = 64
+BODY_LIMIT = 1 << 19
 
 
 class Bad(Exception):
@@ -76,6 +78,8 @@ def body_at(data, at, minor, fields):
             if not SIZE.match(line):                                                         # [narrow]
                 raise Bad
             size = int(line, 16)
+            if len(body) + size > BODY_LIMIT:
+                raise Bad
             body += data[at:at + size]
             if len(data) < at + size:
                 raise Short
@@ -91,10 +95,17 @@ def body_at(data, at, minor, fields):
         if len(length) > 1 or not re.match(rb"[0-9]{1,19}\Z", length[0]):
             raise Bad
         n = int(length[0])
+        if n > BODY_LIMIT:
+            raise Bad
         if len(data) - at < n:
             raise Short
         return data[at:at + n], at + n
     return b"", at
+
+
+def host_ok(value):
+    port = re.search(rb":([0-9]+)\Z", value)
+    return HOST.match(value) and (port is None or int(port.group(1)) <= 65535)                # [narrow]
 
 
 def verdict(data):
@@ -103,7 +114,7 @@ def verdict(data):
         try:
             method, target, minor, fields, at = head_at(data, at)
             hosts = [v for n, v in fields if n == b"host"]
-            if len(hosts) > 1 or not hosts and minor == 1 or hosts and not HOST.match(hosts[0]):
+            if len(hosts) > 1 or not hosts and minor == 1 or hosts and not host_ok(hosts[0]):
                 raise Bad
             body, at = body_at(data, at, minor, fields)
         except Bad:
