@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { OPTION_GET_MDWE = 66, PROOF_FILES = 4096 };
+enum { CALL_OPENAT2 = 437, OPTION_GET_MDWE = 66, PROOF_FILES = 4096 };
 
 const char *jail_probe_name(enum jail_probe p)
 {
@@ -93,7 +93,8 @@ static bool files_leak(const struct jail_land *l)
 static bool write_leaks(const struct jail_land *l)
 {
 	for (unsigned i = 0; i < l->nread_dirs; i++) {
-		int fd = openat(l->read_dirs[i], ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+		struct { uint64_t flags, mode, resolve; } how = { O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600, 0 };
+		int fd = (int)syscall(CALL_OPENAT2, l->read_dirs[i], ".", &how, sizeof how);
 
 		if (fd >= 0) {
 			close(fd);
