@@ -66,13 +66,17 @@ bool conf_text(struct conf_reader *r, uint32_t value, struct span right, size_t 
 	if (in.n == 0 || in.n > most) {
 		struct buf *b = conf_say(r, value);
 
-		BUF_LIT(b, "found a string of ");
-		buf_u64(b, in.n);
-		BUF_LIT(b, " bytes; this must be ");
-		buf_put(b, right);
-		BUF_LIT(b, ", at most ");
-		buf_u64(b, most);
-		BUF_LIT(b, " bytes");
+		if (in.n == 0) {
+			BUF_LIT(b, "found an empty string; this must be ");
+			buf_put(b, right);
+			BUF_LIT(b, ", and not empty");
+		} else {
+			BUF_LIT(b, "found a string of ");
+			buf_u64(b, in.n);
+			BUF_LIT(b, " bytes; at most ");
+			buf_u64(b, most);
+			BUF_LIT(b, " fit here");
+		}
 		conf_said(r);
 		return false;
 	}

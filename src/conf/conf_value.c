@@ -158,6 +158,23 @@ static void bad_url(struct conf_reader *r, uint32_t value, struct span why)
 	conf_said(r);
 }
 
+static bool has_user(struct span url)
+{
+	bool authority = false;
+
+	for (size_t i = 0; i < url.n; i++) {
+		if (span_starts(span_from(url, i), SPAN("://")) && !authority) {
+			authority = true;
+			i += 2;
+		} else if (authority && (url.p[i] == '/' || url.p[i] == '?' || url.p[i] == '#')) {
+			return false;
+		} else if (authority && url.p[i] == '@') {
+			return true;
+		}
+	}
+	return false;
+}
+
 void conf_text_url(struct conf_reader *r, uint32_t value, struct span s, void *server)
 {
 	struct conf_server *v = server;
@@ -165,6 +182,11 @@ void conf_text_url(struct conf_reader *r, uint32_t value, struct span s, void *s
 	uint64_t number = 80;
 	size_t end = 0;
 
+	if (has_user(s)) {
+		/* Not shown: it may be a password. */
+		conf_complain(r, value, SPAN("found a user name in the url; credentials never stand in this file: take out the part up to @"));
+		return;
+	}
 	if (s.n >= 8 && span_ieq(span_of(s.p, 8), SPAN("https://"))) {
 		bad_url(r, value, SPAN("TLS to upstreams is not in this version of Postern: write an http:// address, and let a trusted "
 			"hop next to it speak TLS if the way is long"));
@@ -179,11 +201,6 @@ void conf_text_url(struct conf_reader *r, uint32_t value, struct span s, void *s
 		end++;
 	target = span_from(rest, end);
 	rest.n = end;
-	if (end > 0 && memchr(rest.p, '@', end) != NULL) {
-		/* Not shown: it may be a password. */
-		conf_complain(r, value, SPAN("found a user name in the url; credentials never stand in this file: take out the part up to @"));
-		return;
-	}
 	if (!http_authority(rest, &host, &port) || host.n > 253 || (!span_absent(port) && (!text_u64(port, &number) || number == 0 || number > 65535))) {
 		bad_url(r, value, SPAN("after http:// comes a host and, after a colon, a port from 1 to 65535"));
 		return;
@@ -272,6 +289,8 @@ bool conf_origin(struct conf_reader *r, uint32_t value, struct span s)
 		for (size_t i = 0; i < scheme; i++)
 			if (!is_alnum(s.p[i]) && (i == 0 || (s.p[i] != '+' && s.p[i] != '-' && s.p[i] != '.')))
 				why = SPAN("a scheme is made of letters and digits, such as https");
+		if (http_is_digit(s.p[0]))
+			why = SPAN("a scheme begins with a letter, such as https");
 		if (rest.n > 0 && memchr(rest.p, '/', rest.n) != NULL)
 			why = SPAN("an origin has no path, not even the / at the end");
 		else if (!http_authority(rest, &host, &port) || !is_host(host) || !is_port(port))
@@ -336,7 +355,7 @@ bool conf_header_value(struct conf_reader *r, uint32_t value, struct span s)
 	bool right = s.n <= 1024 && span_trim(s).n == s.n;
 
 	for (size_t i = 0; i < s.n; i++)
-		right = right && ((s.p[i] >= ' ' && s.p[i] <= '~') || s.p[i] == '\t');
+		right = right && s.p[i] >= ' ' && s.p[i] <= '~';
 	if (!right)
 		conf_complain(r, value, SPAN("a header value has at most 1024 printable ASCII characters and no space at either end"));
 	return right;
