@@ -66,7 +66,8 @@ NEED_own  := build/cc
 DIR_clang   := build/clang
 CC_clang     = clang --target=$$(gcc -print-multiarch) -nostdinc -isystem $$(clang -print-resource-dir)/include \
                -isystem build/sysroot/usr/include -Wno-unused-command-line-argument \
-               -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
+               $$(clang --version | grep -q 'version 1[0-5]\.' && \
+                  echo -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang)
 FLAGS_clang := $(FLAGS_own)
 NEED_clang  := build/cc
 DIR_plain   := build/plain
