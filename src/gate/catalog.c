@@ -113,11 +113,16 @@ const struct catalog_tool *catalog_find(const struct catalog *c, struct span nam
 /* The judgement, and the tool's name in `name` (empty if it cannot be one: then there is nothing to remember). */
 static enum catalog_verdict judge(struct catalog_finding *f, struct buf *name, const struct json *j, uint32_t tool, struct span *why)
 {
+	static const struct span names[] = { { "name", 4 }, { "inputSchema", 11 } };
 	uint32_t token = json_get(j, tool, SPAN("name"));
 	uint32_t schema = json_get(j, tool, SPAN("inputSchema"));
 
 	f->n = 0;
 	json_text(j, token, name);
+	if (json_has_folded(j, tool, names, sizeof names / sizeof names[0])) {
+		*why = SPAN("a member differs from name or inputSchema only by case or folding");
+		return CATALOG_INVALID;
+	}
 	if (name->full || name->n == 0) {
 		*why = SPAN("name is missing, empty or longer than 128 bytes");
 		return CATALOG_INVALID;

@@ -56,9 +56,9 @@ bool catalog_discover(struct catalog *c, const struct json *j, uint32_t result);
 enum catalog_verdict { CATALOG_PLAIN /* mirrors nothing */, CATALOG_MIRRORS, CATALOG_INVALID };
 /* Judges one tool definition of a tools/list result without keeping anything. An invalid annotation: not a token, doubled without case, on
  * anything but string, integer or boolean (one type, no union), deeper than CATALOG_PATH_MAX, more than HTTP_FIELDS_MAX times, longer
- * than 128 bytes, or in a schema position not reached by `properties` steps alone; so is a tool without a name of 1 to MCP_NAME_MAX
- * bytes or without an object as inputSchema. In data
- * (default, const, enum, examples) or as a parameter's name it means nothing. `why` (static text) for the log. */
+ * than 128 bytes, or in a schema position not reached by `properties` steps alone; in data (default, const, enum, examples) or as a
+ * parameter's name it means nothing. Invalid too is a tool without a name of 1 to MCP_NAME_MAX bytes, without an object as inputSchema,
+ * or with a member that only folding makes one of these (A1). `why` (static text) for the log. */
 enum catalog_verdict catalog_judge(const struct json *j, uint32_t tool, struct span *why);
 /* Judges and keeps what is needed. The last definition learned under a name counts; learning the same again takes no more room. What has
  * no room is not known (cut): its headers then go upstream unchecked. */

@@ -24,6 +24,18 @@ static const struct span meta_names[] = {
 	{ MCP_META_LOG_LEVEL, sizeof(MCP_META_LOG_LEVEL) - 1 },
 	{ "progressToken", 13 },
 };
+static const struct span ref_names[] = { { "type", 4 }, { "name", 4 }, { "uri", 3 } };
+static const struct span argument_names[] = { { "name", 4 }, { "value", 5 } };
+static const struct span filter_names[] = {
+	{ "toolsListChanged", 16 }, { "promptsListChanged", 18 }, { "resourcesListChanged", 20 }, { "resourceSubscriptions", 21 },
+};
+static const struct span error_names[] = { { "code", 4 }, { "message", 7 }, { "data", 4 } };
+/* What a gateway reads, changes or filters in a result: a second spelling of it must not reach a client that ignores case. */
+static const struct span result_names[] = {
+	{ "_meta", 5 }, { "resultType", 10 }, { "ttlMs", 5 }, { "cacheScope", 10 }, { "nextCursor", 10 }, { "tools", 5 }, { "prompts", 7 },
+	{ "resources", 9 }, { "resourceTemplates", 17 }, { "contents", 8 }, { "content", 7 }, { "supportedVersions", 17 },
+	{ "capabilities", 12 }, { "instructions", 12 }, { "inputRequests", 13 }, { "requestState", 12 },
+};
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static bool is_id(const struct json *j, uint32_t token)
@@ -125,6 +137,8 @@ static struct mcp_fault complete_params(struct mcp_message *m, const struct json
 	uint32_t argument = json_get(j, m->params, SPAN("argument"));
 	if (ref == JSON_NONE || json_type(j, ref) != JSON_OBJECT)
 		return bad_params(SPAN("params.ref: missing or not an object"));
+	if (json_has_folded(j, ref, ref_names, COUNT(ref_names)) || json_has_folded(j, argument, argument_names, COUNT(argument_names)))
+		return malformed(SPAN("params.ref, params.argument: a member differs from a known one only by case or folding"));
 	uint32_t type = json_get(j, ref, SPAN("type"));
 	if (json_is(j, type, SPAN("ref/prompt"))) {
 		m->name = json_get(j, ref, SPAN("name"));
@@ -154,6 +168,8 @@ static struct mcp_fault listen_params(struct mcp_message *m, const struct json *
 	m->notifications = json_get(j, m->params, SPAN("notifications"));
 	if (m->notifications == JSON_NONE || json_type(j, m->notifications) != JSON_OBJECT)
 		return bad_params(SPAN("params.notifications: missing or not an object"));
+	if (json_has_folded(j, m->notifications, filter_names, COUNT(filter_names)))
+		return malformed(SPAN("params.notifications: a member differs from a known one only by case or folding"));
 	for (size_t i = 0; i < COUNT(flags); i++) {
 		uint32_t v = json_get(j, m->notifications, flags[i]);
 		if (v != JSON_NONE && json_type(j, v) != JSON_TRUE && json_type(j, v) != JSON_FALSE)
@@ -213,10 +229,14 @@ struct mcp_fault mcp_reply_check(const struct mcp_message *m, const struct json 
 		    json_get(j, m->error, SPAN("message")) == JSON_NONE ||
 		    json_type(j, json_get(j, m->error, SPAN("message"))) != JSON_STRING)
 			return malformed(SPAN("error: must be {\"code\": integer, \"message\": string}"));
+		if (json_has_folded(j, m->error, error_names, COUNT(error_names)))
+			return malformed(SPAN("error: a member differs from a known one only by case or folding"));
 		return fine;
 	}
 	if (m->kind != MCP_RESULT || json_type(j, m->result) != JSON_OBJECT)
 		return malformed(SPAN("result: must be an object"));
+	if (json_has_folded(j, m->result, result_names, COUNT(result_names)))
+		return malformed(SPAN("result: a member differs from a known one only by case or folding"));
 	uint32_t type = json_get(j, m->result, SPAN("resultType"));
 	if (type == JSON_NONE || json_is(j, type, SPAN("complete")))
 		return fine;
