@@ -53,6 +53,18 @@ bool file_open_dir(struct span path, int *fd, const char **why)
 	return *fd >= 0;
 }
 
+int file_reopen_log(void)
+{
+	int fd = open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	return fd < 0 ? 2 : fd;
+}
+
+int file_open_null(void)
+{
+	return open("/dev/null", O_RDWR | O_CLOEXEC);
+}
+
 bool file_write(int fd, struct span text)
 {
 	while (text.n > 0) {

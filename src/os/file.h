@@ -11,6 +11,10 @@ enum { FILE_PATH_MAX = 4096 };
 bool file_read(struct span path, char *to, size_t cap, size_t *n, const char **why);
 /* A directory by O_PATH, close-on-exec. False: *why. */
 bool file_open_dir(struct span path, int *fd, const char **why);
+/* Standard error once more, as a description of our own that does not block (through /proc; not for sockets); 2 if there is no such. */
+int file_reopen_log(void);
+/* Standard input and output of a role. -1: not there. */
+int file_open_null(void);
 /* Writes everything to a blocking descriptor; false when it cannot. */
 bool file_write(int fd, struct span text);
 /* A path of the configuration: absolute as it is, else beneath the directory of the file `beside`. False: longer than FILE_PATH_MAX. */

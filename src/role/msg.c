@@ -1,0 +1,76 @@
+#include "role/msg.h"
+
+#include "os/pass.h"
+#include "os/sock.h"
+
+static const uint8_t msg_size[MSG_TYPES] = {
+	[MSG_START] = sizeof(struct msg_start), [MSG_READY] = sizeof(struct msg_ready), [MSG_LINK] = sizeof(struct msg_link),
+	[MSG_STATE] = sizeof(struct msg_state), [MSG_DRAIN] = sizeof(struct msg_drain), [MSG_DRAINED] = sizeof(struct msg_drained),
+};
+
+#define BIT(type) (1U << (type))
+
+/* Parent to role. LINK and STATE come whenever a peer or the house has changed; DRAIN also to a role that has not finished starting. */
+static const uint32_t to_role[ROLES][PHASES] = {
+	[ROLE_WORKER] = {
+		[PHASE_STARTING] = BIT(MSG_START) | BIT(MSG_LINK) | BIT(MSG_DRAIN),
+		[PHASE_SERVING] = BIT(MSG_LINK) | BIT(MSG_DRAIN),
+		[PHASE_DRAINING] = BIT(MSG_LINK),
+	},
+	[ROLE_PROVIDER] = {
+		[PHASE_STARTING] = BIT(MSG_START) | BIT(MSG_LINK) | BIT(MSG_DRAIN),
+		[PHASE_SERVING] = BIT(MSG_LINK) | BIT(MSG_DRAIN),
+	},
+	[ROLE_DESK] = {
+		[PHASE_STARTING] = BIT(MSG_START) | BIT(MSG_STATE) | BIT(MSG_DRAIN),
+		[PHASE_SERVING] = BIT(MSG_STATE) | BIT(MSG_DRAIN),
+	},
+};
+
+/* Role to parent: a role says READY once, and a worker DRAINED once it was told to drain. A role can ask the parent for nothing. */
+static const uint32_t to_parent[ROLES][PHASES] = {
+	[ROLE_WORKER] = {
+		[PHASE_STARTING] = BIT(MSG_READY),
+		[PHASE_DRAINING] = BIT(MSG_DRAINED),
+	},
+	[ROLE_PROVIDER] = { [PHASE_STARTING] = BIT(MSG_READY) },
+	[ROLE_DESK] = { [PHASE_STARTING] = BIT(MSG_READY) },
+};
+
+bool msg_send(int channel, const union msg *m, int fd)
+{
+	return m->type > MSG_NONE && m->type < MSG_TYPES && (fd >= 0) == (m->type == MSG_LINK)
+		&& pass_send(channel, m, msg_size[m->type], fd);
+}
+
+static const char *wrong(const union msg *m, long n, int fd, uint32_t permitted)
+{
+	if (n < (long)sizeof m->type || m->type == MSG_NONE || m->type >= MSG_TYPES)
+		return "a message of no known type";
+	if (n != msg_size[m->type])
+		return "a message of the wrong length";
+	if ((fd >= 0) != (m->type == MSG_LINK))
+		return "a descriptor where none belongs, or none where one does";
+	if (!(permitted & BIT(m->type)))
+		return "a message that is not permitted now";
+	return NULL;
+}
+
+enum msg_got msg_take(int channel, enum role receiver, enum role sender, enum phase phase, union msg *m, int *fd, const char **why)
+{
+	uint32_t permitted = receiver == ROLE_PARENT ? to_parent[sender][phase] : to_role[receiver][phase];
+	long n = pass_take(channel, m, sizeof *m, fd);
+
+	*why = NULL;
+	if (n == PASS_NONE)
+		return MSG_NOTHING;
+	if (n == PASS_END)
+		return MSG_CLOSED;
+	*why = n == PASS_BROKEN ? "a message that is too long" : wrong(m, n, *fd, permitted);
+	if (!*why)
+		return MSG_GOT;
+	if (*fd >= 0)
+		sock_close(*fd);
+	*fd = -1;
+	return MSG_CLOSED;
+}

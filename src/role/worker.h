@@ -1,0 +1,26 @@
+/* role/worker.h: the process that faces clients. It holds its listeners, its connections and its links, and nothing else: the engine is
+ * flow/, the walls are role/enter.h. */
+#ifndef POSTERN_ROLE_WORKER_H
+#define POSTERN_ROLE_WORKER_H
+
+#include "conf/conf.h"
+#include "flow/flow.h"
+#include "role/enter.h"
+
+/* Everything of flow_settings that the configuration decides; descriptors, bound addresses, metrics, seed and log are left empty. The spans
+ * point into c and into one static place: the settings last until the next call. */
+void worker_settings(const struct conf *c, struct flow_settings *s);
+/* How many descriptors a worker may hold open besides its listeners, its channel, its loop and the three standard ones. */
+unsigned worker_files(const struct conf *c);
+
+struct worker_start {
+	const struct conf *conf;
+	struct entry *entry;             /* role, name, channel, pids and log filled in */
+	int listeners[CONF_LISTENERS_MAX];
+	struct addr bound[CONF_LISTENERS_MAX];
+	struct metrics *metrics;         /* this worker's block */
+	const uint8_t *seed;             /* 64 bytes */
+};
+_Noreturn void worker_run(struct worker_start *w);
+
+#endif
