@@ -155,3 +155,22 @@ def ours(cases):
         found.append(([(m.encode(), plain(t), plain(b)) for m, t, b in messages], word, int(status) if status else None))
     assert len(found) == len(cases)
     return found
+
+
+def talk(port, data, timeout_s=20.0):
+    """Sends it all on one connection and reads answers to its end: (list of postern.Answer, None or what went wrong)."""
+    from postern import Conn
+
+    answers = []
+    with Conn(port, timeout_s) as c:
+        c.try_send(data)
+        while True:
+            try:
+                a = c.read_answer()
+            except (TimeoutError, ValueError) as e:
+                return answers, "%s: %s" % (type(e).__name__, e)
+            if a.status is None:
+                return answers, "%d bytes that are no answer" % len(a.raw) if a.raw else None
+            answers.append(a)
+            if not a.complete:
+                return answers, "an answer that is cut off"

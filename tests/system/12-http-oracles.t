@@ -22,7 +22,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import http_rfc
-from postern import BINARY, Conn, Postern, diag, done, is_, ok, request_bytes, skip, skip_all
+from postern import BINARY, Postern, diag, done, is_, ok, request_bytes, skip, skip_all
 
 SEED, CASES = 9112, 600
 # Where an oracle does not read what Postern accepts: (oracle, how to know the case by the bytes and the messages, why ours is right).
@@ -328,27 +328,10 @@ def start_oracle(name, directory, up):
         raise RuntimeError("%s did not start: %s" % (name, f.read()))
 
 
-def talk(port, data):
-    """Send it all and read answers up to the end of the connection: a list of Answer."""
-    answers = []
-    with Conn(port, 15.0) as c:
-        c.try_send(data)
-        while True:
-            try:
-                a = c.read_answer()
-            except (TimeoutError, ValueError) as e:
-                return answers, "%s: %s" % (type(e).__name__, e)
-            if a.status is None:
-                return answers, None
-            answers.append(a)
-            if not a.complete:
-                return answers, None
-
-
 def oracle_reads(port, data):
     """The messages an oracle passed on, up to the first that it refused."""
     found = []
-    for a in talk(port, data)[0]:
+    for a in http_rfc.talk(port, data)[0]:
         if a.status != 200 or not a.complete:
             break
         method, target, body = a.json()
@@ -421,7 +404,7 @@ with tempfile.TemporaryDirectory(prefix="postern-") as root:
     with Postern({"names": "plain", "mcpServers": {"docs": {"builtin": "files", "root": root}},
                   "timeouts": {"head": "1s", "body": "1s", "idle": "2s"}}) as p:
         with concurrent.futures.ThreadPoolExecutor(24) as pool:
-            answered = list(pool.map(lambda c: talk(p.port, c[1]), cases))
+            answered = list(pool.map(lambda c: http_rfc.talk(p.port, c[1]), cases))
 wrong = []
 for (way, data), (messages, end, status), (answers, fault) in zip(cases, ours, answered):
     marks = sum(MARK.encode() in a.body for a in answers)
