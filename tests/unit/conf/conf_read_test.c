@@ -86,7 +86,7 @@ static void everything(void)
 		"  \"up\":{\"url\":\"http://mcp.internal:3000/mcp?x=1\",\"address\":\"[2001:db8::5]:3001\",\"headers\":{\"X-A\":\"b c\",\"X-E\":\"\"},\n"
 		"   \"connect_timeout\":\"1s\",\"idle_timeout\":\"2s\",\"call_timeout\":\"3s\"},\n"
 		"  \"local\":{\"url\":\"http://localhost\"}, \"six\":{\"url\":\"http://[::1]:7?\",\"address\":\"127.0.0.1:7\"}}}") == false, "a query needs a path");
-	is_span(buf_span(&errors), "dir/f.json:10:51: /mcpServers/six/url: found the string \"http://[::1]:7?\"; "
+	is_span(buf_span(&errors), "dir/f.json:10:52: /mcpServers/six/url: found the string \"http://[::1]:7?\"; "
 		"a path stands before the query: put a / before the ?\n", "and that is all that is wrong");
 	ok(read_text(&c, "{\"$schema\":\"s\",\"workers\":3,\n"
 		"\"listeners\":[{\"address\":\"[::1]:0\",\"path\":\"/a\",\"hosts\":[\"gw.example\",\"gw.example:8443\"],\"origins\":[\"https://a.b\"]},\n"

@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""`postern check` as a person meets it: every configuration of the tables through the real binary, exit codes, where messages go, and
+the JSON Schema that ships with the docs: it accepts what is right and refuses what is wrong wherever a schema can see it."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from postern import BINARY, ROOT, done, is_, ok, skip  # noqa: E402
+
+L = '"listeners":[{"address":"127.0.0.1:8080"}]'
+S = '"mcpServers":{"docs":{"builtin":"files","root":"docs"}}'
+
+
+def vectors(name):
+    """(line number, text, expected lines, beyond the schema) of tests/table/NAME; the format is at the top of the file."""
+    found, text, want, beyond, first = [], [], [], False, 0
+
+    def end():
+        if text:
+            found.append((first, "\n".join(text).replace("@L", L).replace("@S", S), want[:], beyond))
+
+    with open(os.path.join(ROOT, "tests", "table", name), encoding="utf-8", newline="\n") as f:
+        for number, line in enumerate(f.read().split("\n"), 1):
+            if line == "" or (line.startswith("<") and want):
+                end()
+                text, want, beyond = [], [], False
+            if line.startswith("<"):
+                first = first if text else number
+                text.append(line[2:])
+            elif line.startswith(">"):
+                want.append(line[2:])
+            elif line.startswith("!"):
+                beyond = True
+    end()
+    return found
+
+
+def check(*args, cwd=None):
+    return subprocess.run([BINARY, "check", *args], cwd=cwd, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+
+
+right, wrong = vectors("conf-right.txt"), vectors("conf-wrong.txt")
+ok(len(right) >= 30 and len(wrong) >= 200, "the tables are there", "%d right, %d wrong" % (len(right), len(wrong)))
+
+with tempfile.TemporaryDirectory(prefix="postern-") as tmp:
+    path = os.path.join(tmp, "c.json")
+
+    def run(text):
+        with open(path, "w", encoding="utf-8", newline="\n") as f:
+            f.write(text)
+        return check("-c", "c.json", cwd=tmp)
+
+    for name in ("docs", "d", "p"):
+        os.mkdir(os.path.join(tmp, name))
+    os.makedirs(os.path.join(tmp, "sub"))
+    bad = []
+    for number, text, want, _ in wrong:
+        r = run(text)
+        if r.returncode != 1 or r.stdout != "" or r.stderr != "".join("c.json:%s\n" % w for w in want):
+            bad.append("line %d: exit %d\n%s" % (number, r.returncode, r.stderr))
+    ok(not bad, "each wrong configuration: exit 1, the complaints of the table on stderr, nothing on stdout", "\n".join(bad[:5]))
+    bad = []
+    for number, text, _, _ in right:
+        r = run(text)
+        # /srv/dé is not there: that is the environment's fault, not the configuration's.
+        there = "/srv/d" not in text
+        if r.returncode != (0 if there else 3) or r.stdout.startswith("c.json: ok (") != there or (r.stderr == "") != there:
+            bad.append("line %d: exit %d\n%s" % (number, r.returncode, r.stderr))
+    ok(not bad, "each right configuration: exit 0 and one line on stdout", "\n".join(bad[:5]))
+
+    r = run("{%s,%s,\"names\":\"plain\",\"admin\":{\"address\":\"127.0.0.1:0\"}}" % (L, S))
+    is_(r.stdout, "c.json: ok (1 listener, admin on, names plain, 1 server: docs files)\n", "the summary")
+    r = run("{%s,\"mcpServers\":{\"a\":{\"builtin\":\"files\",\"root\":\"no\"},\n \"b\":{\"builtin\":\"files\",\"root\":\"c.json\",\"prompts\":\"docs\"}}}" % L)
+    is_(r.returncode, 3, "directories that cannot be opened: exit 3")
+    is_(r.stderr, "c.json:1:59: /mcpServers/a/root: cannot open the directory no: No such file or directory\n"
+                  "c.json:2:2: /mcpServers/b/root: cannot open the directory c.json: Not a directory\n", "each is named with its place")
+    is_(r.stdout, "", "and nothing is called ok")
+    r = check("-c", os.path.join("..", "c.json"), cwd=os.path.join(tmp, "sub"))
+    ok("../no:" in r.stderr, "relative directories count from the file, not from where the command runs", r.stderr)
+
+    r = check("-c", "missing.json", cwd=tmp)
+    is_((r.returncode, r.stdout, r.stderr), (3, "", "missing.json: cannot read the configuration: No such file or directory\n"), "no such file: exit 3")
+    is_(check("-c", "docs", cwd=tmp).returncode, 3, "a directory instead of a file: exit 3")
+    with open(path, "wb") as f:
+        f.write(b" " * ((1 << 20) + 1))
+    is_(check("-c", "c.json", cwd=tmp).returncode, 3, "a file over 1 MiB: exit 3")
+    with open(path, "wb") as f:
+        f.write(b"{\"\xff\":1}")
+    r = check("-c", "c.json", cwd=tmp)
+    is_((r.returncode, r.stderr), (1, "c.json:1:3: this is not JSON: bytes that are not UTF-8\n"), "bytes that are not UTF-8")
+    with open(path, "wb") as f:
+        f.write(b"\xef\xbb\xbf{}")
+    ok("byte order mark" in check("-c", "c.json", cwd=tmp).stderr, "a byte order mark is named")
+    r = run("{%s,%s,\"\\u001b[31m\u202e\":1}" % (L, S))
+    ok(r.returncode == 1 and all(c == "\n" or (c >= " " and c not in "\x7f\u202e") for c in r.stderr), "nothing in the file reaches the terminal raw", repr(r.stderr))
+    r = run("{%s,\"mcpServers\":{\"a\":{\"url\":\"https://user:hunter2@h/\"},\"b\":{\"url\":\"http://user:hunter2@h/\"}}}" % L)
+    ok(r.returncode == 1 and "hunter2" not in r.stderr, "a password in a url is not repeated", r.stderr)
+
+for args in ([], ["-c"], ["-x"], ["-c", "a", "-c", "b"], ["-c", "a", "b"], ["--json", "-c", "a"]):
+    r = check(*args)
+    ok(r.returncode == 2 and "usage: postern check" in r.stderr and r.stdout == "", "usage error, exit 2: check %s" % " ".join(args), r.stderr)
+r = check("--help")
+ok(r.returncode == 0 and r.stdout.startswith("usage: postern check") and r.stderr == "", "--help: exit 0, on stdout")
+
+r = check("-c", os.path.join(ROOT, "examples", "demo.json"))
+is_(r.returncode, 0, "examples/demo.json is right, and its directories are there")
+
+try:
+    from jsonschema import Draft202012Validator
+except ImportError:
+    skip("the JSON Schema and the parser agree", "python3-jsonschema is not installed")
+else:
+    with open(os.path.join(ROOT, "docs", "reference", "postern.schema.json"), encoding="utf-8") as f:
+        schema = json.load(f)
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema)
+    bad = ["line %d: %s" % (n, e.message) for n, text, _, _ in right for e in validator.iter_errors(json.loads(text))]
+    ok(not bad, "the JSON Schema accepts what the parser accepts (%d)" % len(right), "\n".join(bad))
+    bad, seen, beyond_seen = [], 0, 0
+    for number, text, _, beyond in wrong:
+        try:
+            value = json.loads(text)
+        except ValueError:
+            if not beyond:
+                bad.append("line %d: not JSON at all, mark it with !" % number)
+            continue
+        seen, beyond_seen = seen + (not beyond), beyond_seen + beyond
+        if validator.is_valid(value) != beyond:
+            bad.append("line %d: the schema %s it: %s" % (number, "refuses" if beyond else "accepts", text))
+    ok(not bad, "it refuses what the parser refuses (%d), but for what is marked as beyond a schema (%d)" % (seen, beyond_seen), "\n".join(bad))
+    with open(os.path.join(ROOT, "examples", "demo.json"), encoding="utf-8") as f:
+        ok(validator.is_valid(json.load(f)), "it accepts examples/demo.json")
+done()
