@@ -1,0 +1,255 @@
+#include "flow/flow_priv.h"
+#include "os/sock.h"
+#include "wire/http_write.h"
+
+static void common_fields(struct txn *t, struct buf *h)
+{
+	struct span origin = t->head.known[HTTP_ORIGIN];
+	if (!span_absent(origin)) { /* only an allowed one gets this far, but for the 403 itself */
+		if (t->status != 403) {
+			http_write_field(h, SPAN("Access-Control-Allow-Origin"), origin);
+			http_write_field(h, SPAN("Access-Control-Expose-Headers"), SPAN("WWW-Authenticate"));
+		}
+		http_write_field(h, SPAN("Vary"), SPAN("Origin"));
+	}
+	if (t->retry_after)
+		http_write_field(h, SPAN("Retry-After"), SPAN("1"));
+	if (t->f->draining || !t->head.keep_alive)
+		t->close = true;
+	if (t->close)
+		http_write_field(h, SPAN("Connection"), SPAN("close"));
+}
+
+bool answer_room(struct txn *t, size_t bound, struct buf *body)
+{
+	struct flow *f = t->f;
+	buffer_give(f, t->out);
+	t->out = buffer_take(f, FLOW_ANSWER_ROOM + bound);
+	if (!t->out) {
+		metrics_add(f->metrics, METRIC_REFUSED_FULL, 1);
+		return false;
+	}
+	*body = buf_on(t->out->p + FLOW_ANSWER_ROOM, t->out->cap - FLOW_ANSWER_ROOM);
+	return true;
+}
+
+enum step_end answer_send(struct txn *t, unsigned status, const struct buf *body, struct span media_type)
+{
+	char mem[FLOW_ANSWER_ROOM];
+	struct buf h = buf_on(mem, sizeof(mem));
+
+	t->status = status;
+	http_write_status(&h, status);
+	http_write_field(&h, SPAN("Content-Type"), media_type);
+	http_write_length(&h, body->n);
+	if (status == 405)
+		http_write_field(&h, SPAN("Allow"), SPAN("POST, OPTIONS"));
+	http_write_field(&h, SPAN("Cache-Control"), SPAN("no-store"));
+	common_fields(t, &h);
+	http_write_end(&h);
+	if (h.full || body->full)
+		return STEP_DROP;
+	t->out->from = (uint32_t)(FLOW_ANSWER_ROOM - h.n);
+	t->out->n = (uint32_t)(FLOW_ANSWER_ROOM + body->n);
+	memcpy(t->out->p + t->out->from, h.p, h.n);
+	t->ended = true;
+	return STEP_ANSWER;
+}
+
+enum step_end answer_empty(struct txn *t, unsigned status, struct span fields)
+{
+	struct buf h;
+	if (!answer_room(t, FLOW_ANSWER_ROOM, &h))
+		return STEP_DROP;
+	t->status = status;
+	http_write_status(&h, status);
+	buf_put(&h, fields);
+	if (status != 204)
+		http_write_length(&h, 0);
+	common_fields(t, &h);
+	http_write_end(&h);
+	if (h.full)
+		return STEP_DROP;
+	t->out->from = FLOW_ANSWER_ROOM;
+	t->out->n = (uint32_t)(FLOW_ANSWER_ROOM + h.n);
+	t->ended = true;
+	return STEP_ANSWER;
+}
+
+static enum step_end say_fault(struct txn *t, const struct mcp_fault *fault)
+{
+	struct buf body;
+	size_t bound = 512 + fault->text.n + 6 * fault->where.n + fault->data.n + t->msg.id.n;
+
+	if (t->streaming) {
+		struct buf event = buf_on(t->f->scratch, t->f->scratch_cap);
+		mcp_error_write(&event, t->msg.id, fault);
+		if (event.full || !stream_event(t, buf_span(&event)) || !stream_end(t))
+			return STEP_DROP;
+		return STEP_ANSWER;
+	}
+	if (!answer_room(t, bound, &body))
+		return STEP_DROP;
+	mcp_error_write(&body, t->msg.id, fault);
+	return answer_send(t, fault->status, &body, SPAN("application/json"));
+}
+
+enum step_end answer_fault(struct txn *t, const struct mcp_fault *fault)
+{
+	if (t->outcome == OUTCOME_NONE) {
+		t->outcome = t->checked ? OUTCOME_ERROR : OUTCOME_REFUSED;
+		if (!t->checked)
+			metrics_add(t->f->metrics, METRIC_REFUSED_MCP, 1);
+	}
+	return say_fault(t, fault);
+}
+
+enum step_end answer_http(struct txn *t, unsigned status, struct span text)
+{
+	struct mcp_fault fault = { MCP_INVALID_REQUEST, status, text, { NULL, 0 }, { NULL, 0 } };
+
+	t->outcome = OUTCOME_REFUSED;
+	metrics_add(t->f->metrics, METRIC_REFUSED_HTTP, 1);
+	return say_fault(t, &fault);
+}
+
+enum step_end answer_upstream(struct txn *t, unsigned status, struct span server, struct span what)
+{
+	char mem[256];
+	struct buf text = buf_on(mem, sizeof(mem));
+
+	BUF_LIT(&text, "Upstream \"");
+	buf_put(&text, server);
+	BUF_LIT(&text, "\" ");
+	buf_put(&text, what);
+	struct mcp_fault fault = { MCP_INTERNAL, status, buf_span(&text), { NULL, 0 }, { NULL, 0 } };
+	t->outcome = OUTCOME_UPSTREAM;
+	t->retry_after = status == 503;
+	return say_fault(t, &fault);
+}
+
+bool stream_begin(struct txn *t)
+{
+	struct flow *f = t->f;
+	struct buf h;
+
+	if (t->streaming)
+		return true;
+	t->out = buffer_take(f, FLOW_SMALL);
+	if (!t->out)
+		return false;
+	h = buf_on(t->out->p, t->out->cap);
+	t->status = 200;
+	if (t->head.minor == 0)
+		t->close = true; /* no chunks in HTTP/1.0: the end of the connection is the end of the stream */
+	http_write_status(&h, 200);
+	http_write_field(&h, SPAN("Content-Type"), SPAN("text/event-stream"));
+	http_write_field(&h, SPAN("Cache-Control"), SPAN("no-store"));
+	http_write_field(&h, SPAN("X-Accel-Buffering"), SPAN("no"));
+	if (t->head.minor == 1)
+		http_write_field(&h, SPAN("Transfer-Encoding"), SPAN("chunked"));
+	common_fields(t, &h);
+	http_write_end(&h);
+	t->out->n = (uint32_t)h.n;
+	t->streaming = true;
+	return true;
+}
+
+/* Makes room for `size` more bytes behind what is still to be written. */
+static bool stream_room(struct txn *t, size_t size)
+{
+	struct flow *f = t->f;
+	if (!t->out) {
+		t->out = buffer_take(f, size);
+		return t->out != NULL;
+	}
+	if (t->out->cap - t->out->n >= size)
+		return true;
+	if (t->out->from > 0) {
+		memmove(t->out->p, t->out->p + t->out->from, t->out->n - t->out->from);
+		t->out->n -= t->out->from;
+		t->out->from = 0;
+	}
+	if (t->out->cap - t->out->n < size)
+		(void)buffer_grow(f, &t->out);
+	return t->out->cap - t->out->n >= size;
+}
+
+static bool stream_put(struct txn *t, struct span json)
+{
+	size_t size = span_absent(json) ? 3 : sse_write_size(json);
+	struct buf b;
+
+	if (t->ended || !stream_room(t, size + 32))
+		return false;
+	b = buf_on(t->out->p + t->out->n, t->out->cap - t->out->n);
+	if (t->head.minor == 1)
+		http_write_chunk(&b, size);
+	if (span_absent(json))
+		BUF_LIT(&b, ":\n\n");
+	else
+		sse_write(&b, json);
+	if (t->head.minor == 1)
+		BUF_LIT(&b, "\r\n");
+	if (b.full)
+		return false;
+	t->out->n += (uint32_t)b.n;
+	front_write(t);
+	return true;
+}
+
+bool stream_event(struct txn *t, struct span json) { return stream_put(t, json); }
+bool stream_comment(struct txn *t) { return stream_put(t, span_of(NULL, 0)); }
+
+bool stream_end(struct txn *t)
+{
+	if (t->ended)
+		return true;
+	if (t->head.minor == 1) {
+		struct buf b;
+		if (!stream_room(t, 16))
+			return false;
+		b = buf_on(t->out->p + t->out->n, t->out->cap - t->out->n);
+		http_write_last_chunk(&b);
+		t->out->n += (uint32_t)b.n;
+	}
+	t->ended = true;
+	return true;
+}
+
+/* Writes what is there. Never ends the txn itself: it may be called from deep inside an upstream's event. A client that is gone is noted
+ * on its front, which sees to it within the turn. */
+void front_write(struct txn *t)
+{
+	struct flow *f = t->f;
+	struct front *c = t->front;
+	struct buffer *b = t->out;
+
+	while (b && b->from < b->n && c->writable && !c->gone) {
+		long n = sock_write(c->item.fd, b->p + b->from, b->n - b->from);
+		if (n == SOCK_AGAIN) {
+			c->writable = false;
+		} else if (n < 0) {
+			c->gone = true;
+			list_append(&f->ready, &c->node);
+		} else {
+			b->from += (uint32_t)n;
+		}
+	}
+	if (b && b->from < b->n) {
+		if (!c->gone && t->timer.at_ms == 0)
+			timer_arm(&f->timers, &t->timer, flow_now(f) + f->set->write_ms);
+		return;
+	}
+	buffer_give(f, b);
+	t->out = NULL;
+	timer_disarm(&f->timers, &t->timer);
+	if (t->ended || !t->streaming)
+		return;
+	timer_arm(&f->timers, &t->timer, flow_now(f) + f->set->keepalive_ms);
+	for (struct list *n = t->legs.next; n != &t->legs; n = n->next) {
+		struct leg *l = LIST_OWNER(n, struct leg, of_txn);
+		if (l->link)
+			link_resume(l->link);
+	}
+}

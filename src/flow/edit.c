@@ -1,0 +1,20 @@
+#include "flow/edit.h"
+
+void edit_write(struct buf *b, struct span text, const struct edits *s)
+{
+	const char *at = text.p;
+	for (unsigned i = 0; i < s->n; i++) {
+		buf_put(b, span_of(at, (size_t)(s->e[i].from - at)));
+		buf_put(b, s->e[i].with);
+		at = s->e[i].to;
+	}
+	buf_put(b, span_of(at, (size_t)(text.p + text.n - at)));
+}
+
+size_t edit_size(struct span text, const struct edits *s)
+{
+	size_t n = text.n;
+	for (unsigned i = 0; i < s->n; i++)
+		n = n + s->e[i].with.n - (size_t)(s->e[i].to - s->e[i].from);
+	return n;
+}

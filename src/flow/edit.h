@@ -1,0 +1,34 @@
+/* flow/edit.h: replacing a few places of a judged text and copying the rest byte for byte.
+ *
+ * Edits are in ascending order and do not overlap; from == to inserts. */
+#ifndef POSTERN_FLOW_EDIT_H
+#define POSTERN_FLOW_EDIT_H
+
+#include "base/buf.h"
+
+struct edit {
+	const char *from, *to; /* what goes, inside the text */
+	struct span with;
+};
+
+struct edits {
+	struct edit *e;
+	unsigned n, max;
+	bool full;
+};
+
+static inline void edit_add(struct edits *s, const char *from, const char *to, struct span with)
+{
+	if (s->n == s->max) {
+		s->full = true;
+		return;
+	}
+	s->e[s->n++] = (struct edit){ from, to, with };
+}
+
+static inline void edit_replace(struct edits *s, struct span what, struct span with) { edit_add(s, what.p, what.p + what.n, with); }
+
+void edit_write(struct buf *b, struct span text, const struct edits *s);
+size_t edit_size(struct span text, const struct edits *s);
+
+#endif

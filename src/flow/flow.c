@@ -1,0 +1,196 @@
+#include "flow/flow_priv.h"
+
+static size_t large_cap(const struct flow_settings *s)
+{
+	uint64_t most = s->body_max > s->reply_max ? s->body_max : s->reply_max;
+	return (size_t)most + 65536; /* heads, ids, prefixes and framing around the largest body or reply */
+}
+
+static uint32_t http_servers(const struct flow_settings *s)
+{
+	uint32_t n = 0;
+	for (unsigned i = 0; i < s->nservers; i++)
+		n += s->servers[i].kind == FLOW_HTTP;
+	return n;
+}
+
+static uint32_t txn_count(const struct flow_settings *s) { return s->requests + s->listens; }
+/* A listen may travel to every server; a call to one at a time; each catalogue asks for itself. */
+static uint32_t leg_count(const struct flow_settings *s) { return s->requests + s->listens * s->nservers + s->nservers; }
+/* A call may hold its client's bytes, its upstream's, an event being put together, and the answer. */
+static uint32_t small_count(const struct flow_settings *s)
+{
+	return 4 * s->requests + s->listens * (2 + 2 * http_servers(s)) + 4 * s->nservers + 16;
+}
+
+void flow_budget(const struct flow_settings *s, void (*row)(void *to, struct span what, uint64_t each, uint64_t count), void *to)
+{
+	row(to, SPAN("worker state"), slots_each(sizeof(struct flow)), 1);
+	row(to, SPAN("client connections"), slots_each(sizeof(struct front)), s->connections);
+	row(to, SPAN("requests and subscriptions"), slots_each(sizeof(struct txn)), txn_count(s));
+	row(to, SPAN("calls to upstreams"), slots_each(sizeof(struct leg)), leg_count(s));
+	row(to, SPAN("upstream connections"), slots_each(link_size()), (uint64_t)s->links * http_servers(s));
+	row(to, SPAN("small buffers"), slots_each(sizeof(struct buffer) + FLOW_SMALL), small_count(s));
+	row(to, SPAN("large buffers"), slots_each(sizeof(struct buffer) + large_cap(s)), s->large);
+	row(to, SPAN("scratch"), slots_each(large_cap(s)), 1);
+	row(to, SPAN("JSON tokens"), slots_each(json_table_need(s->tokens)), 1);
+	row(to, SPAN("changed places of a reply"), slots_each(sizeof(struct edit) * FLOW_EDITS), 1);
+	row(to, SPAN("catalogues"), slots_each(sizeof(struct catalog)), 2 * (uint64_t)s->nservers);
+}
+
+static void add(void *to, struct span what, uint64_t each, uint64_t count)
+{
+	(void)what;
+	*(size_t *)to += (size_t)(each * count + 63) & ~(size_t)63;
+}
+
+size_t flow_need(const struct flow_settings *s)
+{
+	size_t total = 0;
+	flow_budget(s, add, &total);
+	return total;
+}
+
+/* Hands out the rows of flow_budget() in order. */
+static void *carve(char **at, size_t each, size_t count)
+{
+	char *p = *at;
+	*at += (each * count + 63) & ~(size_t)63;
+	return p;
+}
+
+struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *loop)
+{
+	char *at = mem;
+	struct flow *f = carve(&at, slots_each(sizeof(struct flow)), 1);
+	uint32_t links = s->links * http_servers(s);
+
+	f->set = s;
+	f->loop = loop;
+	f->metrics = s->metrics;
+	f->large_cap = f->scratch_cap = large_cap(s);
+	slots_place(&f->fronts, carve(&at, slots_each(sizeof(struct front)), s->connections), sizeof(struct front), s->connections);
+	slots_place(&f->txns, carve(&at, slots_each(sizeof(struct txn)), txn_count(s)), sizeof(struct txn), txn_count(s));
+	slots_place(&f->legs, carve(&at, slots_each(sizeof(struct leg)), leg_count(s)), sizeof(struct leg), leg_count(s));
+	slots_place(&f->links, carve(&at, slots_each(link_size()), links), link_size(), links);
+	size_t small = sizeof(struct buffer) + FLOW_SMALL, large = sizeof(struct buffer) + f->large_cap;
+	slots_place(&f->small, carve(&at, slots_each(small), small_count(s)), small, small_count(s));
+	slots_place(&f->large, carve(&at, slots_each(large), s->large), large, s->large);
+	f->scratch = carve(&at, slots_each(f->scratch_cap), 1);
+	f->table = json_table_place(carve(&at, slots_each(json_table_need(s->tokens)), 1), s->tokens, s->seed);
+	f->edits = carve(&at, slots_each(sizeof(struct edit) * FLOW_EDITS), 1);
+	struct catalog *catalogs = carve(&at, slots_each(sizeof(struct catalog)), 2 * s->nservers);
+
+	timers_init(&f->timers, flow_now(f));
+	list_init(&f->ready);
+	list_init(&f->heads);
+	list_init(&f->ready_links);
+	list_init(&f->receiving);
+	list_init(&f->listening);
+	list_init(&f->limbo_fronts);
+	list_init(&f->limbo_links);
+	for (unsigned i = 0; i < s->nservers; i++) {
+		struct upstream *up = &f->up[i];
+		up->f = f;
+		up->set = &s->servers[i];
+		up->index = i;
+		up->catalog = (struct catalog *)(void *)((char *)catalogs + slots_each(sizeof(struct catalog)) * 2 * i);
+		up->staging = (struct catalog *)(void *)((char *)catalogs + slots_each(sizeof(struct catalog)) * (2 * i + 1));
+		list_init(&up->legs);
+		list_init(&up->idle);
+		list_init(&up->line_out);
+		list_init(&up->waiting);
+	}
+	return f;
+}
+
+bool flow_open(struct flow *f)
+{
+	for (unsigned i = 0; i < f->set->nservers; i++)
+		if (f->set->servers[i].kind == FLOW_HTTP)
+			(void)catalog_ready(&f->up[i]);
+	return front_open_all(f);
+}
+
+void flow_link(struct flow *f, unsigned server, int fd) { line_set(&f->up[server], fd); }
+
+static void empty_limbo(struct flow *f)
+{
+	while (!list_empty(&f->limbo_fronts)) {
+		struct front *c = LIST_OWNER(f->limbo_fronts.next, struct front, node);
+		list_remove(&c->node);
+		slots_give(&f->fronts, c);
+	}
+	while (!list_empty(&f->limbo_links)) {
+		struct list *node = f->limbo_links.next;
+		list_remove(node);
+		slots_give(&f->links, link_of_node(node));
+	}
+	if (f->accept_paused && !f->draining && f->fronts.used < f->fronts.count)
+		front_pause(f, false);
+}
+
+int flow_tick(struct flow *f)
+{
+	struct list now;
+
+	timers_run(&f->timers, flow_now(f));
+	/* What became ready during this turn; what becomes ready while it is dealt with is for the next. */
+	link_run_ready(f);
+	list_init(&now);
+	while (!list_empty(&f->ready))
+		list_append(&now, f->ready.next);
+	while (!list_empty(&now)) {
+		struct front *c = LIST_OWNER(now.next, struct front, node);
+		front_run(c);
+	}
+	empty_limbo(f);
+	metrics_peak(f->metrics, METRIC_POOL_BUFFERS_PEAK, f->small.peak);
+	metrics_peak(f->metrics, METRIC_POOL_LARGE_PEAK, f->large.peak);
+	return list_empty(&f->ready) && list_empty(&f->ready_links) ? timers_wait(&f->timers, flow_now(f)) : 0;
+}
+
+void flow_drain(struct flow *f, int64_t grace_ms)
+{
+	if (f->draining)
+		return;
+	f->draining = true;
+	f->drain_until_ms = flow_now(f) + grace_ms;
+	for (unsigned i = 0; i < f->set->nlisteners; i++)
+		loop_forget(f->loop, &f->accept[i].item);
+	while (!list_empty(&f->listening)) {
+		struct txn *t = LIST_OWNER(f->listening.next, struct txn, node);
+		list_remove(&t->node);
+		listen_finish(t);
+	}
+	/* A connection at rest may be sending its next request right now: it gets a moment, and that request an answer. */
+	for (uint32_t i = 0; i < f->fronts.fresh; i++) {
+		struct front *c = slots_at(&f->fronts, i);
+		if (c->f == f && c->item.fd >= 0 && c->state == FRONT_REST)
+			timer_arm(&f->timers, &c->timer, flow_now(f) + FLOW_LINGER_MS);
+	}
+}
+
+bool flow_drained(const struct flow *f)
+{
+	return f->draining && (f->fronts.used == 0 || flow_now(f) >= f->drain_until_ms);
+}
+
+void flow_log(struct flow *f, struct span what, struct span who, struct span detail)
+{
+	char mem[512];
+	struct buf b = buf_on(mem, sizeof(mem));
+
+	buf_put(&b, what);
+	if (!span_absent(who)) {
+		BUF_LIT(&b, " \"");
+		buf_put(&b, who);
+		BUF_LIT(&b, "\"");
+	}
+	if (!span_absent(detail)) {
+		BUF_LIT(&b, ": ");
+		buf_put(&b, detail);
+	}
+	if (f->set->log)
+		f->set->log(buf_span(&b));
+}

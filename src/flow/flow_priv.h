@@ -1,0 +1,307 @@
+/* flow/flow_priv.h: the things in motion inside one worker, and who may call whom.
+ *
+ *   front  a client connection      -> txn   one request       -> leg   one question to one upstream
+ *   leg    travels on a link (HTTP connection) or on an upstream's line (a shared stream to a built-in server)
+ *
+ * Ownership: a front owns its `in` buffer and at most one txn; a txn owns its `large` and `out` buffers and its legs; a link owns its
+ * buffers. A slot given back in the middle of a loop turn lies in `limbo` until the turn is over, so that a late event finds it quiet. */
+#ifndef POSTERN_FLOW_PRIV_H
+#define POSTERN_FLOW_PRIV_H
+
+#include "base/list.h"
+#include "base/slots.h"
+#include "flow/edit.h"
+#include "flow/flow.h"
+#include "flow/intake.h"
+#include "flow/timer.h"
+#include "gate/catalog.h"
+#include "wire/json_read.h"
+#include "wire/mcp_envelope.h"
+#include "wire/sse.h"
+
+enum {
+	FLOW_SMALL = 16384,        /* a small buffer: a head, or a typical message with its head */
+	FLOW_HEAD_MAX = 16384,     /* request head limit: 431 beyond */
+	FLOW_ANSWER_ROOM = 1024,   /* kept free before an answer's body for its head */
+	FLOW_LEFTOVER_MAX = 8192,  /* read at most this much into a large buffer when the body's end is not known */
+	FLOW_LINGER_MS = 1000,     /* after a refusal: how long the rest of what the client sends is thrown away */
+	FLOW_SLOW_MS = 200,        /* a client this long in its head or body gives way when buffers run out */
+	FLOW_LINK_IDLE_MS = 4000,  /* a pooled upstream connection at rest, unless the upstream says less */
+	FLOW_CATALOG_MIN_MS = 5000,
+	FLOW_CATALOG_MAX_MS = 300000,
+	FLOW_CATALOG_RETRY_MS = 1000,
+	FLOW_CATALOG_PAGES = 64,   /* tools/list pages asked of one upstream */
+	FLOW_EDITS = 2048,         /* changed places in one reply: entries of a list */
+	FLOW_ACK_MS = 2000         /* how long a listen waits for its slowest upstream's acknowledgement */
+};
+
+struct flow;
+struct front;
+struct txn;
+struct link;
+
+/* ---- fronts: front.c ---- */
+
+enum front_state {
+	FRONT_REST,   /* no byte of a request is here; no buffer held */
+	FRONT_HEAD,   /* part of a head is here */
+	FRONT_BUSY,   /* a txn is at work */
+	FRONT_LINGER  /* refused: our side is closed, the rest is thrown away */
+};
+
+struct front {
+	struct loop_item item;     /* first: the loop hands it back */
+	struct flow *f;
+	struct list node;          /* in f->ready or f->limbo_fronts */
+	struct list age;           /* in f->heads */
+	struct timer timer;
+	struct buffer *in;
+	struct txn *txn;
+	size_t scanned;            /* http_head_end's memory */
+	int64_t since_ms;          /* when this head began */
+	uint8_t state;
+	uint8_t listener;
+	bool readable, writable, half, probed;
+	bool gone;                 /* a write failed: the turn ends it */
+};
+
+struct acceptor {
+	struct loop_item item;
+	struct flow *f;
+	uint8_t index;
+};
+
+void front_run(struct front *c);            /* does what its state allows with what is there */
+void front_close(struct front *c);
+void front_linger(struct front *c);
+void front_next(struct front *c, bool close); /* its txn is over */
+bool front_open_all(struct flow *f);        /* listeners */
+void front_pause(struct flow *f, bool pause);
+
+/* ---- requests: txn.c, step_table.c, step_run.c ---- */
+
+enum step_end { STEP_NEXT, STEP_WAIT, STEP_ANSWER, STEP_DROP };
+
+enum step_index { STEP_HEAD, STEP_BODY, STEP_ENVELOPE, STEP_ROUTE, STEP_SEND, STEP_REPLY, STEP_FLUSH, STEP_CLOSE, STEPS };
+
+struct step {
+	const char *name;
+	enum step_end (*run)(struct txn *t, int64_t now_ms);
+};
+extern const struct step step_table[STEPS];
+
+enum outcome { OUTCOME_NONE, OUTCOME_RESULT, OUTCOME_ERROR, OUTCOME_UPSTREAM, OUTCOME_CANCELLED, OUTCOME_REFUSED };
+
+struct txn {
+	struct flow *f;
+	struct front *front;
+	struct list node;              /* in f->receiving, in an upstream's `waiting`, or in f->listening */
+	struct list legs;
+	struct timer timer;            /* body, write, acknowledgement, keep-alive comment: whichever the step waits for */
+	int64_t start_ms;
+	unsigned step;
+	struct http_head head;         /* spans into front->in, which stays put while the txn lives */
+	struct intake intake;
+	struct buffer *large;          /* the body, when it does not fit behind the head */
+	struct span text;              /* the judged bytes */
+
+	struct mcp_message msg;        /* its tokens are good only within one run of steps; its spans as long as the txn */
+	struct span progress;          /* the client's progressToken, raw; absent without one */
+	struct span name;              /* tool, prompt or URI, unescaped, in `names` */
+	bool checked;                  /* passed the envelope: counts as an MCP request */
+	bool log_asked;                /* _meta has logLevel */
+	uint8_t server;                /* where it goes */
+	uint8_t skip_to;               /* servers before this one have been asked in vain */
+	bool has_cursor;
+	struct span cursor;            /* inner cursor for that server, in `names` */
+	char names[MCP_URI_MAX + MCP_CURSOR_MAX];
+
+	struct buffer *out;            /* being written to the client: bytes out->from .. out->n */
+	unsigned status;
+	uint8_t outcome;
+	bool streaming;                /* an event stream has begun */
+	bool ended;                    /* nothing will be added to `out` any more */
+	bool close;                    /* close the connection after the answer */
+	bool retry_after;
+
+	bool listening;                /* a listen: counted in f->listens */
+	bool acked;
+	uint8_t changed;               /* acknowledged list-changed flags, union over legs: a bit a flag */
+	bool sending;                  /* its legs are being sent: not yet the time to settle */
+	struct buffer *uris;           /* acknowledged URIs, raw JSON strings joined by commas */
+};
+
+struct txn *txn_new(struct front *c, int64_t now_ms);   /* NULL: the pool is empty */
+void txn_run(struct txn *t);                            /* runs steps until one waits or the txn is over */
+void txn_goto(struct txn *t, enum step_index step);     /* continue there */
+void txn_cancel(struct txn *t);                         /* the client is gone */
+void txn_free(struct txn *t);                           /* by the last step only */
+
+/* ---- answers: answer.c ---- */
+
+/* Room for a body of up to `bound` bytes behind room for the head. False: no buffer (nothing can be said; drop). */
+bool answer_room(struct txn *t, size_t bound, struct buf *body);
+/* The head in front of what `body` holds. */
+enum step_end answer_send(struct txn *t, unsigned status, const struct buf *body, struct span media_type);
+enum step_end answer_empty(struct txn *t, unsigned status, struct span fields);
+enum step_end answer_fault(struct txn *t, const struct mcp_fault *fault);       /* our own refusal */
+enum step_end answer_http(struct txn *t, unsigned status, struct span text);    /* before there is a message: id-less error */
+/* Our own word on an upstream's trouble: 502, 503 or 504 and -32603; as a last event when a stream has begun. */
+enum step_end answer_upstream(struct txn *t, unsigned status, struct span server, struct span what);
+
+bool stream_begin(struct txn *t);
+bool stream_event(struct txn *t, struct span json);     /* false: the client is too slow for it, or no buffer */
+bool stream_comment(struct txn *t);
+bool stream_end(struct txn *t);
+void front_write(struct txn *t);                        /* writes `out` as far as it goes; `out` is NULL when all of it went */
+
+/* ---- upstreams ---- */
+
+enum catalog_state { CATALOG_NONE, CATALOG_FETCHING, CATALOG_KNOWN, CATALOG_FAILED };
+
+struct upstream {
+	struct loop_item item;         /* built-in: the shared line; first */
+	struct flow *f;
+	const struct flow_server *set;
+	unsigned index;
+	struct list legs;              /* in progress */
+	/* HTTP */
+	struct list idle;              /* links at rest, last used first */
+	unsigned nlinks;
+	/* built-in */
+	bool line_up, line_readable, line_writable;
+	struct buffer *line_in;
+	size_t line_scanned;
+	struct list line_out;          /* buffers to write, in order */
+	/* catalogue: catalog_fetch.c */
+	struct catalog *catalog;
+	struct catalog *staging;       /* being learned; takes the other's place when it is whole */
+	enum mcp_method catalog_asked;
+	uint8_t catalog_state;
+	bool catalog_stale;            /* a list_changed went by */
+	unsigned catalog_pages;
+	int64_t catalog_until_ms;      /* KNOWN: refresh after; FAILED: ask again after */
+	struct leg *catalog_leg;
+	bool catalog_asking;
+	struct list waiting;           /* txns */
+};
+
+/* leg.c */
+enum leg_fault { LEG_CONNECT, LEG_FULL, LEG_LOST, LEG_LATE, LEG_BROKEN, LEG_LARGE, LEG_REFUSED, LEG_BUSY };
+
+struct leg {
+	struct flow *f;
+	struct upstream *up;
+	struct link *link;             /* HTTP only, while it travels */
+	struct txn *txn;               /* NULL: the catalogue's own */
+	struct list of_txn, of_up;
+	struct timer timer;
+	int64_t total_until_ms;        /* 0: none */
+	uint32_t generation;
+	enum mcp_method method;
+	bool acked, retried;
+};
+
+struct leg *leg_new(struct upstream *up, struct txn *t, enum mcp_method method);
+uint64_t leg_id(const struct leg *l);
+/* Sends a whole request (HTTP: head and body; line: one line). Takes the buffer. A fault comes through leg_failed(), possibly at once. */
+void leg_send(struct leg *l, struct buffer *request);
+void leg_cancel(struct leg *l);           /* its owner does not want it any more: tells the upstream, frees */
+void leg_touch(struct leg *l);            /* the upstream gave a sign of life */
+void leg_free(struct leg *l);
+/* From links and lines. `text` lives until the call returns. */
+void leg_answer(struct leg *l, unsigned status, struct span text);          /* one JSON body or line: the leg is over afterwards */
+bool leg_event(struct leg *l, struct span text);                            /* one event; true: the leg is over */
+void leg_line(struct upstream *up, struct span text);                       /* one line of a shared stream, whosever it is */
+void leg_failed(struct leg *l, enum leg_fault fault, struct span detail);   /* the leg is over */
+bool leg_must_pause(const struct leg *l);                                   /* its client has not taken what is there */
+
+/* reply.c: what an upstream said, for the client; the json view f->json holds it */
+void reply_answer(struct txn *t, struct upstream *up, unsigned status, const struct mcp_message *m);  /* status 0: not over HTTP */
+void reply_event(struct txn *t, struct leg *l, const struct mcp_message *m);
+void reply_failed(struct txn *t, struct upstream *up, enum leg_fault fault, struct span detail);
+
+/* route.c */
+/* The first server from index `from` on that can have what the txn asks for; -1: none; -2: wait, a catalogue is being fetched. */
+int route_next(struct txn *t, unsigned from);
+
+/* request.c: what goes to an upstream */
+enum step_end request_send(struct txn *t);                                   /* the txn's own message, to t->server */
+void request_catalog(struct upstream *up, enum mcp_method method, struct span cursor);
+struct buffer *request_cancel(struct leg *l);                                /* a notifications/cancelled line */
+/* A message whose params are {<members>"_meta":…}: for what a leg asks on its own account. */
+struct buffer *request_own(struct leg *l, struct span members, struct span meta);
+
+/* listen.c */
+enum step_end listen_send(struct txn *t);
+void listen_event(struct txn *t, struct leg *l, const struct mcp_message *m);
+void listen_late(struct txn *t);                                             /* the slowest acknowledgement did not come */
+void listen_leg_over(struct txn *t, struct upstream *up, const struct mcp_message *m, struct span why); /* m NULL: lost */
+void listen_finish(struct txn *t);                                           /* graceful end from our side */
+
+/* catalog_fetch.c */
+bool catalog_ready(struct upstream *up);         /* known or known to be failing; starts a fetch when it is time */
+void catalog_answer(struct upstream *up, const struct mcp_message *m);
+void catalog_failed(struct upstream *up);
+enum step_end answer_discover(struct txn *t);
+
+/* link_http.c */
+bool link_send(struct leg *l, struct buffer *request, enum leg_fault *fault);
+void link_resume(struct link *k);                /* its client has room again: runs later in this turn */
+void link_run_ready(struct flow *f);
+size_t link_size(void);
+struct link *link_of_node(struct list *node);
+void link_detach(struct link *k);                /* its leg is over; what becomes of the connection is decided by its own state */
+void link_abandon(struct link *k);               /* close it: nobody wants the rest */
+
+/* link_line.c */
+void line_set(struct upstream *up, int fd);
+bool line_send(struct upstream *up, struct buffer *line);
+
+/* ---- buffers: buffer.c ---- */
+
+struct buffer {
+	struct list node;
+	uint32_t cap, n, from;
+	bool is_large;
+	_Alignas(16) char p[];
+};
+
+struct buffer *buffer_take(struct flow *f, size_t size);   /* NULL: none of that size is free, or size is over every limit */
+void buffer_give(struct flow *f, struct buffer *b);        /* NULL is fine */
+/* Moves the content into a large buffer; false (nothing changed) when there is none or it is large already. */
+bool buffer_grow(struct flow *f, struct buffer **b);
+
+struct flow {
+	const struct flow_settings *set;
+	struct loop *loop;
+	struct metrics *metrics;
+	struct timers timers;
+	struct slots fronts, txns, legs, links, small, large;
+	struct acceptor accept[FLOW_LISTENERS_MAX];
+	struct upstream up[FLOW_SERVERS_MAX];
+	struct list ready;             /* fronts with more to do this turn */
+	struct list heads;             /* fronts with part of a head, oldest first */
+	struct list ready_links;       /* links to run later in this turn */
+	struct list receiving;         /* txns waiting for their body, oldest first */
+	struct list listening;
+	struct list limbo_fronts, limbo_links;
+	struct http_head reply_head;   /* of the reply at hand */
+	struct json_table *table;
+	struct json json;              /* the document at hand */
+	struct span fields;            /* Mcp-Param-* lines of the request at hand, in scratch; good within one run of steps */
+	struct edit *edits;            /* FLOW_EDITS of them, for the reply at hand */
+	char *scratch;                 /* one large buffer's worth for putting things together within a call */
+	size_t scratch_cap;
+	size_t large_cap;
+	uint32_t listens;
+	uint32_t leg_generation;
+	bool accept_paused;
+	bool draining;
+	int64_t drain_until_ms;
+};
+
+static inline int64_t flow_now(const struct flow *f) { return f->loop->now_ms; }
+void flow_log(struct flow *f, struct span what, struct span who, struct span detail);
+
+#endif

@@ -1,0 +1,302 @@
+#include "flow/flow_priv.h"
+#include "os/sock.h"
+
+static void release_input(struct front *c)
+{
+	buffer_give(c->f, c->in);
+	c->in = NULL;
+}
+
+void front_close(struct front *c)
+{
+	struct flow *f = c->f;
+	timer_disarm(&f->timers, &c->timer);
+	release_input(c);
+	list_remove(&c->age);
+	loop_forget(f->loop, &c->item);
+	sock_close(c->item.fd);
+	c->item.fd = -1;
+	list_append(&f->limbo_fronts, &c->node);
+	metrics_sub(f->metrics, METRIC_CONNECTIONS_OPEN, 1);
+	if (f->accept_paused && !f->draining)
+		front_pause(f, false);
+}
+
+/* A refused client gets our answer and then a quiet end: closing with its bytes unread would reset the connection and might take the
+ * answer away with it. What it still sends is thrown away for a bounded time. */
+void front_linger(struct front *c)
+{
+	release_input(c);
+	list_remove(&c->age);
+	sock_shut_write(c->item.fd);
+	c->state = FRONT_LINGER;
+	timer_arm(&c->f->timers, &c->timer, flow_now(c->f) + FLOW_LINGER_MS);
+	list_append(&c->f->ready, &c->node);
+}
+
+static void linger_run(struct front *c)
+{
+	for (unsigned i = 0; i < 16 && c->readable; i++) {
+		long n = sock_read(c->item.fd, c->f->scratch, FLOW_SMALL);
+		if (n == SOCK_AGAIN) {
+			c->readable = false;
+			return;
+		}
+		if (n <= 0) {
+			front_close(c);
+			return;
+		}
+	}
+	if (c->readable)
+		list_append(&c->f->ready, &c->node);
+}
+
+/* The oldest connection that is still in its head gives way, if it has had its chance. */
+static bool evict_slow_head(struct flow *f)
+{
+	if (list_empty(&f->heads))
+		return false;
+	struct front *slow = LIST_OWNER(f->heads.next, struct front, age);
+	if (flow_now(f) - slow->since_ms < FLOW_SLOW_MS)
+		return false;
+	metrics_add(f->metrics, METRIC_REFUSED_SLOW, 1);
+	front_close(slow);
+	return true;
+}
+
+static bool ensure_input(struct front *c)
+{
+	struct flow *f = c->f;
+	if (c->in)
+		return true;
+	c->in = buffer_take(f, FLOW_SMALL);
+	if (!c->in && evict_slow_head(f))
+		c->in = buffer_take(f, FLOW_SMALL);
+	return c->in != NULL;
+}
+
+static void refuse_raw(struct front *c, struct span answer)
+{
+	sock_write(c->item.fd, answer.p, answer.n);
+	metrics_add(c->f->metrics, METRIC_REFUSED_FULL, 1);
+	front_linger(c);
+}
+
+#define BUSY_BODY "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32603,\"message\":\"Postern is at its limit; try again shortly\"}}"
+#define BUSY_ANSWER \
+	"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 96\r\nRetry-After: 1\r\n" \
+	"Connection: close\r\n\r\n" BUSY_BODY
+_Static_assert(sizeof(BUSY_BODY) - 1 == 96, "the Content-Length above counts this body");
+
+static void start_txn(struct front *c)
+{
+	struct txn *t = txn_new(c, flow_now(c->f));
+	if (!t) {
+		refuse_raw(c, SPAN(BUSY_ANSWER));
+		return;
+	}
+	timer_disarm(&c->f->timers, &c->timer);
+	list_remove(&c->age);
+	c->state = FRONT_BUSY;
+	c->txn = t;
+	txn_run(t);
+}
+
+/* Reads until the head is whole. Returns when there is no more to read or the connection has changed hands. */
+static void head_run(struct front *c)
+{
+	struct flow *f = c->f;
+	for (;;) {
+		if (c->in && c->in->n > 0) {
+			if (http_head_end(c->in->p, c->in->n, &c->scanned) > 0) {
+				start_txn(c);
+				return;
+			}
+			if (c->in->n >= FLOW_HEAD_MAX) { /* the head step says 431 and closes */
+				start_txn(c);
+				return;
+			}
+		}
+		if (!c->readable)
+			break;
+		if (!ensure_input(c)) {
+			refuse_raw(c, SPAN(BUSY_ANSWER));
+			return;
+		}
+		uint32_t room = c->in->cap - c->in->n;
+		long n = sock_read(c->item.fd, c->in->p + c->in->n, room);
+		if (n == SOCK_AGAIN) {
+			c->readable = false;
+			break;
+		}
+		if (n <= 0) { /* the end, between requests or inside a head: nobody is waiting for an answer */
+			front_close(c);
+			return;
+		}
+		if ((uint32_t)n < room && !c->half)
+			c->readable = false; /* drained: the next event says when there is more */
+		c->in->n += (uint32_t)n;
+	}
+	if (c->in && c->in->n == 0)
+		release_input(c);
+	if (c->in && c->state == FRONT_REST) {
+		c->state = FRONT_HEAD;
+		c->since_ms = flow_now(f);
+		list_append(&f->heads, &c->age);
+		timer_arm(&f->timers, &c->timer, flow_now(f) + f->set->head_ms);
+	} else if (!c->in && c->timer.at_ms == 0) {
+		timer_arm(&f->timers, &c->timer, flow_now(f) + f->set->idle_ms);
+	}
+}
+
+/* While a request is at work: a client that closed for good must be noticed (that is how a call is cancelled), one that only closed its
+ * sending side must not be cut off. Both look the same until we write: an interim response (RFC 9110 15.2), or a comment on a stream,
+ * is harmless to the second and is answered by a reset from the first. */
+static void probe(struct front *c)
+{
+	struct txn *t = c->txn;
+	if (c->probed || !t || t->step < STEP_SEND || t->out || t->head.minor == 0)
+		return;
+	c->probed = true;
+	if (t->streaming)
+		(void)stream_comment(t);
+	else
+		(void)sock_write(c->item.fd, "HTTP/1.1 102 Processing\r\n\r\n", 27);
+}
+
+void front_run(struct front *c)
+{
+	list_remove(&c->node);
+	switch (c->state) {
+	case FRONT_HEAD:
+	case FRONT_REST:
+		head_run(c);
+		break;
+	case FRONT_BUSY:
+		if (c->gone) {
+			txn_cancel(c->txn);
+			return;
+		}
+		if (c->txn->step == STEP_FLUSH || (c->txn->step == STEP_BODY && c->readable)) {
+			txn_run(c->txn);
+			return;
+		}
+		if (c->txn->out && c->writable)
+			front_write(c->txn);
+		if (c->half)
+			probe(c);
+		break;
+	case FRONT_LINGER:
+		linger_run(c);
+		break;
+	}
+}
+
+static void front_event(struct loop_item *item, unsigned events)
+{
+	struct front *c = (struct front *)(void *)item;
+	if (events & LOOP_READ)
+		c->readable = true;
+	if (events & LOOP_WRITE)
+		c->writable = true;
+	if (events & LOOP_HALF)
+		c->half = c->readable = true;
+	if (events & LOOP_GONE) {
+		if (c->txn)
+			txn_cancel(c->txn);
+		else
+			front_close(c);
+		return;
+	}
+	front_run(c);
+}
+
+static void front_timeout(struct timer *timer)
+{
+	struct front *c = LIST_OWNER(timer, struct front, timer);
+	if (c->state == FRONT_HEAD) {
+		static const char late[] = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+		metrics_add(c->f->metrics, METRIC_REFUSED_SLOW, 1);
+		sock_write(c->item.fd, late, sizeof(late) - 1);
+		front_linger(c);
+		return;
+	}
+	front_close(c);
+}
+
+void front_next(struct front *c, bool close)
+{
+	struct flow *f = c->f;
+	struct txn *t = c->txn;
+	struct span rest = intake_rest(&t->intake); /* pipelined bytes behind the body */
+	bool whole = t->intake.b && t->intake.body.state == HTTP_BODY_DONE;
+
+	c->txn = NULL;
+	c->scanned = 0;
+	c->probed = false;
+	if (close || !whole || (f->draining && rest.n == 0)) {
+		front_linger(c);
+		return;
+	}
+	if (rest.n > 0) {
+		memmove(c->in->p, rest.p, rest.n);
+		c->in->n = (uint32_t)rest.n;
+	} else {
+		release_input(c);
+	}
+	c->state = FRONT_REST;
+	if (c->in || c->readable)
+		list_append(&f->ready, &c->node); /* not from here: a pipeline must not become a recursion */
+	else
+		timer_arm(&f->timers, &c->timer, flow_now(f) + f->set->idle_ms);
+}
+
+void front_pause(struct flow *f, bool pause)
+{
+	for (unsigned i = 0; i < f->set->nlisteners; i++)
+		(void)(pause ? loop_pause(f->loop, &f->accept[i].item) : loop_resume(f->loop, &f->accept[i].item));
+	f->accept_paused = pause;
+}
+
+static void accept_event(struct loop_item *item, unsigned events)
+{
+	struct acceptor *a = (struct acceptor *)(void *)item;
+	struct flow *f = a->f;
+	(void)events;
+	for (unsigned i = 0; i < 64; i++) { /* the listener is level-triggered: what is left comes again */
+		struct front *c = slots_take(&f->fronts);
+		if (!c) {
+			front_pause(f, true); /* full means stop taking: the queue of the kernel holds the rest */
+			return;
+		}
+		int fd = sock_accept(a->item.fd);
+		if (fd < 0) {
+			slots_give(&f->fronts, c);
+			if (fd == SOCK_ERROR)
+				flow_log(f, SPAN("accept failed: out of descriptors or memory"), span_of(NULL, 0), span_of(NULL, 0));
+			return;
+		}
+		*c = (struct front){ .item = { front_event, fd }, .f = f, .state = FRONT_REST, .listener = a->index, .writable = true };
+		list_init(&c->node);
+		list_init(&c->age);
+		timer_init(&c->timer, front_timeout);
+		metrics_add(f->metrics, METRIC_CONNECTIONS, 1);
+		metrics_add(f->metrics, METRIC_CONNECTIONS_OPEN, 1);
+		metrics_peak(f->metrics, METRIC_POOL_CONNECTIONS_PEAK, f->fronts.used);
+		if (!loop_add(f->loop, &c->item)) {
+			front_close(c);
+			return;
+		}
+		timer_arm(&f->timers, &c->timer, flow_now(f) + f->set->idle_ms);
+	}
+}
+
+bool front_open_all(struct flow *f)
+{
+	for (unsigned i = 0; i < f->set->nlisteners; i++) {
+		f->accept[i] = (struct acceptor){ { accept_event, f->set->listeners[i].fd }, f, (uint8_t)i };
+		if (!loop_add_level(f->loop, &f->accept[i].item))
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,444 @@
+/* A connection to an HTTP upstream: one call at a time, kept for the next one. Its bytes are judged as strictly as a client's. */
+#include "flow/link_priv.h"
+#include "os/sock.h"
+#include "wire/http_body.h"
+
+static void close_link(struct link *k)
+{
+	struct flow *f = k->f;
+	if (k->state == LINK_CLOSED)
+		return;
+	k->state = LINK_CLOSED;
+	timer_disarm(&f->timers, &k->timer);
+	loop_forget(f->loop, &k->item);
+	sock_close(k->item.fd);
+	buffer_give(f, k->in);
+	buffer_give(f, k->out);
+	buffer_give(f, k->event);
+	k->in = k->out = k->event = NULL;
+	k->up->nlinks--;
+	metrics_sub(f->metrics, METRIC_UPSTREAM_OPEN, 1);
+	list_append(&f->limbo_links, &k->node);
+}
+
+void link_detach(struct link *k)
+{
+	k->leg->link = NULL;
+	k->leg = NULL;
+}
+
+void link_abandon(struct link *k) { close_link(k); }
+
+static void fail(struct link *k, enum leg_fault fault, struct span detail)
+{
+	if (k->leg)
+		leg_failed(k->leg, fault, detail); /* closes */
+	else
+		close_link(k);
+}
+
+/* The call is over and the connection is clean: keep it for the next. */
+static void rest(struct link *k)
+{
+	struct flow *f = k->f;
+	buffer_give(f, k->in);
+	buffer_give(f, k->out);
+	buffer_give(f, k->event);
+	k->in = k->out = k->event = NULL;
+	k->scanned = 0;
+	k->state = LINK_IDLE;
+	k->reused = true;
+	list_push(&k->up->idle, &k->node);
+	timer_arm(&f->timers, &k->timer, flow_now(f) + k->idle_ms);
+}
+
+static void write_request(struct link *k)
+{
+	while (k->writable && k->out->from < k->out->n) {
+		long n = sock_write(k->item.fd, k->out->p + k->out->from, k->out->n - k->out->from);
+		if (n == SOCK_AGAIN)
+			k->writable = false;
+		else if (n < 0)
+			break; /* the reading side says why */
+		else
+			k->out->from += (uint32_t)n;
+	}
+	if (k->out->from == k->out->n)
+		k->state = LINK_HEAD;
+}
+
+/* A pooled connection that its peer closed while our request was on the way: nothing of an answer came, so a request that only reads is
+ * asked once more on a new connection. A tool call is not: nobody knows whether it ran. */
+static bool retry(struct link *k)
+{
+	struct leg *l = k->leg;
+	struct buffer *request = k->out;
+	enum leg_fault fault = LEG_LOST;
+
+	if (!k->reused || !l || l->retried || l->method == MCP_TOOLS_CALL || k->state > LINK_HEAD || (k->in && k->in->n > 0) || !request)
+		return false;
+	k->out = NULL;
+	request->from = k->request_from;
+	l->retried = true;
+	link_detach(k);
+	close_link(k);
+	if (!link_send(l, request, &fault))
+		leg_failed(l, fault, SPAN("cannot be reached"));
+	return true;
+}
+
+static void lost(struct link *k)
+{
+	if (k->leg && k->state == LINK_CONNECT)
+		fail(k, LEG_CONNECT, SPAN("cannot be reached"));
+	else if (!retry(k))
+		fail(k, LEG_LOST, k->state >= LINK_BODY ? SPAN("closed the connection in the middle of its answer") :
+			SPAN("closed the connection without an answer"));
+}
+
+/* The reply's head is whole: what kind of answer is it? False: the link is done for. */
+static bool read_head(struct link *k, size_t head_len)
+{
+	struct flow *f = k->f;
+	struct http_head *h = &f->reply_head;
+	size_t where;
+
+	enum http_error e = http_response_read(h, span_of(k->in->p, head_len), false, &where);
+	if (e != HTTP_OK) {
+		fail(k, LEG_BROKEN, SPAN("sent a reply head that is not HTTP/1.1"));
+		return false;
+	}
+	if (h->status < 200 && h->status != 101) { /* an interim response says nothing */
+		memmove(k->in->p, k->in->p + head_len, k->in->n - head_len);
+		k->in->n -= (uint32_t)head_len;
+		k->scanned = 0;
+		return true;
+	}
+	if (h->count[HTTP_CONTENT_ENCODING] > 0) {
+		fail(k, LEG_BROKEN, SPAN("sent a content coding it was not asked for"));
+		return false;
+	}
+	bool json = http_media_type_is(h->known[HTTP_CONTENT_TYPE], SPAN("application"), SPAN("json"));
+	bool events = http_media_type_is(h->known[HTTP_CONTENT_TYPE], SPAN("text"), SPAN("event-stream"));
+	bool ours = h->status == 200 || h->status == 400 || h->status == 404 || h->status == 500;
+	if (!ours || (!json && !(events && h->status == 200))) {
+		bool busy = h->status == 503 || h->status == 429;
+		char mem[48];
+		struct buf what = buf_on(mem, sizeof(mem));
+		BUF_LIT(&what, "answered with HTTP status ");
+		buf_u64(&what, h->status);
+		fail(k, busy ? LEG_BUSY : LEG_REFUSED, ours ? SPAN("answered with something that is neither JSON nor an event stream") : buf_span(&what));
+		return false;
+	}
+	k->status = (uint16_t)h->status;
+	k->keep = h->keep_alive && h->framing != HTTP_UNTIL_CLOSE;
+	k->idle_ms = link_idle_ms(h);
+	buffer_give(f, k->out); /* an answer has begun: the request will not be needed again */
+	k->out = NULL;
+	intake_start(&k->intake, k->in, (uint32_t)head_len, h, events ? UINT64_MAX : f->set->reply_max);
+	if (events) {
+		k->event = buffer_take(f, FLOW_SMALL);
+		if (!k->event) {
+			fail(k, LEG_FULL, SPAN("cannot be read: no buffer is free"));
+			return false;
+		}
+		sse_start(&k->sse, k->event->p, k->event->cap);
+		k->state = LINK_EVENTS;
+	} else {
+		k->state = LINK_BODY;
+	}
+	return true;
+}
+
+/* The body as far as it is here. True: go on reading. */
+static bool read_body(struct link *k)
+{
+	intake_decode(&k->intake);
+	switch (k->intake.body.state) {
+	case HTTP_BODY_MORE:
+		return true;
+	case HTTP_BODY_LARGE:
+		fail(k, LEG_LARGE, SPAN("sent an answer over the limit (memory.reply)"));
+		return false;
+	case HTTP_BODY_BROKEN:
+		fail(k, LEG_BROKEN, SPAN("broke the framing of its answer"));
+		return false;
+	case HTTP_BODY_DONE:
+		break;
+	}
+	bool clean = k->keep && intake_rest(&k->intake).n == 0;
+	struct leg *l = k->leg;
+	if (!l) {
+		close_link(k);
+		return false;
+	}
+	leg_answer(l, k->status, intake_payload(&k->intake));
+	if (k->state == LINK_CLOSED)
+		return false; /* it was judged broken */
+	if (clean)
+		rest(k);
+	else
+		close_link(k);
+	return false;
+}
+
+/* Events as far as they are here. True: go on reading. */
+static bool read_events(struct link *k)
+{
+	struct flow *f = k->f;
+	intake_decode(&k->intake);
+	struct span in = intake_payload(&k->intake);
+	enum http_body_state body = k->intake.body.state;
+
+	while (in.n > k->taken) {
+		if (k->leg && leg_must_pause(k->leg))
+			return false; /* link_resume() goes on here */
+		if (!k->leg) { /* the answer has been given: the rest is read only to find the end */
+			k->taken = in.n;
+			break;
+		}
+		if (k->event->cap - k->sse.data.n < in.n - k->taken && !k->event->is_large) {
+			k->event->n = (uint32_t)k->sse.data.n;
+			if (buffer_grow(f, &k->event)) {
+				k->sse.data.p = k->event->p;
+				k->sse.data.cap = k->event->cap;
+			}
+		}
+		k->taken += sse_take(&k->sse, in.p + k->taken, in.n - k->taken);
+		if (k->sse.state == SSE_LARGE || k->sse.data.n > f->set->reply_max) {
+			fail(k, LEG_LARGE, SPAN("sent an event over the limit (memory.reply)"));
+			return false;
+		}
+		if (k->sse.state == SSE_EVENT) {
+			leg_touch(k->leg);
+			if (leg_event(k->leg, buf_span(&k->sse.data)) && k->state == LINK_CLOSED)
+				return false;
+			if (!k->leg)
+				timer_arm(&f->timers, &k->timer, flow_now(f) + FLOW_LINGER_MS); /* the stream should end now */
+			sse_next(&k->sse);
+		}
+	}
+	if (k->leg && k->leg->method != MCP_LISTEN && k->sse.comments > 0) {
+		leg_touch(k->leg); /* a comment is a sign of life */
+		k->sse.comments = 0;
+	}
+	/* what has been taken makes room for what comes; only framing bytes not yet decoded may stand behind it */
+	uint32_t behind = k->intake.b->n - k->intake.raw;
+	memmove(k->in->p, k->in->p + k->intake.raw, behind);
+	k->in->n = behind;
+	k->intake.start = k->intake.end = k->intake.raw = 0;
+	k->taken = 0;
+	if (body == HTTP_BODY_MORE)
+		return true;
+	if (k->leg)
+		fail(k, LEG_LOST, body == HTTP_BODY_DONE ? SPAN("ended its event stream without an answer") : SPAN("broke the framing of its event stream"));
+	else if (body == HTTP_BODY_DONE && k->keep && behind == 0)
+		rest(k);
+	else
+		close_link(k);
+	return false;
+}
+
+/* True: there may be more to read. */
+static bool digest(struct link *k)
+{
+	if (k->state == LINK_HEAD || k->state == LINK_SEND) {
+		size_t head_len;
+		while ((head_len = http_head_end(k->in->p, k->in->n, &k->scanned)) > 0) {
+			bool early = k->state == LINK_SEND; /* an answer to half a question: the connection is of no further use */
+			if (!read_head(k, head_len))
+				return false;
+			k->keep = k->keep && !early;
+			if (k->state >= LINK_BODY)
+				break;
+		}
+		if (k->state < LINK_BODY) {
+			if (k->in->n < k->in->cap)
+				return true;
+			fail(k, LEG_BROKEN, SPAN("sent a reply head that is too large"));
+			return false;
+		}
+	}
+	return k->state == LINK_BODY ? read_body(k) : read_events(k);
+}
+
+/* Where and how much to read next; false: no room is to be had. */
+static bool reading_room(struct link *k, char **at, uint32_t *room)
+{
+	struct flow *f = k->f;
+	if (!k->in && !(k->in = buffer_take(f, FLOW_SMALL)))
+		return false;
+	if (k->state == LINK_BODY) {
+		uint32_t want = intake_want(&k->intake);
+		if (want == 0 || (!k->in->is_large && k->intake.body.framing == HTTP_LENGTH && k->intake.body.left > want)) {
+			struct buffer *large;
+			if (!intake_grow(&k->intake, f, &large))
+				return false;
+			buffer_give(f, k->in);
+			k->in = large;
+			want = intake_want(&k->intake);
+		}
+		*at = k->in->p + k->in->n;
+		*room = want;
+		return want > 0;
+	}
+	*at = k->in->p + k->in->n;
+	*room = k->in->cap - k->in->n;
+	return *room > 0;
+}
+
+static void read_reply(struct link *k)
+{
+	while (k->state != LINK_CLOSED && k->readable) {
+		char *at;
+		uint32_t room;
+		if (k->state == LINK_CONNECT)
+			return;
+		if (k->state == LINK_IDLE) {
+			close_link(k); /* at rest there is nothing to say but goodbye */
+			return;
+		}
+		if (k->state == LINK_EVENTS && k->leg && leg_must_pause(k->leg))
+			return;
+		if (!reading_room(k, &at, &room)) {
+			fail(k, LEG_LARGE, SPAN("cannot be read: no large buffer is free, or its answer is over the limit"));
+			return;
+		}
+		long n = sock_read(k->item.fd, at, room);
+		if (n == SOCK_AGAIN) {
+			k->readable = false;
+		} else if (n <= 0) {
+			if (n == SOCK_EOF && k->state == LINK_BODY && k->intake.body.framing == HTTP_UNTIL_CLOSE) {
+				http_body_eof(&k->intake.body);
+				(void)read_body(k);
+			} else if (n == SOCK_EOF && k->state == LINK_EVENTS && k->intake.body.framing == HTTP_UNTIL_CLOSE) {
+				http_body_eof(&k->intake.body);
+				(void)read_events(k);
+			} else {
+				lost(k);
+			}
+			return;
+		} else {
+			if ((uint32_t)n < room && !k->half)
+				k->readable = false;
+			k->in->n += (uint32_t)n;
+			if (!digest(k))
+				return;
+		}
+	}
+}
+
+static void link_run(struct link *k)
+{
+	if (k->state == LINK_CONNECT && k->writable) {
+		if (!sock_connect_result(k->item.fd)) {
+			fail(k, LEG_CONNECT, SPAN("cannot be reached"));
+			return;
+		}
+		timer_disarm(&k->f->timers, &k->timer);
+		k->state = LINK_SEND;
+	}
+	if (k->state == LINK_SEND && k->writable)
+		write_request(k);
+	if (k->state == LINK_EVENTS && k->taken < intake_payload(&k->intake).n && !read_events(k))
+		return;
+	read_reply(k);
+}
+
+static void link_event(struct loop_item *item, unsigned events)
+{
+	struct link *k = (struct link *)(void *)item;
+	if (events & LOOP_WRITE)
+		k->writable = true;
+	if (events & LOOP_READ)
+		k->readable = true;
+	if (events & (LOOP_HALF | LOOP_GONE)) {
+		k->half = k->readable = true;
+		if (k->state == LINK_CONNECT && (events & LOOP_GONE))
+			k->writable = true; /* sock_connect_result() says no */
+	}
+	link_run(k);
+}
+
+static void link_timeout(struct timer *timer)
+{
+	struct link *k = LIST_OWNER(timer, struct link, timer);
+	if (k->state == LINK_CONNECT)
+		fail(k, LEG_LATE, SPAN("did not accept a connection in time"));
+	else
+		close_link(k);
+}
+
+void link_resume(struct link *k)
+{
+	if (k->state == LINK_EVENTS)
+		list_append(&k->f->ready_links, &k->node);
+}
+
+void link_run_ready(struct flow *f)
+{
+	while (!list_empty(&f->ready_links)) {
+		struct link *k = LIST_OWNER(f->ready_links.next, struct link, node);
+		list_remove(&k->node);
+		link_run(k);
+	}
+}
+
+static struct link *link_open(struct upstream *up)
+{
+	struct flow *f = up->f;
+	struct link *k = slots_take(&f->links);
+	int fd;
+
+	if (!k)
+		return NULL;
+	if (!sock_connect(&up->set->address, &fd)) {
+		slots_give(&f->links, k);
+		return NULL;
+	}
+	*k = (struct link){ .item = { link_event, fd }, .f = f, .up = up, .state = LINK_CONNECT };
+	list_init(&k->node);
+	timer_init(&k->timer, link_timeout);
+	up->nlinks++;
+	metrics_add(f->metrics, METRIC_UPSTREAM_CONNECTS, 1);
+	metrics_add(f->metrics, METRIC_UPSTREAM_OPEN, 1);
+	if (!loop_add(f->loop, &k->item)) {
+		close_link(k);
+		return NULL;
+	}
+	timer_arm(&f->timers, &k->timer, flow_now(f) + up->set->connect_ms);
+	return k;
+}
+
+bool link_send(struct leg *l, struct buffer *request, enum leg_fault *fault)
+{
+	struct upstream *up = l->up;
+	struct flow *f = l->f;
+	struct link *k = NULL;
+
+	if (!list_empty(&up->idle) && !l->retried) {
+		k = LIST_OWNER(up->idle.next, struct link, node);
+		list_remove(&k->node);
+		timer_disarm(&f->timers, &k->timer);
+		k->state = LINK_SEND;
+	} else if (up->nlinks >= f->set->links) {
+		*fault = LEG_FULL;
+	} else if (!(k = link_open(up))) {
+		*fault = LEG_CONNECT;
+	}
+	if (!k) {
+		buffer_give(f, request);
+		return false;
+	}
+	k->leg = l;
+	l->link = k;
+	k->out = request;
+	k->request_from = request->from;
+	k->scanned = 0;
+	if (k->state == LINK_SEND)
+		write_request(k);
+	return true;
+}
+
+size_t link_size(void) { return sizeof(struct link); }
+struct link *link_of_node(struct list *node) { return LIST_OWNER(node, struct link, node); }

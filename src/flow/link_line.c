@@ -1,0 +1,135 @@
+/* The shared stream to a built-in server: the stdio framing of MCP (one message a line), many calls at once, told apart by id. */
+#include "flow/flow_priv.h"
+#include "os/sock.h"
+
+static void line_down(struct upstream *up, struct span why)
+{
+	struct flow *f = up->f;
+	if (!up->line_up)
+		return;
+	up->line_up = false;
+	loop_forget(f->loop, &up->item);
+	sock_close(up->item.fd);
+	buffer_give(f, up->line_in);
+	up->line_in = NULL;
+	up->line_scanned = 0;
+	while (!list_empty(&up->line_out))
+		buffer_give(f, LIST_OWNER(up->line_out.next, struct buffer, node));
+	up->catalog_state = CATALOG_NONE;
+	/* Each failure ends one leg and may begin others, which fail at once: the list drains all the same. */
+	while (!list_empty(&up->legs))
+		leg_failed(LIST_OWNER(up->legs.next, struct leg, of_up), LEG_LOST, why);
+}
+
+static void line_write(struct upstream *up)
+{
+	struct flow *f = up->f;
+	while (up->line_up && up->line_writable && !list_empty(&up->line_out)) {
+		struct buffer *b = LIST_OWNER(up->line_out.next, struct buffer, node);
+		long n = sock_write(up->item.fd, b->p + b->from, b->n - b->from);
+		if (n == SOCK_AGAIN) {
+			up->line_writable = false;
+		} else if (n < 0) {
+			up->line_writable = false; /* the end shows on the reading side, where it is seen to */
+		} else {
+			b->from += (uint32_t)n;
+			if (b->from == b->n)
+				buffer_give(f, b);
+		}
+	}
+}
+
+bool line_send(struct upstream *up, struct buffer *line)
+{
+	if (!up->line_up) {
+		buffer_give(up->f, line);
+		return false;
+	}
+	list_append(&up->line_out, &line->node);
+	line_write(up);
+	return true;
+}
+
+/* Takes whole lines out of what has been read; false: the line is no more. */
+static bool take_lines(struct upstream *up)
+{
+	struct buffer *b = up->line_in;
+	for (;;) {
+		const char *nl = memchr(b->p + b->from + up->line_scanned, '\n', b->n - b->from - up->line_scanned);
+		if (!nl) {
+			up->line_scanned = b->n - b->from;
+			break;
+		}
+		struct span line = span_of(b->p + b->from, (size_t)(nl - (b->p + b->from)));
+		b->from += (uint32_t)line.n + 1;
+		up->line_scanned = 0;
+		leg_line(up, line);
+		if (!up->line_up)
+			return false;
+	}
+	if (b->from > 0) {
+		memmove(b->p, b->p + b->from, b->n - b->from);
+		b->n -= b->from;
+		b->from = 0;
+	}
+	return true;
+}
+
+static void line_read(struct upstream *up)
+{
+	struct flow *f = up->f;
+	while (up->line_up && up->line_readable) {
+		if (!up->line_in && !(up->line_in = buffer_take(f, FLOW_SMALL))) {
+			line_down(up, SPAN("was cut off: no buffer is free"));
+			return;
+		}
+		if (up->line_in->n == up->line_in->cap && !buffer_grow(f, &up->line_in)) {
+			line_down(up, SPAN("sent a line that is too long"));
+			return;
+		}
+		struct buffer *b = up->line_in;
+		long n = sock_read(up->item.fd, b->p + b->n, b->cap - b->n);
+		if (n == SOCK_AGAIN) {
+			up->line_readable = false;
+		} else if (n <= 0) {
+			line_down(up, SPAN("ended"));
+			return;
+		} else {
+			if ((uint32_t)n < b->cap - b->n)
+				up->line_readable = false;
+			b->n += (uint32_t)n;
+			if (!take_lines(up))
+				return;
+		}
+	}
+	if (up->line_in && up->line_in->n == 0) {
+		buffer_give(f, up->line_in);
+		up->line_in = NULL;
+	}
+}
+
+static void line_event(struct loop_item *item, unsigned events)
+{
+	struct upstream *up = (struct upstream *)(void *)item;
+	if (events & (LOOP_READ | LOOP_HALF | LOOP_GONE))
+		up->line_readable = true;
+	if (events & LOOP_WRITE) {
+		up->line_writable = true;
+		line_write(up);
+	}
+	line_read(up);
+}
+
+void line_set(struct upstream *up, int fd)
+{
+	struct flow *f = up->f;
+	line_down(up, SPAN("was restarted"));
+	up->item = (struct loop_item){ line_event, fd };
+	up->line_up = up->line_writable = up->line_readable = true;
+	if (!loop_add(f->loop, &up->item)) {
+		line_down(up, SPAN("cannot be watched"));
+		return;
+	}
+	line_read(up);
+	(void)catalog_ready(up);
+}

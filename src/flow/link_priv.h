@@ -1,0 +1,39 @@
+/* flow/link_priv.h: a connection to an HTTP upstream, for link_http.c and its helpers. */
+#ifndef POSTERN_FLOW_LINK_PRIV_H
+#define POSTERN_FLOW_LINK_PRIV_H
+
+#include "flow/flow_priv.h"
+
+enum link_state {
+	LINK_CLOSED,
+	LINK_CONNECT,
+	LINK_IDLE,
+	LINK_SEND,
+	LINK_HEAD,
+	LINK_BODY,    /* a JSON answer */
+	LINK_EVENTS   /* an event stream; without a leg: only its end is waited for */
+};
+
+struct link {
+	struct loop_item item;     /* first: the loop hands it back */
+	struct flow *f;
+	struct upstream *up;
+	struct leg *leg;           /* NULL: at rest, or its call is over */
+	struct list node;          /* in up->idle, f->ready_links or f->limbo_links */
+	struct timer timer;        /* connect, rest */
+	struct buffer *in, *out, *event;
+	struct intake intake;
+	struct sse_reader sse;
+	size_t taken;              /* bytes of the decoded payload that the event reader has had */
+	size_t scanned;
+	int64_t idle_ms;
+	uint32_t request_from;     /* where the request begins in `out`, to send it again */
+	uint16_t status;
+	uint8_t state;
+	bool readable, writable, half, keep, reused;
+};
+
+/* How long the upstream will keep a connection at rest: a second less than its Keep-Alive says, else FLOW_LINK_IDLE_MS. */
+int64_t link_idle_ms(const struct http_head *h);
+
+#endif

@@ -1,0 +1,291 @@
+/* subscriptions/listen: one stream of the client, one question to each upstream that can notify of what it asked for. */
+#include "flow/flow_priv.h"
+#include "flow/step_run.h"
+
+#define NOTHING span_of(NULL, 0)
+
+struct flag {
+	struct span name;
+	unsigned cap;
+};
+static const struct flag flags[] = {
+	{ { "toolsListChanged", 16 }, CATALOG_TOOLS_CHANGED },
+	{ { "promptsListChanged", 18 }, CATALOG_PROMPTS_CHANGED },
+	{ { "resourcesListChanged", 20 }, CATALOG_RESOURCES_CHANGED },
+};
+enum { FLAGS = 3 };
+
+static bool uri_goes_to(const struct flow_server *s, struct span uri)
+{
+	bool ours = span_starts(uri, SPAN("files://"));
+	struct span rest = span_from(uri, 8);
+	if (s->kind == FLOW_HTTP)
+		return !ours;
+	return ours && span_starts(rest, s->name) && (rest.n == s->name.n || rest.p[s->name.n] == '/');
+}
+
+/* The part of the client's filter that this upstream can serve; false: nothing. */
+static bool filter_for(struct txn *t, struct upstream *up, struct buf *b)
+{
+	const struct json *j = &t->f->json;
+	uint32_t asked = t->msg.notifications;
+	bool any = false;
+
+	BUF_LIT(b, "\"notifications\":");
+	if (t->f->set->plain) {
+		buf_put(b, json_raw(j, asked));
+		BUF_LIT(b, ",");
+		return true;
+	}
+	if (up->catalog_state != CATALOG_KNOWN)
+		return false;
+	BUF_LIT(b, "{");
+	for (unsigned i = 0; i < FLAGS; i++)
+		if (json_type(j, json_get(j, asked, flags[i].name)) == JSON_TRUE && (up->catalog->caps & flags[i].cap)) {
+			buf_put(b, any ? SPAN(",\"") : SPAN("\""));
+			buf_put(b, flags[i].name);
+			BUF_LIT(b, "\":true");
+			any = true;
+		}
+	uint32_t uris = json_get(j, asked, SPAN("resourceSubscriptions"));
+	if ((up->catalog->caps & CATALOG_SUBSCRIBE) && json_type(j, uris) == JSON_ARRAY) {
+		bool first = true;
+		for (uint32_t u = json_first(j, uris); u != JSON_NONE; u = json_next(j, uris, u)) {
+			if (!uri_goes_to(up->set, json_inner(j, u)))
+				continue;
+			buf_put(b, first ? any ? SPAN(",\"resourceSubscriptions\":[") : SPAN("\"resourceSubscriptions\":[") : SPAN(","));
+			buf_put(b, json_raw(j, u));
+			first = false;
+		}
+		if (!first)
+			BUF_LIT(b, "]");
+		any = any || !first;
+	}
+	BUF_LIT(b, "},");
+	return any;
+}
+
+static unsigned unacknowledged(const struct txn *t)
+{
+	unsigned n = 0;
+	for (const struct list *x = t->legs.next; x != &t->legs; x = x->next)
+		n += !LIST_OWNER(x, struct leg, of_txn)->acked;
+	return n;
+}
+
+static void drop_client(struct txn *t)
+{
+	t->front->gone = true;
+	list_append(&t->f->ready, &t->front->node);
+}
+
+static void say(struct txn *t, struct buf *b)
+{
+	if (b->full || !stream_begin(t) || !stream_event(t, buf_span(b)))
+		drop_client(t);
+}
+
+static void acknowledge(struct txn *t)
+{
+	struct flow *f = t->f;
+	struct buf b = buf_on(f->scratch, f->scratch_cap);
+	bool any = false;
+
+	t->acked = true;
+	BUF_LIT(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\",\"params\":{\"notifications\":{");
+	for (unsigned i = 0; i < FLAGS; i++)
+		if (t->changed >> i & 1) {
+			buf_put(&b, any ? SPAN(",\"") : SPAN("\""));
+			buf_put(&b, flags[i].name);
+			BUF_LIT(&b, "\":true");
+			any = true;
+		}
+	if (t->uris && t->uris->n > 0) {
+		buf_put(&b, any ? SPAN(",\"resourceSubscriptions\":[") : SPAN("\"resourceSubscriptions\":["));
+		buf_put(&b, span_of(t->uris->p, t->uris->n));
+		BUF_LIT(&b, "]");
+	}
+	BUF_LIT(&b, "},\"_meta\":{\"" MCP_META_SUBSCRIPTION "\":");
+	buf_put(&b, t->msg.id);
+	BUF_LIT(&b, "}}}");
+	buffer_give(f, t->uris);
+	t->uris = NULL;
+	say(t, &b);
+}
+
+/* Acknowledges once nobody is left to wait for. */
+static void settle(struct txn *t)
+{
+	if (!t->acked && !t->sending && unacknowledged(t) == 0)
+		acknowledge(t);
+}
+
+enum step_end listen_send(struct txn *t)
+{
+	struct flow *f = t->f;
+	const struct json *j = &f->json;
+	struct span meta = json_raw(j, t->msg.meta);
+
+	if (f->listens >= f->set->listens) {
+		struct mcp_fault fault = { MCP_INTERNAL, 503, SPAN("Too many subscriptions are open (memory.listens)"), NOTHING, NOTHING };
+		t->retry_after = true;
+		metrics_add(f->metrics, METRIC_REFUSED_FULL, 1);
+		return answer_fault(t, &fault);
+	}
+	t->listening = true;
+	f->listens++;
+	metrics_add(f->metrics, METRIC_LISTENS_OPEN, 1);
+	list_append(&f->listening, &t->node);
+	t->step = STEP_REPLY;
+	t->sending = true;
+	/* All messages first: sending one may bring an answer, and with it another document into the json view. */
+	struct buffer *ready[FLOW_SERVERS_MAX];
+	struct leg *legs[FLOW_SERVERS_MAX];
+	unsigned n = 0;
+	bool failed = false;
+	for (unsigned i = 0; i < f->set->nservers && !failed; i++) {
+		struct buf filter = buf_on(f->scratch, f->scratch_cap / 2);
+		if (!filter_for(t, &f->up[i], &filter))
+			continue;
+		legs[n] = filter.full ? NULL : leg_new(&f->up[i], t, MCP_LISTEN);
+		ready[n] = legs[n] ? request_own(legs[n], buf_span(&filter), meta) : NULL;
+		failed = !ready[n];
+		n += !failed;
+	}
+	if (failed) {
+		for (unsigned i = 0; i < n; i++)
+			buffer_give(f, ready[i]);
+		while (!list_empty(&t->legs))
+			leg_free(LIST_OWNER(t->legs.next, struct leg, of_txn));
+		return answer_upstream(t, 503, f->set->servers[0].name, SPAN("cannot be asked: Postern is at its limit of calls or buffers"));
+	}
+	for (unsigned i = 0; i < n; i++)
+		leg_send(legs[i], ready[i]);
+	t->sending = false;
+	if (list_empty(&t->legs) && n > 0 && !t->acked) {
+		if (t->ended)
+			return STEP_ANSWER;
+		return answer_upstream(t, 502, f->set->servers[0].name, SPAN("cannot be listened to"));
+	}
+	settle(t);
+	if (!t->acked && !f->set->plain)
+		timer_arm(&f->timers, &t->timer, flow_now(f) + FLOW_ACK_MS);
+	return STEP_WAIT;
+}
+
+void listen_late(struct txn *t) { acknowledge(t); }
+
+static void merge(struct txn *t, const struct mcp_message *m)
+{
+	struct flow *f = t->f;
+	const struct json *j = &f->json;
+	uint32_t agreed = json_get(j, m->params, SPAN("notifications"));
+
+	for (unsigned i = 0; i < FLAGS; i++)
+		if (json_type(j, json_get(j, agreed, flags[i].name)) == JSON_TRUE)
+			t->changed |= (uint8_t)(1u << i);
+	uint32_t uris = json_get(j, agreed, SPAN("resourceSubscriptions"));
+	if (json_type(j, uris) != JSON_ARRAY || json_size(j, uris) == 0)
+		return;
+	struct span all = json_raw(j, uris);
+	all = span_of(all.p + 1, all.n - 2); /* without the brackets */
+	if (!t->uris && !(t->uris = buffer_take(f, MCP_URIS_MAX * 64)))
+		return;
+	struct buf b = buf_on(t->uris->p + t->uris->n, t->uris->cap - t->uris->n);
+	if (t->uris->n > 0)
+		BUF_LIT(&b, ",");
+	buf_put(&b, all);
+	if (!b.full) /* what does not fit is not acknowledged, and so not promised */
+		t->uris->n += (uint32_t)b.n;
+}
+
+void listen_event(struct txn *t, struct leg *l, const struct mcp_message *m)
+{
+	struct flow *f = t->f;
+	const struct json *j = &f->json;
+	struct edit e[1];
+	struct edits s = { e, 0, 1, false };
+	struct buf b = buf_on(f->scratch, f->scratch_cap);
+
+	if (t->ended || m->method < MCP_ACKNOWLEDGED)
+		return; /* neither progress nor logs belong on a subscription */
+	if (m->method == MCP_TOOLS_CHANGED)
+		l->up->catalog_stale = true;
+	if (m->method == MCP_ACKNOWLEDGED) {
+		if (l->acked)
+			return;
+		l->acked = true;
+		leg_touch(l);
+		if (!f->set->plain) {
+			merge(t, m);
+			settle(t);
+			return;
+		}
+		t->acked = true;
+	} else if (!l->acked || !t->acked) {
+		return; /* before its acknowledgement a client is not subscribed */
+	}
+	edit_replace(&s, json_raw(j, json_get(j, json_get(j, m->params, SPAN("_meta")), SPAN(MCP_META_SUBSCRIPTION))), t->msg.id);
+	BUF_LIT(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"");
+	buf_put(&b, mcp_method_name(m->method));
+	BUF_LIT(&b, "\",\"params\":");
+	edit_write(&b, json_raw(j, m->params), &s);
+	BUF_LIT(&b, "}");
+	say(t, &b);
+}
+
+void listen_finish(struct txn *t)
+{
+	struct flow *f = t->f;
+	struct buf b = buf_on(f->scratch, f->scratch_cap);
+
+	if (t->ended)
+		return;
+	BUF_LIT(&b, "{\"jsonrpc\":\"2.0\",\"id\":");
+	buf_put(&b, t->msg.id);
+	BUF_LIT(&b, ",\"result\":{\"resultType\":\"complete\",\"_meta\":{\"" MCP_META_SUBSCRIPTION "\":");
+	buf_put(&b, t->msg.id);
+	BUF_LIT(&b, "}}}");
+	t->outcome = OUTCOME_RESULT;
+	if (b.full || !stream_begin(t) || !stream_event(t, buf_span(&b)) || !stream_end(t)) {
+		drop_client(t);
+		return;
+	}
+	txn_goto(t, STEP_FLUSH);
+}
+
+void listen_leg_over(struct txn *t, struct upstream *up, const struct mcp_message *m, struct span why)
+{
+	struct flow *f = t->f;
+	bool error = m && m->kind == MCP_ERROR;
+
+	if (t->ended)
+		return;
+	if (!list_empty(&t->legs) || t->sending) {
+		if (!t->sending)
+			settle(t);
+		if (!t->sending || f->set->nservers > 1)
+			return;
+	}
+	if (m && !error) {
+		listen_finish(t);
+		return;
+	}
+	if (error && !t->streaming) { /* the upstream refused to be listened to: in its own words */
+		struct mcp_fault fault = { 0, 0, NOTHING, NOTHING, NOTHING };
+		int64_t code = MCP_INTERNAL;
+		char text[256];
+		struct buf words = buf_on(text, sizeof(text));
+		(void)json_int(&f->json, json_get(&f->json, m->error, SPAN("code")), &code);
+		json_text(&f->json, json_get(&f->json, m->error, SPAN("message")), &words);
+		fault.code = (int)code;
+		fault.status = code == MCP_METHOD_NOT_FOUND ? 404 : code <= MCP_HEADER_MISMATCH && code > -32100 ? 400 : 200;
+		fault.text = words.full || words.n == 0 ? SPAN("The upstream refused the subscription") : buf_span(&words);
+		if (answer_fault(t, &fault) == STEP_DROP)
+			t->close = true;
+	} else if (answer_upstream(t, 502, up->set->name, error ? SPAN("ended the subscription with an error") : why) == STEP_DROP) {
+		t->close = true;
+	}
+	if (!t->sending)
+		txn_goto(t, STEP_FLUSH);
+}

@@ -1,0 +1,297 @@
+#include "flow/flow_priv.h"
+#include "gate/cursor.h"
+
+#define NOTHING span_of(NULL, 0)
+
+static struct span list_member(enum mcp_method m)
+{
+	switch (m) {
+	case MCP_TOOLS_LIST:
+		return SPAN("tools");
+	case MCP_PROMPTS_LIST:
+		return SPAN("prompts");
+	case MCP_RESOURCES_LIST:
+		return SPAN("resources");
+	case MCP_TEMPLATES_LIST:
+		return SPAN("resourceTemplates");
+	default:
+		return NOTHING;
+	}
+}
+
+/* Tools whose header annotations are wrong must not be shown (mcp.md 5.4); nor names that are too long once prefixed. The rest get their
+ * prefix. `from` .. `to` of a dropped entry takes one neighbouring comma with it. */
+static void entry_edits(struct txn *t, struct upstream *up, uint32_t list, struct edits *s, struct span prefix)
+{
+	struct flow *f = t->f;
+	const struct json *j = &f->json;
+	const char *kept_end = NULL; /* end of the last entry that stays */
+
+	for (uint32_t e = json_first(j, list), next; e != JSON_NONE; e = next) {
+		next = json_next(j, list, e);
+		struct span raw = json_raw(j, e), why = NOTHING;
+		uint32_t name = json_type(j, e) == JSON_OBJECT ? json_get(j, e, SPAN("name")) : JSON_NONE;
+		bool keep = t->msg.method != MCP_TOOLS_LIST || up->set->kind != FLOW_HTTP || catalog_judge(j, e, &why) != CATALOG_INVALID;
+
+		if (!span_absent(prefix) && json_type(j, name) == JSON_STRING && json_inner(j, name).n + prefix.n > MCP_NAME_MAX) {
+			keep = false;
+			why = SPAN("its name is too long with the prefix");
+		}
+		if (!keep) {
+			flow_log(f, SPAN("an entry of a list was dropped"), up->set->name, why);
+			if (next != JSON_NONE) {
+				edit_add(s, raw.p, json_raw(j, next).p, NOTHING);
+			} else { /* the last one takes the comma before it, and the gaps that stand there already */
+				const char *from = kept_end ? kept_end : json_raw(j, list).p + 1;
+				while (s->n > 0 && s->e[s->n - 1].from >= from)
+					s->n--;
+				edit_add(s, from, raw.p + raw.n, NOTHING);
+			}
+			continue;
+		}
+		if (!span_absent(prefix) && json_type(j, name) == JSON_STRING) {
+			const char *at = json_inner(j, name).p;
+			edit_add(s, at, at, prefix);
+		}
+		kept_end = raw.p + raw.n;
+	}
+}
+
+/* The cursor of the page after this one: the upstream's own, or the next upstream that has such a list. */
+static void next_cursor(struct txn *t, struct upstream *up, uint32_t inner_token, struct buf *out)
+{
+	struct flow *f = t->f;
+	if (inner_token != JSON_NONE && json_type(&f->json, inner_token) == JSON_STRING) {
+		char mem[MCP_CURSOR_MAX];
+		struct buf inner = buf_on(mem, sizeof(mem));
+		json_text(&f->json, inner_token, &inner);
+		if (inner.full)
+			out->full = true;
+		cursor_seal(out, f->set->seed + 32, t->msg.method, up->index, true, buf_span(&inner));
+	} else if (up->index + 1 < f->set->nservers) {
+		cursor_seal(out, f->set->seed + 32, t->msg.method, up->index + 1, false, NOTHING);
+	}
+}
+
+struct list_edits {
+	char cursor_mem[MCP_CURSOR_MAX + 32];
+	char prefix_mem[80];
+	char server_mem[128];
+	struct edits s;
+};
+
+/* What a list says to a client of a prefixed gateway: our names, our cursors, private, from us. */
+static bool list_edits(struct txn *t, struct upstream *up, uint32_t result, struct list_edits *x)
+{
+	struct flow *f = t->f;
+	const struct json *j = &f->json;
+	uint32_t list = json_get(j, result, list_member(t->msg.method));
+	bool prefixed = !f->set->plain;
+	bool named = t->msg.method == MCP_TOOLS_LIST || t->msg.method == MCP_PROMPTS_LIST;
+	struct buf cursor = buf_on(x->cursor_mem, sizeof(x->cursor_mem)), prefix = buf_on(x->prefix_mem, sizeof(x->prefix_mem));
+	struct buf server = buf_on(x->server_mem, sizeof(x->server_mem));
+
+	if (list == JSON_NONE || json_type(j, list) != JSON_ARRAY)
+		return false;
+	if (!prefixed) {
+		entry_edits(t, up, list, &x->s, NOTHING);
+		return !x->s.full;
+	}
+	buf_put(&prefix, up->set->name);
+	BUF_LIT(&prefix, "__");
+	BUF_LIT(&server, "{\"name\":\"postern\",\"version\":\"");
+	buf_put(&server, f->set->version);
+	BUF_LIT(&server, "\"}");
+	uint32_t next = json_get(j, result, SPAN("nextCursor"));
+	bool had = next != JSON_NONE;
+	BUF_LIT(&cursor, "\"nextCursor\":\"");
+	size_t before = cursor.n;
+	next_cursor(t, up, next, &cursor);
+	bool has = cursor.n > before;
+	BUF_LIT(&cursor, "\",");
+	if (cursor.full || server.full)
+		return false;
+	uint32_t scope = json_get(j, result, SPAN("cacheScope"));
+	uint32_t info = json_get(j, json_get(j, result, SPAN("_meta")), SPAN(MCP_META_SERVER));
+
+	/* In the order of the text: walk the members once. */
+	const char *open = json_raw(j, result).p + 1;
+	if (has && !had)
+		edit_add(&x->s, open, open, buf_span(&cursor));
+	for (uint32_t name = json_first(j, result); name != JSON_NONE; name = json_next(j, result, name)) {
+		uint32_t value = json_value(j, name);
+		struct span raw = json_raw(j, value);
+		if (value == list)
+			entry_edits(t, up, list, &x->s, named ? buf_span(&prefix) : NOTHING);
+		else if (value == next)
+			edit_replace(&x->s, raw, span_of(cursor.p + before - 1, cursor.n - before)); /* with its quotes, without the comma */
+		else if (value == scope)
+			edit_replace(&x->s, raw, SPAN("\"private\""));
+		else if (info != JSON_NONE && json_raw(j, info).p >= raw.p && json_raw(j, info).p < raw.p + raw.n)
+			edit_replace(&x->s, json_raw(j, info), buf_span(&server));
+	}
+	return !x->s.full;
+}
+
+static void broken(struct txn *t, struct upstream *up, struct span what)
+{
+	metrics_add(t->f->metrics, METRIC_UPSTREAM_FAULT_BROKEN, 1);
+	if (answer_upstream(t, 502, up->set->name, what) == STEP_DROP)
+		txn_cancel(t);
+	else
+		txn_goto(t, STEP_FLUSH);
+}
+
+/* {"jsonrpc":"2.0","id":<the client's>,"result":<judged bytes>} as an answer or as the last event. */
+static void pass(struct txn *t, unsigned status, struct span member, struct span value, const struct edits *s)
+{
+	struct flow *f = t->f;
+	struct buf b;
+	size_t bound = edit_size(value, s) + t->msg.id.n + 64;
+
+	if (t->streaming)
+		b = buf_on(f->scratch, f->scratch_cap);
+	else if (!answer_room(t, bound, &b)) {
+		txn_cancel(t);
+		return;
+	}
+	BUF_LIT(&b, "{\"jsonrpc\":\"2.0\",\"id\":");
+	buf_put(&b, t->msg.id);
+	BUF_LIT(&b, ",\"");
+	buf_put(&b, member);
+	BUF_LIT(&b, "\":");
+	edit_write(&b, value, s);
+	BUF_LIT(&b, "}");
+	bool said;
+	if (t->streaming)
+		said = !b.full && stream_event(t, buf_span(&b)) && stream_end(t);
+	else
+		said = answer_send(t, status, &b, SPAN("application/json")) == STEP_ANSWER;
+	if (said)
+		txn_goto(t, STEP_FLUSH);
+	else
+		txn_cancel(t);
+}
+
+/* A resource that this upstream does not know may be another's. */
+static bool ask_next(struct txn *t, struct upstream *up, int64_t code)
+{
+	bool by_uri = t->msg.method == MCP_RESOURCES_READ || (t->msg.method == MCP_COMPLETE && t->msg.ref_is_resource);
+	if (t->f->set->plain || !by_uri || code != MCP_INVALID_PARAMS || up->set->kind == FLOW_BUILTIN || t->streaming)
+		return false;
+	for (unsigned i = up->index + 1; i < t->f->set->nservers; i++) {
+		struct upstream *other = &t->f->up[i];
+		if (other->set->kind == FLOW_HTTP && other->catalog_state == CATALOG_KNOWN && (other->catalog->caps & CATALOG_RESOURCES)) {
+			t->skip_to = (uint8_t)i;
+			txn_goto(t, STEP_ENVELOPE);
+			return true;
+		}
+	}
+	return false;
+}
+
+static unsigned status_of(int64_t code)
+{
+	switch (code) {
+	case MCP_METHOD_NOT_FOUND:
+		return 404;
+	case MCP_HEADER_MISMATCH:
+	case MCP_MISSING_CAPABILITY:
+	case MCP_PARSE_ERROR:
+	case MCP_INVALID_REQUEST:
+		return 400;
+	default:
+		return 200;
+	}
+}
+
+static void reply_error(struct txn *t, struct upstream *up, unsigned status, const struct mcp_message *m)
+{
+	const struct json *j = &t->f->json;
+	struct edits none = { NULL, 0, 0, false };
+	int64_t code = 0;
+
+	(void)json_int(j, json_get(j, m->error, SPAN("code")), &code);
+	if (code == MCP_UNSUPPORTED_VERSION) { /* a matter between us and it: the client's revision is right */
+		broken(t, up, SPAN("does not speak MCP " MCP_VERSION));
+		return;
+	}
+	if (ask_next(t, up, code))
+		return;
+	t->outcome = OUTCOME_ERROR;
+	pass(t, status != 0 ? status : status_of(code), SPAN("error"), json_raw(j, m->error), &none);
+}
+
+void reply_answer(struct txn *t, struct upstream *up, unsigned status, const struct mcp_message *m)
+{
+	struct flow *f = t->f;
+	struct list_edits x = { .s = { f->edits, 0, FLOW_EDITS, false } };
+
+	if (t->listening) {
+		listen_leg_over(t, up, m, NOTHING);
+		return;
+	}
+	if (m->kind == MCP_ERROR) {
+		reply_error(t, up, status, m);
+		return;
+	}
+	if (!span_absent(list_member(t->msg.method)) && !list_edits(t, up, m->result, &x)) {
+		broken(t, up, SPAN("sent a list that cannot be shown: not a list, or too many entries"));
+		return;
+	}
+	t->outcome = OUTCOME_RESULT;
+	pass(t, 200, SPAN("result"), json_raw(&f->json, m->result), &x.s);
+}
+
+/* An event of a call's stream, for the client, under its own token. */
+void reply_event(struct txn *t, struct leg *l, const struct mcp_message *m)
+{
+	struct flow *f = t->f;
+	const struct json *j = &f->json;
+	struct edit e[1];
+	struct edits s = { e, 0, 1, false };
+	struct buf b = buf_on(f->scratch, f->scratch_cap);
+
+	if (t->listening) {
+		listen_event(t, l, m);
+		return;
+	}
+	if (t->ended)
+		return;
+	if (m->method == MCP_PROGRESS && !span_absent(t->progress))
+		edit_replace(&s, json_raw(j, json_get(j, m->params, SPAN("progressToken"))), t->progress);
+	else if (m->method != MCP_MESSAGE || !t->log_asked)
+		return; /* not asked for: not passed on */
+	BUF_LIT(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"");
+	buf_put(&b, mcp_method_name(m->method));
+	BUF_LIT(&b, "\",\"params\":");
+	edit_write(&b, json_raw(j, m->params), &s);
+	BUF_LIT(&b, "}");
+	if (b.full || !stream_begin(t) || !stream_event(t, buf_span(&b))) { /* the client does not keep up: it is let go this turn */
+		t->front->gone = true;
+		list_append(&f->ready, &t->front->node);
+	}
+}
+
+void reply_failed(struct txn *t, struct upstream *up, enum leg_fault fault, struct span detail)
+{
+	struct flow *f = t->f;
+	static const uint16_t status[] = {
+		[LEG_CONNECT] = 503, [LEG_FULL] = 503, [LEG_LOST] = 502, [LEG_LATE] = 504, [LEG_BROKEN] = 502, [LEG_LARGE] = 502,
+		[LEG_REFUSED] = 502, [LEG_BUSY] = 503,
+	};
+
+	if (t->listening) {
+		listen_leg_over(t, up, NULL, detail);
+		return;
+	}
+	if (f->set->nservers > 1 && !span_absent(list_member(t->msg.method)) && !t->streaming) {
+		t->skip_to = (uint8_t)(up->index + 1); /* one upstream that is down does not take the list of the others with it */
+		txn_goto(t, STEP_ENVELOPE);
+		return;
+	}
+	if (answer_upstream(t, status[fault], up->set->name, detail) == STEP_DROP)
+		txn_cancel(t);
+	else
+		txn_goto(t, STEP_FLUSH);
+}

@@ -1,0 +1,254 @@
+#include "base/text.h"
+#include "flow/step_run.h"
+#include "gate/cursor.h"
+
+#define NOTHING span_of(NULL, 0)
+
+/* Where tool and prompt names of a prefixed gateway are cut: the first "__" behind a server's name. Server names hold none. */
+static bool split_name(struct flow *f, struct span name, unsigned *server, struct span *bare)
+{
+	for (unsigned i = 0; i < f->set->nservers; i++) {
+		struct span s = f->set->servers[i].name;
+		if (name.n > s.n + 2 && span_starts(name, s) && name.p[s.n] == '_' && name.p[s.n + 1] == '_') {
+			*server = i;
+			*bare = span_from(name, s.n + 2);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* files://NAME/… is the built-in server NAME's and nobody else's. */
+static int builtin_of_uri(struct flow *f, struct span uri)
+{
+	if (!span_starts(uri, SPAN("files://")))
+		return -1;
+	struct span rest = span_from(uri, 8);
+	for (unsigned i = 0; i < f->set->nservers; i++) {
+		struct span s = f->set->servers[i].name;
+		if (f->set->servers[i].kind == FLOW_BUILTIN && span_starts(rest, s) && (rest.n == s.n || rest.p[s.n] == '/'))
+			return (int)i;
+	}
+	return -1;
+}
+
+static unsigned needed_caps(enum mcp_method m)
+{
+	switch (m) {
+	case MCP_TOOLS_LIST:
+	case MCP_TOOLS_CALL:
+		return CATALOG_TOOLS;
+	case MCP_PROMPTS_LIST:
+	case MCP_PROMPTS_GET:
+		return CATALOG_PROMPTS;
+	case MCP_RESOURCES_LIST:
+	case MCP_TEMPLATES_LIST:
+	case MCP_RESOURCES_READ:
+		return CATALOG_RESOURCES;
+	case MCP_COMPLETE:
+		return CATALOG_COMPLETIONS;
+	default:
+		return 0;
+	}
+}
+
+int route_next(struct txn *t, unsigned from)
+{
+	struct flow *f = t->f;
+	bool by_uri = t->msg.method == MCP_RESOURCES_READ || t->msg.method == MCP_COMPLETE;
+
+	for (unsigned i = from; i < f->set->nservers; i++) {
+		struct upstream *up = &f->up[i];
+		if (by_uri && up->set->kind == FLOW_BUILTIN)
+			continue; /* those are found by their URI alone */
+		if (!catalog_ready(up)) {
+			t->step = STEP_ENVELOPE; /* tokens do not outlive the wait: begin again when it is over */
+			list_append(&up->waiting, &t->node);
+			return -2;
+		}
+		if (up->catalog_state == CATALOG_KNOWN && (up->catalog->caps & needed_caps(t->msg.method)) != 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+static enum step_end unknown(struct txn *t)
+{
+	struct mcp_fault fault = { MCP_INVALID_PARAMS, 200, NOTHING, t->name, NOTHING };
+	char mem[MCP_URI_MAX * 6 + 16];
+	struct buf data = buf_on(mem, sizeof(mem));
+
+	switch (t->msg.method) {
+	case MCP_TOOLS_CALL:
+		fault.text = SPAN("Unknown tool");
+		break;
+	case MCP_RESOURCES_READ:
+		fault.text = SPAN("Resource not found");
+		BUF_LIT(&data, "{\"uri\":");
+		buf_put(&data, json_raw(&t->f->json, t->msg.name));
+		BUF_LIT(&data, "}");
+		fault.data = data.full ? NOTHING : buf_span(&data);
+		break;
+	default:
+		fault.text = t->msg.ref_is_resource ? SPAN("Unknown resource template") : SPAN("Unknown prompt");
+		break;
+	}
+	return answer_fault(t, &fault);
+}
+
+/* A list without entries: no server here offers any. */
+static enum step_end empty_list(struct txn *t)
+{
+	static const struct span members[] = {
+		[MCP_TOOLS_LIST] = { "tools", 5 }, [MCP_PROMPTS_LIST] = { "prompts", 7 },
+		[MCP_RESOURCES_LIST] = { "resources", 9 }, [MCP_TEMPLATES_LIST] = { "resourceTemplates", 17 },
+	};
+	struct buf b;
+	if (!answer_room(t, 512 + t->msg.id.n, &b))
+		return STEP_DROP;
+	BUF_LIT(&b, "{\"jsonrpc\":\"2.0\",\"id\":");
+	buf_put(&b, t->msg.id);
+	BUF_LIT(&b, ",\"result\":{\"resultType\":\"complete\",\"");
+	buf_put(&b, members[t->msg.method]);
+	BUF_LIT(&b, "\":[],\"ttlMs\":1000,\"cacheScope\":\"private\",\"_meta\":{\"" MCP_META_SERVER "\":{\"name\":\"postern\",\"version\":\"");
+	buf_put(&b, t->f->set->version);
+	BUF_LIT(&b, "\"}}}}");
+	t->outcome = OUTCOME_RESULT;
+	return answer_send(t, 200, &b, SPAN("application/json"));
+}
+
+static enum step_end route_list(struct txn *t)
+{
+	struct flow *f = t->f;
+	const struct mcp_message *m = &t->msg;
+	unsigned server = 0;
+	int found;
+
+	t->has_cursor = false;
+	if (m->cursor != JSON_NONE) {
+		char mem[MCP_CURSOR_MAX];
+		struct buf text = buf_on(mem, sizeof(mem));
+		struct buf inner = buf_on(t->names, sizeof(t->names));
+		json_text(&f->json, m->cursor, &text);
+		if (text.full || !cursor_open(buf_span(&text), f->set->seed + 32, m->method, &server, &t->has_cursor, &inner) ||
+		    server >= f->set->nservers) {
+			struct mcp_fault fault = { MCP_INVALID_PARAMS, 200, SPAN("params.cursor: not one that was given out for this list"), NOTHING, NOTHING };
+			return answer_fault(t, &fault);
+		}
+		t->cursor = buf_span(&inner);
+	}
+	found = route_next(t, server > t->skip_to ? server : t->skip_to);
+	if (found == -2)
+		return STEP_WAIT;
+	if (found < 0)
+		return empty_list(t);
+	if ((unsigned)found != server)
+		t->has_cursor = false;
+	t->server = (uint8_t)found;
+	return STEP_NEXT;
+}
+
+/* Which server of a prefixed gateway this goes to. */
+static enum step_end route_prefixed(struct txn *t)
+{
+	struct flow *f = t->f;
+	struct mcp_message *m = &t->msg;
+	unsigned server;
+	int found;
+
+	switch (m->method) {
+	case MCP_TOOLS_LIST:
+	case MCP_PROMPTS_LIST:
+	case MCP_RESOURCES_LIST:
+	case MCP_TEMPLATES_LIST:
+		return route_list(t);
+	case MCP_RESOURCES_READ:
+	case MCP_COMPLETE:
+		if (m->method == MCP_COMPLETE && !m->ref_is_resource)
+			break;
+		found = t->skip_to == 0 ? builtin_of_uri(f, t->name) : -1;
+		if (found < 0)
+			found = route_next(t, t->skip_to);
+		if (found == -2)
+			return STEP_WAIT;
+		if (found < 0)
+			return unknown(t);
+		t->server = (uint8_t)found;
+		return STEP_NEXT;
+	case MCP_LISTEN:
+		for (unsigned i = 0; i < f->set->nservers; i++)
+			if (!catalog_ready(&f->up[i])) {
+				t->step = STEP_ENVELOPE;
+				list_append(&f->up[i].waiting, &t->node);
+				return STEP_WAIT;
+			}
+		return STEP_NEXT;
+	default:
+		break;
+	}
+	if (!split_name(f, t->name, &server, &t->name))
+		return unknown(t);
+	t->server = (uint8_t)server;
+	return STEP_NEXT;
+}
+
+/* Row 14 of the order of checks: the headers that mirror arguments, for an upstream that reads headers. */
+static enum step_end check_params(struct txn *t)
+{
+	struct flow *f = t->f;
+	struct upstream *up = &f->up[t->server];
+
+	if (!catalog_ready(up)) {
+		t->step = STEP_ENVELOPE;
+		list_append(&up->waiting, &t->node);
+		return STEP_WAIT;
+	}
+	/* An upstream that could not be asked is tried all the same: then nothing is known of its tools and it must check by itself. */
+	const struct catalog_tool *tool = up->catalog_state == CATALOG_KNOWN ? catalog_find(up->catalog, t->name) : NULL;
+	if (tool && tool->invalid)
+		return unknown(t);
+	size_t half = f->scratch_cap / 2;
+	struct buf fields = buf_on(f->scratch, half), scratch = buf_on(f->scratch + half, half);
+	struct mcp_fault fault = catalog_params(up->catalog, tool, &t->head, &f->json, t->msg.arguments, &scratch, &fields);
+	if (fault.code != 0)
+		return answer_fault(t, &fault);
+	f->fields = buf_span(&fields);
+	return STEP_NEXT;
+}
+
+enum step_end step_route(struct txn *t, int64_t now_ms)
+{
+	struct flow *f = t->f;
+	const struct mcp_message *m = &t->msg;
+	enum step_end end = STEP_NEXT;
+	(void)now_ms;
+
+	f->fields = NOTHING;
+	if (m->method == MCP_DISCOVER)
+		return answer_discover(t);
+	t->name = NOTHING;
+	if (m->name != JSON_NONE) {
+		struct buf name = buf_on(t->names, sizeof(t->names));
+		json_text(&f->json, m->name, &name);
+		t->name = buf_span(&name);
+	}
+	t->server = 0;
+	if (!f->set->plain)
+		end = route_prefixed(t);
+	else if (m->method == MCP_LISTEN && !catalog_ready(&f->up[0])) {
+		t->step = STEP_ENVELOPE;
+		list_append(&f->up[0].waiting, &t->node);
+		return STEP_WAIT;
+	}
+	if (end == STEP_NEXT && m->method == MCP_TOOLS_CALL && f->set->servers[t->server].kind == FLOW_HTTP)
+		end = check_params(t);
+	return end;
+}
+
+enum step_end step_send(struct txn *t, int64_t now_ms)
+{
+	(void)now_ms;
+	if (t->msg.method == MCP_LISTEN)
+		return listen_send(t);
+	return request_send(t);
+}

@@ -1,0 +1,254 @@
+#include "flow/step_run.h"
+#include "gate/host.h"
+#include "gate/mirror.h"
+#include "os/sock.h"
+
+#define NOTHING span_of(NULL, 0)
+
+static enum step_end refuse(struct txn *t, unsigned status, struct span text)
+{
+	t->close = true; /* the body that follows this head has not been read: the next byte means nothing to us */
+	return answer_http(t, status, text);
+}
+
+/* A browser asking whether it may call (Fetch, CORS preflight): only an allowed Origin gets this far. */
+static enum step_end preflight(struct txn *t)
+{
+	t->outcome = OUTCOME_REFUSED; /* not an MCP request */
+	return answer_empty(t, 204, SPAN("Access-Control-Allow-Methods: POST\r\n"
+		"Access-Control-Allow-Headers: Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Method, Mcp-Name\r\n"
+		"Access-Control-Max-Age: 600\r\n"));
+}
+
+enum step_end step_head(struct txn *t, int64_t now_ms)
+{
+	struct front *c = t->front;
+	const struct flow_listener *at = &t->f->set->listeners[c->listener];
+	struct http_head *h = &t->head;
+	size_t scanned = 0, where;
+	(void)now_ms;
+
+	size_t head_len = http_head_end(c->in->p, c->in->n, &scanned);
+	if (head_len == 0) {
+		memset(h, 0, offsetof(struct http_head, fields));
+		return refuse(t, 431, SPAN("The request head is larger than 16384 bytes"));
+	}
+	enum http_error e = http_request_read(h, span_of(c->in->p, head_len), &where);
+	if (e != HTTP_OK) {
+		h->keep_alive = false;
+		h->known[HTTP_ORIGIN] = NOTHING;
+		return refuse(t, http_error_status(e), http_error_text(e));
+	}
+	struct host_rules rules = { at->address, at->hosts, at->nhosts, at->origins, at->norigins };
+	switch (host_check(&rules, h)) {
+	case HOST_FOREIGN:
+		h->known[HTTP_ORIGIN] = NOTHING;
+		return refuse(t, 421, SPAN("Host names no server here: add it to \"hosts\" of the listener if it should"));
+	case HOST_FOREIGN_ORIGIN:
+		t->status = 403;
+		return refuse(t, 403, SPAN("Origin is not allowed: add it to \"origins\" of the listener if it should be"));
+	case HOST_OK:
+		break;
+	}
+	if (!span_eq(h->path, at->path))
+		return refuse(t, 404, SPAN("No MCP endpoint at this path"));
+	if (h->method == HTTP_OPTIONS && !span_absent(h->known[HTTP_ORIGIN]) && h->framing == HTTP_NO_BODY) {
+		intake_start(&t->intake, c->in, (uint32_t)head_len, h, 0);
+		return preflight(t);
+	}
+	if (h->method != HTTP_POST)
+		return refuse(t, 405, SPAN("Every message is a POST"));
+	if (h->bad_expect)
+		return refuse(t, 417, SPAN("Expect: only 100-continue is known"));
+	if (h->framing == HTTP_NO_BODY)
+		return refuse(t, 411, SPAN("Content-Length is missing"));
+	if (!http_media_type_is(h->known[HTTP_CONTENT_TYPE], SPAN("application"), SPAN("json")) || h->count[HTTP_CONTENT_TYPE] != 1)
+		return refuse(t, 415, SPAN("Content-Type must be application/json"));
+	if (h->count[HTTP_CONTENT_ENCODING] > 0)
+		return refuse(t, 415, SPAN("Content-Encoding is not accepted"));
+	if (h->count[HTTP_ACCEPT] > 1 || !http_accepts(h->known[HTTP_ACCEPT], SPAN("application"), SPAN("json")) ||
+	    !http_accepts(h->known[HTTP_ACCEPT], SPAN("text"), SPAN("event-stream")))
+		return refuse(t, 406, SPAN("Accept must list application/json and text/event-stream"));
+	intake_start(&t->intake, c->in, (uint32_t)head_len, h, t->f->set->body_max);
+	if (h->expect_continue && c->in->n == head_len && t->intake.body.state == HTTP_BODY_MORE)
+		(void)sock_write(c->item.fd, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+	return STEP_NEXT;
+}
+
+/* Reads what there is of the body. STEP_NEXT: it is whole. */
+enum step_end step_body(struct txn *t, int64_t now_ms)
+{
+	struct flow *f = t->f;
+	struct front *c = t->front;
+	struct intake *i = &t->intake;
+
+	for (;;) {
+		intake_decode(i);
+		if (i->body.state == HTTP_BODY_LARGE)
+			return refuse(t, 413, SPAN("The request body is larger than the limit (memory.body)"));
+		if (i->body.state == HTTP_BODY_BROKEN)
+			return refuse(t, 400, SPAN("The chunked framing of the body is broken"));
+		if (i->body.state == HTTP_BODY_DONE)
+			break;
+		uint32_t want = intake_want(i);
+		if (want == 0 || (!i->b->is_large && i->body.framing == HTTP_LENGTH && i->body.left > want)) {
+			if (!intake_grow(i, f, &t->large)) {
+				t->retry_after = true;
+				return refuse(t, 503, SPAN("No large buffer is free; try again shortly"));
+			}
+			continue;
+		}
+		long n = c->readable ? sock_read(c->item.fd, i->b->p + i->b->n, want) : SOCK_AGAIN;
+		if (n == SOCK_AGAIN) {
+			c->readable = false;
+			list_append(&f->receiving, &t->node);
+			if (t->timer.at_ms == 0)
+				timer_arm(&f->timers, &t->timer, now_ms + f->set->body_ms);
+			return STEP_WAIT;
+		}
+		if (n <= 0)
+			return STEP_DROP; /* gone in the middle of its body */
+		i->b->n += (uint32_t)n;
+	}
+	timer_disarm(&f->timers, &t->timer);
+	list_remove(&t->node);
+	t->text = intake_payload(i);
+	return STEP_NEXT;
+}
+
+static struct mcp_fault json_fault(enum json_error e, struct buf *place, size_t where)
+{
+	bool grammar = e != JSON_DUPLICATE && e != JSON_TOO_MANY;
+	buf_put(place, json_error_text(e));
+	BUF_LIT(place, " at byte ");
+	buf_u64(place, where);
+	return (struct mcp_fault){ grammar ? MCP_PARSE_ERROR : MCP_INVALID_REQUEST, 400,
+		grammar ? SPAN("Not JSON") : SPAN("Not acceptable JSON"), buf_span(place), NOTHING };
+}
+
+/* An older client begins with `initialize`: it is told, in the way both eras understand, what is spoken here. */
+static enum step_end refuse_initialize(struct txn *t, struct buf *scratch)
+{
+	const struct json *j = &t->f->json;
+	uint32_t asked = t->msg.params != JSON_NONE ? json_get(j, t->msg.params, SPAN("protocolVersion")) : JSON_NONE;
+
+	BUF_LIT(scratch, "{\"supported\":[\"" MCP_VERSION "\"],\"requested\":");
+	if (asked != JSON_NONE && json_type(j, asked) == JSON_STRING && json_inner(j, asked).n <= 64)
+		buf_put(scratch, json_raw(j, asked));
+	else
+		BUF_LIT(scratch, "\"\"");
+	BUF_LIT(scratch, "}");
+	struct mcp_fault fault = { MCP_UNSUPPORTED_VERSION, 400,
+		SPAN("This server speaks MCP " MCP_VERSION ", which has no initialize: send _meta with every request"), NOTHING, buf_span(scratch) };
+	return answer_fault(t, &fault);
+}
+
+/* The order in which faults win is that of the protocol notes: shape, version header, _meta, version, method, name, params. */
+enum step_end step_envelope(struct txn *t, int64_t now_ms)
+{
+	struct flow *f = t->f;
+	struct json *j = &f->json;
+	struct mcp_message *m = &t->msg;
+	struct buf scratch = buf_on(f->scratch, f->scratch_cap);
+	struct mcp_fault fault;
+	size_t where = 0;
+	(void)now_ms;
+
+	enum json_error e = json_read(j, f->table, t->text, &where);
+	if (e != JSON_OK) {
+		metrics_add(f->metrics, METRIC_REFUSED_JSON, 1);
+		fault = json_fault(e, &scratch, where);
+		return answer_fault(t, &fault);
+	}
+	fault = mcp_message_read(m, j);
+	if (fault.code != 0)
+		return answer_fault(t, &fault);
+	if (m->kind == MCP_NOTIFICATION) {
+		t->outcome = OUTCOME_RESULT; /* nothing in this revision is asked of us by one; accepted as the transport demands */
+		return answer_empty(t, 202, NOTHING);
+	}
+	if (m->kind != MCP_REQUEST) {
+		fault = (struct mcp_fault){ MCP_INVALID_REQUEST, 400, SPAN("A client sends requests and notifications, never responses"), NOTHING, NOTHING };
+		m->id = NOTHING;
+		return answer_fault(t, &fault);
+	}
+	bool modern = m->meta != JSON_NONE && json_type(j, m->meta) == JSON_OBJECT && json_get(j, m->meta, SPAN(MCP_META_VERSION)) != JSON_NONE;
+	if (m->method == MCP_INITIALIZE && !modern)
+		return refuse_initialize(t, &scratch);
+	fault = mirror_version_present(&t->head);
+	if (fault.code == 0)
+		fault = mcp_request_meta(m, j);
+	if (fault.code == 0)
+		fault = mirror_version(&t->head, m, j, &scratch);
+	if (fault.code == 0)
+		fault = mirror_method(&t->head, m, j, &scratch);
+	if (fault.code != 0)
+		return answer_fault(t, &fault);
+	if (m->method >= MCP_REQUESTS) {
+		fault = (struct mcp_fault){ MCP_METHOD_NOT_FOUND, 404, SPAN("Method not found"), m->method_text, NOTHING };
+		return answer_fault(t, &fault);
+	}
+	fault = mcp_request_params(m, j);
+	if (fault.code != 0)
+		return answer_fault(t, &fault);
+	if (!t->checked) {
+		t->checked = true;
+		metrics_add(f->metrics, (enum metric_id)(METRIC_REQUESTS_DISCOVER + m->method), 1);
+		metrics_add(f->metrics, METRIC_REQUESTS_OPEN, 1);
+	}
+	t->progress = m->progress_token != JSON_NONE ? json_raw(j, m->progress_token) : NOTHING;
+	t->log_asked = json_get(j, m->meta, SPAN(MCP_META_LOG_LEVEL)) != JSON_NONE;
+	return STEP_NEXT;
+}
+
+enum step_end step_reply(struct txn *t, int64_t now_ms)
+{
+	(void)t;
+	(void)now_ms;
+	return STEP_WAIT; /* reply.c goes on when the upstream has spoken */
+}
+
+enum step_end step_flush(struct txn *t, int64_t now_ms)
+{
+	(void)now_ms;
+	front_write(t);
+	return t->out ? STEP_WAIT : STEP_NEXT;
+}
+
+static void count(struct txn *t, int64_t now_ms)
+{
+	static const enum metric_id outcomes[] = {
+		[OUTCOME_RESULT] = METRIC_ANSWERS_RESULT, [OUTCOME_ERROR] = METRIC_ANSWERS_ERROR,
+		[OUTCOME_UPSTREAM] = METRIC_ANSWERS_UPSTREAM, [OUTCOME_CANCELLED] = METRIC_ANSWERS_CANCELLED,
+	};
+	struct metrics *m = t->f->metrics;
+	int64_t took = now_ms - t->start_ms;
+
+	metrics_sub(m, METRIC_REQUESTS_OPEN, 1);
+	if (t->outcome >= OUTCOME_RESULT && t->outcome <= OUTCOME_CANCELLED)
+		metrics_add(m, outcomes[t->outcome], 1);
+	if (t->listening)
+		return; /* how long a subscription lives says nothing about how fast we are */
+	static const int64_t bounds[] = { 1, 10, 100, 1000, 10000 };
+	for (unsigned i = 0; i < 5; i++)
+		if (took <= bounds[i])
+			metrics_add(m, (enum metric_id)(METRIC_DURATION_LE_1MS + i), 1);
+	metrics_add(m, METRIC_DURATION_INF, 1);
+	metrics_add(m, METRIC_DURATION_SUM, (uint64_t)took);
+	metrics_add(m, METRIC_DURATION_COUNT, 1);
+}
+
+enum step_end step_close(struct txn *t, int64_t now_ms)
+{
+	struct front *c = t->front;
+	bool gone = c->gone || t->outcome == OUTCOME_CANCELLED;
+
+	if (t->checked)
+		count(t, now_ms);
+	if (gone)
+		front_close(c);
+	else
+		front_next(c, t->close);
+	txn_free(t);
+	return STEP_DROP;
+}
