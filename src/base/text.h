@@ -13,6 +13,32 @@ static inline uint64_t text_le64(const char *p)
 		| (uint64_t)u[5] << 40 | (uint64_t)u[6] << 48 | (uint64_t)u[7] << 56;
 }
 
+/* The same of n bytes, 0 to 7, and not one read beyond them. */
+static inline uint64_t text_le(const char *p, size_t n)
+{
+	const unsigned char *u = (const unsigned char *)p;
+	uint64_t low, high;
+
+	if (n == 0)
+		return 0;
+	if (n < 4)
+		return (uint64_t)u[0] | (uint64_t)u[n / 2] << (8 * (n / 2)) | (uint64_t)u[n - 1] << (8 * (n - 1));
+	/* Two halves that overlap: the upper one gives what the lower one has not got. */
+	low = (uint64_t)u[0] | (uint64_t)u[1] << 8 | (uint64_t)u[2] << 16 | (uint64_t)u[3] << 24;
+	u += n - 4;
+	high = (uint64_t)u[0] | (uint64_t)u[1] << 8 | (uint64_t)u[2] << 16 | (uint64_t)u[3] << 24;
+	return low | high >> (8 * (8 - n)) << 32;
+}
+
+/* True if one of the eight bytes of w is c. */
+static inline bool text_has_byte(uint64_t w, char c)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t x = w ^ ones * (unsigned char)c;
+
+	return ((x - ones) & ~x & ones << 7) != 0;
+}
+
 /* Standard padded base64 (RFC 4648 4). */
 size_t b64_size(size_t n);                                 /* encoded bytes of n */
 void b64_encode(struct buf *b, const void *bytes, size_t n);

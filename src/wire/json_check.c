@@ -68,20 +68,19 @@ static struct at hex4(const char *escape, const char *p, const char *end, unsign
 /* p is at a backslash. */
 static struct at escape(const char *p, const char *end)
 {
+	static const bool one_letter[256] = {
+		['"'] = true, ['\\'] = true, ['/'] = true, ['b'] = true, ['f'] = true, ['n'] = true, ['r'] = true, ['t'] = true,
+	};
 	const char *const start = p;
 	unsigned unit;
 	struct at a;
 
 	if (end - p < 2)
 		return bad(end, JSON_TRUNCATED);
-	switch (p[1]) {
-	case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't':
+	if (one_letter[(unsigned char)p[1]])
 		return ok(p + 2);
-	case 'u':
-		break;
-	default:
+	if (p[1] != 'u')
 		return bad(start, JSON_BAD_ESCAPE);
-	}
 	a = hex4(start, p + 2, end, &unit);
 	if (a.error != JSON_OK || (unit & 0xF800) != 0xD800)
 		return a;
@@ -97,6 +96,16 @@ static struct at escape(const char *p, const char *end)
 	if (a.error == JSON_OK && (unit & 0xFC00) != 0xDC00)
 		return bad(start, JSON_LONE_SURROGATE);
 	return a;
+}
+
+/* p is at a byte beyond ASCII. Two-byte sequences (most alphabets) are worth a test of their own, as they come between spaces. */
+static inline size_t utf8_len(const char *p, const char *end)
+{
+	const unsigned char *u = (const unsigned char *)p;
+
+	if (end - p >= 2 && u[0] >= 0xC2 && u[0] <= 0xDF && (u[1] & 0xC0) == 0x80)
+		return 2;
+	return utf8_step(span_of(p, (size_t)(end - p)));
 }
 
 /* p is after the opening quote; the result after the closing one. */
@@ -130,7 +139,7 @@ static inline struct at string(const char *p, const char *end)
 			} while (p < end && *p == '\\');
 		} else if (c >= 0x80) {
 			do {
-				size_t step = utf8_step(span_of(p, (size_t)(end - p)));
+				size_t step = utf8_len(p, end);
 
 				if (step == 0)
 					return bad(p, JSON_NOT_UTF8);

@@ -170,6 +170,23 @@ static void numbers(void)
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
 		all = all && !text_u64(span_z(wrong[i]), &v) && v == 77;
 	ok(all, "anything else is refused and leaves the value alone");
+	for (size_t n = 0; n < 8; n++) {
+		char *page = page_copy("\x81\x92\xa3\xb4\xc5\xd6\xe7", n);
+		uint64_t want = UINT64_C(0xe7d6c5b4a39281) & ((UINT64_C(1) << (8 * n)) - 1);
+
+		is_uint(text_le(page, n), want, "part of a word");
+		page_free(page, n);
+	}
+	for (unsigned c = 0, wrong_bytes = 0; c < 256; c++) {
+		for (unsigned other = 0; other < 256; other++)
+			for (unsigned at = 0; at < 64; at += 8) {
+				uint64_t fill = UINT64_C(0x0101010101010101) * other, w = (fill & ~(UINT64_C(0xff) << at)) | (uint64_t)c << at;
+
+				wrong_bytes += !text_has_byte(w, (char)c) || text_has_byte(fill, (char)c) != (c == other);
+			}
+		if (c == 255)
+			is_int(wrong_bytes, 0, "text_has_byte, every byte among eight of every other");
+	}
 	is_uint(text_le64("\x01\x02\x03\x04\x05\x06\x07\xf8"), UINT64_C(0xf807060504030201), "little-endian whatever the machine");
 }
 

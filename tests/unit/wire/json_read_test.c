@@ -203,6 +203,31 @@ static void duplicates(void)
 		ok(read_text(once[i]) == JSON_OK, once[i]);
 }
 
+/* Names long enough to be unescaped in several steps: the last character escaped or not, at every length; then it differs. */
+static void long_duplicates(void)
+{
+	unsigned wrong = 0;
+	char text[2048];
+
+	for (unsigned n = 1; n < 300; n++)
+		for (unsigned differ = 0; differ < 2; differ++) {
+			struct buf b = buf_on(text, sizeof text);
+			size_t at;
+
+			BUF_LIT(&b, "{\"");
+			for (unsigned i = 0; i < n; i++)
+				buf_put(&b, i % 7 == 3 ? SPAN("\\u00e9") : SPAN("x"));
+			BUF_LIT(&b, "z\":1,");
+			at = b.n;
+			buf_char(&b, '"');
+			for (unsigned i = 0; i < n; i++)
+				buf_put(&b, i % 7 == 3 ? SPAN("\xc3\xa9") : i % 5 == 1 ? SPAN("\\u0078") : SPAN("x"));
+			buf_put(&b, differ ? SPAN("\\u007b\":1}") : SPAN("\\u007a\":1}"));
+			wrong += read_bytes(b.p, b.n) != (differ ? JSON_OK : JSON_DUPLICATE) || where != (differ ? 4711 : at);
+		}
+	is_int(wrong, 0, "long names spelled in two ways");
+}
+
 /* Objects of every size from 2 to 40 and every pair of members made equal, plainly and by an escape; and at every depth. */
 static void duplicates_everywhere(void)
 {
@@ -399,6 +424,7 @@ int main(void)
 	strings();
 	integers();
 	duplicates();
+	long_duplicates();
 	duplicates_everywhere();
 	folding();
 	bounds();

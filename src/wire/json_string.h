@@ -1,0 +1,26 @@
+/* wire/json_string.h: a string as it is written between the quotes in JSON, and what it stands for.
+ *
+ * `in` is always the inside of a string that json_check() has passed: its escapes and its UTF-8 are whole and right. `plain` is bytes that
+ * stand for themselves. */
+#ifndef POSTERN_WIRE_JSON_STRING_H
+#define POSTERN_WIRE_JSON_STRING_H
+
+#include "base/buf.h"
+
+/* True if there is any escape in it; without one it stands for itself. */
+static inline bool json_string_escaped(struct span in) { return in.n > 0 && memchr(in.p, '\\', in.n) != NULL; }
+
+/* Appends what it stands for (UTF-8), all or (with out->full set) nothing. Never longer than `in`. */
+void json_string_text(struct span in, struct buf *out);
+
+/* True if it stands for `plain`. Costs no more than the shorter of the two, and a search for one backslash. */
+bool json_string_equals(struct span in, struct span plain);
+/* True if both stand for the same. */
+bool json_string_same(struct span in, struct span other);
+/* True if it folds to the ASCII text `plain` as security requirement A1 means it: ASCII case, U+017F, U+212A, U+FF01..U+FF5E. */
+bool json_string_folds_to(struct span in, struct span plain);
+
+/* SipHash-1-3 of what it stands for, under a key: strings collide as often as chance will have it, whoever chose them. */
+uint64_t json_string_hash(const uint64_t key[2], struct span in);
+
+#endif
