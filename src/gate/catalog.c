@@ -38,6 +38,8 @@ static struct span keep_raw(struct catalog *c, struct span raw)
 
 static bool speaks_our_version(const struct json *j, uint32_t versions)
 {
+	if (json_type(j, versions) != JSON_ARRAY)
+		return false;
 	for (uint32_t v = json_first(j, versions); v != JSON_NONE; v = json_next(j, versions, v))
 		if (json_is(j, v, SPAN(MCP_VERSION)))
 			return true;
