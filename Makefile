@@ -36,7 +36,8 @@ MAY_gate     := gate wire base
 MAY_conf     := conf gate wire base
 MAY_provider := provider wire os base
 MAY_flow     := flow gate wire os base
-MAY_role     := role flow provider conf gate wire os base
+PARTS        := flow provider conf gate wire os base
+MAY_role     := role $(PARTS)
 MAY_cmd      := cmd $(MAY_role)
 
 UNIT_SRC  := $(sort $(wildcard tests/unit/$(or $(ROOM),*)/*_test.c))
@@ -170,10 +171,10 @@ $(eval $(foreach t,$(UNIT_NAME),$(call unit_test,$(t))))
 -include $(wildcard build/t/*/*/*.d build/t/fuzz/*.d build/fuzz/*.d)
 
 # Each fuzzer twice: with a driver of ours over its corpus (part of the tests), and live with libFuzzer.
-build/t/fuzz/%: tests/fuzz/%_fuzz.c tests/fuzz/driver.c $(call libs,san,$(MAY_role)) build/host/lib/libbearssl.a
+build/t/fuzz/%: tests/fuzz/%_fuzz.c tests/fuzz/driver.c $(call libs,san,$(PARTS)) build/host/lib/libbearssl.a
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D) && gcc $(FLAGS_san) -Itests -DFUZZ_NAME='"$*"' $(filter %.c %.a,$^) -o $@
-build/fuzz/%: tests/fuzz/%_fuzz.c $(call libs,fuzz,$(MAY_role)) build/host/lib/libbearssl.a
+build/fuzz/%: tests/fuzz/%_fuzz.c $(call libs,fuzz,$(PARTS)) build/host/lib/libbearssl.a
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D) && clang $(FLAGS_san) -fsanitize=fuzzer -Itests $(filter %.c %.a,$^) -o $@
 
@@ -230,7 +231,7 @@ clang: build/clang/postern
 
 # ------------------------------------------------------------------------------------------------------- benchmarks
 BENCH := $(patsubst tests/bench/%.c,build/bench/%,$(wildcard tests/bench/*.c))
-build/bench/%: tests/bench/%.c $(call libs,own,$(MAY_role)) build/cc
+build/bench/%: tests/bench/%.c $(call libs,own,$(PARTS)) build/cc
 	$(call say,BENCH,$@)
 	$(Q)mkdir -p $(@D) && build/cc $(FLAGS_own) -Itests -static-pie $(filter %.c %.a,$^) -lbearssl -o $@
 bench: build/postern $(BENCH)

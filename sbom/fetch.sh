@@ -43,7 +43,7 @@ sed -e 's/#.*//' "$lock" | while read -r name version suite sha path; do
     elif ! download "$path" "$sha" "$dir/$file.part"; then
         cat >&2 <<END
 fetch: could not get $name $version ($path) from the mirror of this host. apt said:
-$(sed -n 's/^[EW]:/    &/p; s/^ .*[0-9][0-9][0-9] /    &/p' "$dir/$file.part.log" | grep -v unsandboxed)
+$(grep '^E: Failed' "$dir/$file.part.log" | sed 's/^/    /')
   No such file any more (404)?  The mirror has moved on to another version:
     make deps-update   shows old and new version and hash, and rewrites sbom/sources.lock
   No network?  Build from a directory made elsewhere with \`make deps-bundle\`:
