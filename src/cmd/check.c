@@ -42,7 +42,7 @@ static void summary(const char *file, const struct conf *c)
 int cmd_check(int argc, char **argv)
 {
 	struct load_options o;
-	struct load l;
+	struct config l;
 	bool there = true;
 	int end;
 
@@ -53,14 +53,14 @@ int cmd_check(int argc, char **argv)
 	end = load_conf(&l, o.path);
 	if (end != EXIT_OK)
 		return end;
-	for (unsigned i = 0; i < l.conf.nservers; i++) {
-		const struct conf_server *v = &l.conf.servers[i];
+	for (unsigned i = 0; i < l.conf->nservers; i++) {
+		const struct conf_server *v = &l.conf->servers[i];
 
-		there = directory_there(&l.conf, v, "root", v->root) && there;
-		there = directory_there(&l.conf, v, "prompts", v->prompts) && there;
+		there = directory_there(l.conf, v, "root", v->root) && there;
+		there = directory_there(l.conf, v, "prompts", v->prompts) && there;
 	}
 	if (there)
-		summary(o.path, &l.conf);
-	load_free(&l);
+		summary(o.path, l.conf);
+	config_drop(&l);
 	return there ? EXIT_OK : EXIT_ENVIRONMENT;
 }

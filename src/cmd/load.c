@@ -1,52 +1,25 @@
 #include "cmd/load.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-
-#include "os/file.h"
 
 enum { ERRORS_SIZE = 32 * 1024 };
 
-int load_conf(struct load *l, const char *path)
+int load_conf(struct config *l, const char *path)
 {
-	const char *why = "there is no memory for it";
-	size_t n = 0, need;
-	struct buf errors = { 0 };
-	bool right;
-	int end = EXIT_ENVIRONMENT;
+	static char mem[ERRORS_SIZE];
+	struct buf errors = buf_on(mem, sizeof mem);
 
-	memset(l, 0, sizeof *l);
-	l->text = malloc(LOAD_FILE_MAX);
-	if (l->text == NULL || !file_read(span_z(path), l->text, LOAD_FILE_MAX, &n, &why)) {
-		fprintf(stderr, "%s: cannot read the configuration: %s\n", path, why);
-		goto fail;
-	}
-	need = conf_arena_need(n);
-	l->arena = malloc(need);
-	errors = buf_on(malloc(ERRORS_SIZE), ERRORS_SIZE);
-	if (l->arena == NULL || errors.p == NULL) {
-		fprintf(stderr, "%s: there is no memory to check it\n", path);
-		goto fail;
-	}
-	right = conf_read(&l->conf, span_z(path), span_of(l->text, n), l->arena, need, &errors);
-	if (right) {
-		free(errors.p);
+	switch (config_load(l, span_z(path), &errors)) {
+	case CONFIG_RIGHT:
 		return EXIT_OK;
+	case CONFIG_WRONG:
+		fwrite(errors.p, 1, errors.n, stderr);
+		return EXIT_NO;
+	case CONFIG_UNREADABLE:
+	default:
+		fwrite(errors.p, 1, errors.n, stderr);
+		return EXIT_ENVIRONMENT;
 	}
-	fwrite(errors.p, 1, errors.n, stderr);
-	end = EXIT_NO;
-fail:
-	free(errors.p);
-	load_free(l);
-	return end;
-}
-
-void load_free(struct load *l)
-{
-	free(l->text);
-	free(l->arena);
-	l->text = NULL;
-	l->arena = NULL;
 }
 
 bool load_options(struct load_options *o, int argc, char **argv, bool may_json, const char *usage)

@@ -1,26 +1,17 @@
-/* cmd/load.h: what the subcommands share: their options, and the configuration read from its file.
+/* cmd/load.h: what the subcommands share: exit codes, their options, and the configuration named by them.
  *
- * Complaints go to standard error, one a line, each naming the file and place. Everything of a struct load lives until load_free(),
- * spans of its conf included; the path given must live as long. */
+ * Complaints go to standard error, one a line, each naming the file and place. */
 #ifndef POSTERN_CMD_LOAD_H
 #define POSTERN_CMD_LOAD_H
 
-#include "conf/conf.h"
+#include "role/config.h"
 
 /* Exit codes of every subcommand. */
 enum { EXIT_OK, EXIT_NO /* the answer is no */, EXIT_USAGE, EXIT_ENVIRONMENT };
 
-enum { LOAD_FILE_MAX = 1 << 20 /* bytes of a configuration file */ };
-
-struct load {
-	struct conf conf;
-	char *text;
-	void *arena;
-};
-
-/* EXIT_OK, EXIT_NO (the configuration is wrong) or EXIT_ENVIRONMENT (it cannot be read); then there is nothing to free. */
-int load_conf(struct load *l, const char *path);
-void load_free(struct load *l);
+/* config_load() with its complaints said: EXIT_OK (end it with config_drop()), EXIT_NO (the configuration is wrong) or EXIT_ENVIRONMENT (it
+ * cannot be read); then there is nothing to drop. */
+int load_conf(struct config *l, const char *path);
 
 struct load_options {
 	const char *path;   /* -c FILE */

@@ -93,7 +93,4 @@ size_t conf_arena_need(size_t n);
 /* True: the configuration is right and `c` is whole. False: `errors` says why and `c` must not be used. */
 bool conf_read(struct conf *c, struct span file, struct span text, void *arena, size_t arena_size, struct buf *errors);
 
-/* One line of the memory table. */
-struct conf_budget_row { struct span what; uint64_t each, count, bytes; };
-
 #endif

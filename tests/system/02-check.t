@@ -83,7 +83,7 @@ with tempfile.TemporaryDirectory(prefix="postern-") as tmp:
     ok("../no:" in r.stderr, "relative directories count from the file, not from where the command runs", r.stderr)
 
     r = check("-c", "missing.json", cwd=tmp)
-    is_((r.returncode, r.stdout, r.stderr), (3, "", "missing.json: cannot read the configuration: No such file or directory\n"), "no such file: exit 3")
+    is_((r.returncode, r.stdout, r.stderr), (3, "", "missing.json: cannot be read: No such file or directory\n"), "no such file: exit 3")
     is_(check("-c", "docs", cwd=tmp).returncode, 3, "a directory instead of a file: exit 3")
     with open(path, "wb") as f:
         f.write(b" " * ((1 << 20) + 1))

@@ -1,0 +1,94 @@
+#include "cmd/budget.h"
+
+#include <stdio.h>
+
+#include "cmd/load.h"
+#include "conf/budget.h"
+#include "gate/metrics.h"
+#include "role/provider.h"
+#include "role/worker.h"
+
+static const char usage[] =
+	"usage: postern budget -c FILE [--json]\n"
+	"  Prints what this configuration reserves at start, per process, the worst case, in bytes. Memory that was never used is not resident.\n"
+	"  exit: 0 printed, 1 the configuration is wrong, 2 wrong usage, 3 it cannot be read\n";
+
+enum {
+	OUT_SIZE = 64 * 1024,
+	STACK_SIZE = 1 << 20 /* the limit that every role's jail sets */
+};
+
+static void add_row(void *to, struct span what, uint64_t each, uint64_t count)
+{
+	budget_row(to, what, each, count);
+}
+
+/* What every process has besides: its copy of the program's variables, laid out by the linker. */
+extern const char __bss_start[], _end[];
+
+static void add_static(struct budget *b)
+{
+	budget_row(b, SPAN("static variables"), (uint64_t)((uintptr_t)_end - (uintptr_t)__bss_start), 1);
+	budget_row(b, SPAN("stack, at most"), STACK_SIZE, 1);
+}
+
+static bool fill(struct budget *b, const struct config *l)
+{
+	static struct flow_settings flow;
+	const struct conf *c = l->conf;
+	bool sums;
+
+	worker_settings(c, &flow);
+	budget_part(b, SPAN("worker"), span_of(NULL, 0), c->workers);
+	flow_budget(&flow, add_row, b);
+	sums = budget_close(b, flow_need(&flow));
+	add_static(b);
+	for (unsigned i = 0; i < c->nservers; i++) {
+		struct files_settings files;
+
+		if (c->servers[i].kind != CONF_FILES)
+			continue;
+		provider_settings(c, i, &files);
+		if (!span_absent(c->servers[i].prompts))
+			files.prompts_fd = 0; /* only whether there is one counts here */
+		budget_part(b, SPAN("provider"), c->servers[i].name, 1);
+		budget_row(b, SPAN("links, calls, buffers"), files_need(&files), 1);
+		add_static(b);
+	}
+	budget_part(b, SPAN("parent"), span_of(NULL, 0), 1);
+	budget_row(b, SPAN("configuration"), l->mem_size, 2); /* a reload reads the new one while the old one holds */
+	add_static(b);
+	budget_part(b, SPAN("shared by all"), span_of(NULL, 0), 0);
+	budget_row(b, SPAN("metrics, a block per worker"), sizeof(struct metrics), c->workers);
+	return sums && !b->overflow;
+}
+
+int cmd_budget(int argc, char **argv)
+{
+	static struct budget budget;
+	static char mem[OUT_SIZE];
+	struct buf out = buf_on(mem, sizeof mem);
+	struct load_options o;
+	struct config l;
+	int end;
+
+	if (!load_options(&o, argc, argv, true, usage))
+		return EXIT_USAGE;
+	if (o.help)
+		return EXIT_OK;
+	end = load_conf(&l, o.path);
+	if (end != EXIT_OK)
+		return end;
+	if (!fill(&budget, &l)) {
+		fprintf(stderr, "%s: the sizes it asks for do not add up in 64 bits\n", o.path);
+		end = EXIT_ENVIRONMENT;
+	} else {
+		if (o.json)
+			budget_write_json(&out, &budget);
+		else
+			budget_write_text(&out, &budget);
+		fwrite(out.p, 1, out.n, stdout);
+	}
+	config_drop(&l);
+	return end;
+}
