@@ -2,7 +2,7 @@
  *
  * Standard input: one connection a line, its bytes in hex. Standard output, a line each: `METHOD TARGET BODY` for every message (target
  * and body in hex, "-" if empty), separated by " | ", then how it ends: `end` (nothing is left), `more` (a message is cut off), `close`
- * (the last message asked for it), or `error STATUS`. */
+ * (the last message asked for it), `error STATUS` for a head or `error STATUS body` for a body that is refused. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -51,7 +51,7 @@ static bool message(const char *data, size_t n, size_t *at)
 		len += run.n;
 	}
 	if (body.state != HTTP_BODY_DONE) {
-		printf(body.state == HTTP_BODY_MORE ? "more" : body.state == HTTP_BODY_LARGE ? "error 413" : "error 400");
+		printf(body.state == HTTP_BODY_MORE ? "more" : body.state == HTTP_BODY_LARGE ? "error 413 body" : "error 400 body");
 		return false;
 	}
 	printf("%.*s ", (int)h.method_text.n, h.method_text.p);
