@@ -1,6 +1,6 @@
 #include "gate/catalog.h"
 
-#include "gate/sentinel.h"
+#include "wire/http_write.h"
 
 #define PREFIX "Mcp-Param-"
 
@@ -166,7 +166,7 @@ static bool matches(const struct json *j, uint32_t value, enum catalog_type type
 	case CATALOG_STRING:
 		if (!json_is(j, value, said))
 			return false;
-		sentinel_write(fields, said);
+		http_write_mcp_value(fields, said);
 		return true;
 	case CATALOG_INTEGER:
 		if (!exact_integer(said, &a) || !exact_integer(json_raw(j, value), &b) || a != b)
@@ -209,8 +209,10 @@ static struct mcp_fault check(const struct http_head *h, const struct json *j, u
 			name, { NULL, 0 } };
 	if (count == 0)
 		return mismatch(SPAN("A required header is missing"), name);
-	if (!sentinel_read(field->value, scratch, &said))
+	said = span_of(scratch->p + scratch->n, 0);
+	if (http_read_mcp_value(field->value, scratch) != MCP_VALUE_OK)
 		return mismatch(SPAN("A header is malformed or too long: only visible ASCII and spaces, or =?base64?...?= with canonical base64"), name);
+	said.n = (size_t)(scratch->p + scratch->n - said.p);
 	BUF_LIT(fields, PREFIX);
 	buf_put(fields, p->suffix);
 	BUF_LIT(fields, ": ");

@@ -1,7 +1,7 @@
 #include "gate/mirror.h"
 
 #include "base/text.h"
-#include "gate/sentinel.h"
+#include "wire/http_write.h"
 #include "wire/json_write.h"
 
 static const struct mcp_fault fine = { 0, 0, { NULL, 0 }, { NULL, 0 }, { NULL, 0 } };
@@ -57,16 +57,16 @@ struct mcp_fault mirror_version(const struct http_head *h, const struct mcp_mess
 static struct mcp_fault check_name(const struct http_head *h, const struct json *j, uint32_t mirrored, struct buf *scratch)
 {
 	struct mcp_fault f = once(h, HTTP_MCP_NAME, NAME_HEADER);
-	struct span name;
+	size_t start = scratch->n;
 
 	/* Nothing to mirror and nothing mirrored: the shape of params is another check's matter. */
 	if (json_type(j, mirrored) != JSON_STRING && h->count[HTTP_MCP_NAME] == 0)
 		return fine;
 	if (f.code != 0)
 		return f;
-	if (!sentinel_read(h->known[HTTP_MCP_NAME], scratch, &name))
-		return mismatch(SPAN("A header is malformed: only visible ASCII and spaces, or =?base64?...?= with canonical base64"), NAME_HEADER);
-	if (!json_is(j, mirrored, name))
+	if (http_read_mcp_value(h->known[HTTP_MCP_NAME], scratch) != MCP_VALUE_OK)
+		return mismatch(SPAN("A header is malformed or too long: only visible ASCII and spaces, or =?base64?...?= with canonical base64"), NAME_HEADER);
+	if (!json_is(j, mirrored, span_of(scratch->p + start, scratch->n - start)))
 		return mismatch(SPAN("A header differs from the name or uri in params"), NAME_HEADER);
 	return fine;
 }

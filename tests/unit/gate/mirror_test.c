@@ -155,7 +155,7 @@ static void faults(void)
 
 static void long_names(void)
 {
-	static char lines[16384], body[16384], uri[8193];
+	static char lines[16384], body[16384], uri[4001];
 	char mem[4096];
 	struct buf scratch = buf_on(mem, sizeof mem), value;
 	size_t n;
@@ -163,8 +163,11 @@ static void long_names(void)
 	memset(uri, 'u', sizeof uri - 1);
 	n = (size_t)snprintf(lines, sizeof lines, "Mcp-Method: resources/read\r\nMcp-Name: %s\r\n", uri);
 	snprintf(body, sizeof body, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"resources/read\",\"params\":{\"uri\":\"%s\"," META("\"2026-07-28\"") "}}", uri);
-	if (ok(given(lines, n, body), "a uri of 8 KiB"))
-		ok(mirror_method(&h, &m, &j, &scratch).code == 0, "is compared without scratch");
+	if (ok(given(lines, n, body), "a uri of 4000 bytes"))
+		ok(mirror_method(&h, &m, &j, &scratch).code == 0, "fits in 4 KiB of scratch");
+	scratch = buf_on(mem, sizeof mem - 100);
+	ok(mirror_method(&h, &m, &j, &scratch).code == MCP_HEADER_MISMATCH, "and not in less");
+	scratch = buf_on(mem, sizeof mem - 100);
 	value = buf_on(lines, sizeof lines);
 	BUF_LIT(&value, "Mcp-Method: resources/read\r\nMcp-Name: =?base64?");
 	b64_encode(&value, uri, sizeof uri - 1);
