@@ -70,6 +70,13 @@ static void write_header(struct buf *b, size_t i, struct span name)
 	buf_char(b, '\n');
 }
 
+void metrics_forget(struct metrics *m)
+{
+	for (size_t i = 0; i < METRIC_COUNT; i++)
+		if (table[i].kind == KIND_gauge)
+			m->v[i] = 0;
+}
+
 void metrics_write(struct buf *b, const struct metrics *const *blocks, size_t nblocks)
 {
 	struct span last = { NULL, 0 };

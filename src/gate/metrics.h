@@ -72,6 +72,8 @@ static inline void metrics_peak(struct metrics *m, enum metric_id id, uint64_t n
 		m->v[id] = now;
 }
 
+/* The owner of the block has died: what it held open is not open any more. Counters and peaks stay. */
+void metrics_forget(struct metrics *m);
 /* Prometheus text exposition 0.0.4, counters and gauges summed over the blocks. */
 void metrics_write(struct buf *b, const struct metrics *const *blocks, size_t nblocks);
 

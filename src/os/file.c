@@ -62,7 +62,14 @@ int file_reopen_log(void)
 
 int file_open_null(void)
 {
-	return open("/dev/null", O_RDWR | O_CLOEXEC);
+	int fd = -1;
+
+	for (int tries = 0; tries < 4 && fd < 3; tries++) { /* whoever started us may have left 0, 1 or 2 closed: they are filled on the way */
+		fd = open("/dev/null", O_RDWR | (fd < 2 ? 0 : O_CLOEXEC));
+		if (fd < 0)
+			return -1;
+	}
+	return fd;
 }
 
 bool file_write(int fd, struct span text)

@@ -13,7 +13,7 @@ bool file_read(struct span path, char *to, size_t cap, size_t *n, const char **w
 bool file_open_dir(struct span path, int *fd, const char **why);
 /* Standard error once more, as a description of our own that does not block (through /proc; not for sockets); 2 if there is no such. */
 int file_reopen_log(void);
-/* Standard input and output of a role. -1: not there. */
+/* /dev/null as a descriptor above 2, and as each of 0, 1 and 2 that was closed; -1: not there. The very first descriptor to open. */
 int file_open_null(void);
 /* Writes everything to a blocking descriptor; false when it cannot. */
 bool file_write(int fd, struct span text);

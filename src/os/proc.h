@@ -4,6 +4,8 @@
 
 #include "base/buf.h"
 
+enum { PROC_NOBODY = 65532 }; /* user and group that root becomes: "nonroot" of minimal images */
+
 /* 0 in the child, its pid in the parent, -1 if there can be none. */
 int proc_fork(void);
 int proc_id(void);

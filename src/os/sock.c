@@ -130,6 +130,13 @@ void sock_shut_write(int fd)
 	shutdown(fd, SHUT_WR);
 }
 
+static unsigned listen_owner;
+
+void sock_listen_owner(unsigned id)
+{
+	listen_owner = id;
+}
+
 /* A socket bound to `at`, or -1 with *why. */
 static int bound_socket(const struct addr *at, bool shared, const char **why)
 {
@@ -139,6 +146,8 @@ static int bound_socket(const struct addr *at, bool shared, const char **why)
 	int s = tcp_socket(at);
 	bool right = s >= 0 && setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0;
 
+	if (right && listen_owner)
+		right = fchown(s, listen_owner, listen_owner) == 0;
 	if (right && shared)
 		right = setsockopt(s, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) == 0;
 	if (right && at->family == 6)

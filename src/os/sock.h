@@ -23,6 +23,9 @@ void sock_shut_write(int fd);
 
 /* Before the jail, in the parent: a listening socket with SO_REUSEADDR, SO_REUSEPORT, TCP_NODELAY; *bound gets the real port. */
 bool sock_listen(const struct addr *at, int backlog, int *fd, struct addr *bound, const char **why);
+/* Listening sockets made from now on belong to this user (0: whoever makes them). Only sockets of one user may share a port: a root parent
+ * sets whom it will become, so that it can add to them later. */
+void sock_listen_owner(unsigned id);
 /* Whether nobody listens at `at` yet. SO_REUSEPORT would let a second Postern of the same user take half of the first one's connections
  * without a word, so a new address is asked about first. Port 0 is always free. */
 bool sock_listen_free(const struct addr *at, const char **why);

@@ -2,7 +2,7 @@
 
 #include "os/proc.h"
 #include "os/sock.h"
-#include "role/load.h"
+#include "role/config.h"
 #include "role/log.h"
 
 static struct flow_settings settings;
@@ -12,7 +12,7 @@ static const struct entry *self;
 static enum phase phase = PHASE_STARTING;
 
 /* The configured head lines of all upstreams; they are part of the file, so they fit. */
-static char fields[LOAD_TEXT_MAX + CONF_SERVERS_MAX * CONF_NAMES_MAX * 4];
+static char fields[CONFIG_TEXT_MAX + CONF_SERVERS_MAX * CONF_NAMES_MAX * 4];
 
 static void server_settings(const struct conf_server *from, struct flow_server *to, struct buf *b)
 {

@@ -1,4 +1,4 @@
-#include "role/load.h"
+#include "role/config.h"
 
 #include "os/file.h"
 #include "os/map.h"
@@ -13,7 +13,7 @@ static bool read_text(char *text, size_t *n, struct span path, struct buf *error
 {
 	const char *why = "";
 
-	if (file_read(path, text, LOAD_TEXT_MAX, n, &why))
+	if (file_read(path, text, CONFIG_TEXT_MAX, n, &why))
 		return true;
 	buf_put(errors, path);
 	BUF_LIT(errors, ": cannot be read: ");
@@ -22,40 +22,40 @@ static bool read_text(char *text, size_t *n, struct span path, struct buf *error
 	return false;
 }
 
-enum load_end load_conf(struct loaded *l, struct span path, struct buf *errors)
+enum config_end config_load(struct config *l, struct span path, struct buf *errors)
 {
 	size_t head = aligned(sizeof *l->conf) + aligned(path.n + 1);
-	size_t arena = conf_arena_need(LOAD_TEXT_MAX);
+	size_t arena = conf_arena_need(CONFIG_TEXT_MAX);
 	char *name, *text, *mem;
 	size_t n;
 
 	memset(l, 0, sizeof *l);
-	l->mem_size = head + LOAD_TEXT_MAX + arena;
+	l->mem_size = head + CONFIG_TEXT_MAX + arena;
 	l->mem = mem = map_private(l->mem_size);
 	if (!mem) {
 		BUF_LIT(errors, "no memory to read the configuration\n");
-		return LOAD_UNREADABLE;
+		return CONFIG_UNREADABLE;
 	}
 	name = mem + aligned(sizeof *l->conf);
 	text = mem + head;
 	memcpy(name, path.p, path.n);
 	if (!read_text(text, &n, path, errors)) {
-		load_drop(l);
-		return LOAD_UNREADABLE;
+		config_drop(l);
+		return CONFIG_UNREADABLE;
 	}
 	l->conf = (struct conf *)l->mem;
-	if (!conf_read(l->conf, span_of(name, path.n), span_of(text, n), text + LOAD_TEXT_MAX, arena, errors)) {
-		load_drop(l);
-		return LOAD_WRONG;
+	if (!conf_read(l->conf, span_of(name, path.n), span_of(text, n), text + CONFIG_TEXT_MAX, arena, errors)) {
+		config_drop(l);
+		return CONFIG_WRONG;
 	}
 	if (l->conf->workers == 0)
 		l->conf->workers = proc_cores();
 	if (l->conf->workers > CONF_WORKERS_MAX)
 		l->conf->workers = CONF_WORKERS_MAX;
-	return LOAD_RIGHT;
+	return CONFIG_RIGHT;
 }
 
-void load_drop(struct loaded *l)
+void config_drop(struct config *l)
 {
 	map_drop(l->mem, l->mem_size);
 	memset(l, 0, sizeof *l);

@@ -1,0 +1,159 @@
+/* A generation before it runs: its configuration, directories, sockets and the list of its processes. */
+#include "os/file.h"
+#include "os/proc.h"
+#include "os/sock.h"
+#include "role/house.h"
+#include "role/provider.h"
+#include "role/worker.h"
+
+static void place(struct buf *b, const struct conf *c, const struct conf_server *s)
+{
+	buf_put(b, c->file);
+	buf_char(b, ':');
+	buf_u64(b, s->line);
+	buf_char(b, ':');
+	buf_u64(b, s->column);
+	BUF_LIT(b, ": /mcpServers/");
+	buf_put(b, s->name);
+}
+
+static bool open_dir(const struct conf *c, const struct conf_server *s, struct span member, struct span path, int *fd, struct buf *errors)
+{
+	char mem[FILE_PATH_MAX];
+	struct buf full = buf_on(mem, sizeof mem);
+	const char *why = "the path is too long";
+
+	if (span_absent(path))
+		return true;
+	if (file_beside(&full, c->file, path) && file_open_dir(buf_span(&full), fd, &why))
+		return true;
+	place(errors, c, s);
+	BUF_LIT(errors, "/");
+	buf_put(errors, member);
+	BUF_LIT(errors, ": cannot open the directory ");
+	buf_put(errors, buf_span(&full));
+	BUF_LIT(errors, ": ");
+	buf_put(errors, span_z(why));
+	buf_char(errors, '\n');
+	return false;
+}
+
+static bool open_dirs(struct generation *g, struct buf *errors)
+{
+	const struct conf *c = g->config.conf;
+	bool right = true;
+
+	for (unsigned i = 0; i < c->nservers; i++) {
+		const struct conf_server *s = &c->servers[i];
+
+		if (s->kind != CONF_FILES)
+			continue;
+		right = open_dir(c, s, SPAN("root"), s->root, &g->dirs[i][0], errors) && right;
+		right = open_dir(c, s, SPAN("prompts"), s->prompts, &g->dirs[i][1], errors) && right;
+	}
+	return right;
+}
+
+static struct listen_slot *claim(struct house *h, struct generation *g, const struct addr *at, unsigned count, struct span what, struct buf *errors)
+{
+	const char *why;
+	struct listen_slot *s = listen_claim(&h->sockets, g->slot, at, count, &why);
+
+	if (s)
+		return s;
+	buf_put(errors, g->config.conf->file);
+	BUF_LIT(errors, ": ");
+	buf_put(errors, what);
+	BUF_LIT(errors, ": cannot listen on ");
+	addr_write(errors, at);
+	BUF_LIT(errors, ": ");
+	buf_put(errors, span_z(why));
+	buf_char(errors, '\n');
+	return NULL;
+}
+
+static bool open_sockets(struct house *h, struct generation *g, struct buf *errors)
+{
+	const struct conf *c = g->config.conf;
+	bool right = true;
+
+	for (unsigned i = 0; i < c->nlisteners; i++) {
+		g->listeners[i] = claim(h, g, &c->listeners[i].address, c->workers, SPAN("listeners"), errors);
+		right = right && g->listeners[i];
+	}
+	if (c->has_admin) {
+		g->admin = claim(h, g, &c->admin, 1, SPAN("admin"), errors);
+		right = right && g->admin;
+	}
+	return right;
+}
+
+static bool enough_files(const struct conf *c, struct buf *errors)
+{
+	uint64_t need = 3 + 1 + 1 + c->nlisteners + worker_files(c);
+	uint64_t may = proc_files_max();
+
+	if (need <= may)
+		return true;
+	buf_put(errors, c->file);
+	BUF_LIT(errors, ": a worker needs ");
+	buf_u64(errors, need);
+	BUF_LIT(errors, " open files and the hard limit is ");
+	buf_u64(errors, may);
+	BUF_LIT(errors, "; raise it (ulimit -Hn) or lower /memory/connections or /memory/links\n");
+	return false;
+}
+
+static void add(struct house *h, struct generation *g, enum role role, unsigned index)
+{
+	struct child *c = &g->children[g->nchildren++];
+
+	memset(c, 0, sizeof *c);
+	c->channel.fd = -1;
+	c->house = h;
+	c->of = g;
+	c->role = role;
+	c->index = index;
+}
+
+enum config_end generation_prepare(struct house *h, struct generation *g, struct buf *errors)
+{
+	unsigned slot = (unsigned)(g - h->generations);
+	enum config_end end;
+	const struct conf *c;
+
+	memset(g, 0, sizeof *g);
+	g->slot = slot;
+	for (unsigned i = 0; i < CONF_SERVERS_MAX; i++)
+		g->dirs[i][0] = g->dirs[i][1] = -1;
+	end = config_load(&g->config, h->path, errors);
+	if (end != CONFIG_RIGHT)
+		return end;
+	c = g->config.conf;
+	g->state = GENERATION_STARTING;
+	if (!enough_files(c, errors) || !open_dirs(g, errors) || !open_sockets(h, g, errors)) {
+		generation_release(h, g);
+		return CONFIG_UNREADABLE;
+	}
+	g->number = ++h->numbers;
+	for (unsigned i = 0; i < c->nservers; i++)
+		if (c->servers[i].kind == CONF_FILES)
+			add(h, g, ROLE_PROVIDER, i);
+	for (unsigned i = 0; i < c->workers; i++)
+		add(h, g, ROLE_WORKER, i);
+	if (g->admin)
+		add(h, g, ROLE_DESK, 0);
+	return CONFIG_RIGHT;
+}
+
+void generation_release(struct house *h, struct generation *g)
+{
+	for (unsigned i = 0; i < CONF_SERVERS_MAX; i++)
+		for (unsigned d = 0; d < 2; d++)
+			if (g->dirs[i][d] >= 0)
+				sock_close(g->dirs[i][d]);
+	listen_release(&h->sockets, g->slot);
+	config_drop(&g->config);
+	g->state = GENERATION_FREE;
+	g->nchildren = 0;
+}

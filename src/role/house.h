@@ -1,0 +1,91 @@
+/* role/house.h: what the parent knows: generations of processes, each made from one configuration.
+ *
+ * A reload makes a new generation beside the serving one; when all of it is READY the old one drains. Generations share listening
+ * sockets (role/listen.h), metrics and the random seed, and nothing else. Private to role/. */
+#ifndef POSTERN_ROLE_HOUSE_H
+#define POSTERN_ROLE_HOUSE_H
+
+#include "gate/metrics.h"
+#include "os/loop.h"
+#include "os/map.h"
+#include "role/config.h"
+#include "role/listen.h"
+#include "role/msg.h"
+
+enum {
+	HOUSE_CHILDREN_MAX = CONF_WORKERS_MAX + CONF_SERVERS_MAX + 1,
+	HOUSE_START_MS = 30000,      /* a generation that is not READY by then has failed */
+	HOUSE_KILL_MS = 2000,        /* what a role gets beyond its grace before it is killed */
+	HOUSE_RESTART_MIN_MS = 100, HOUSE_RESTART_MAX_MS = 5000,
+	HOUSE_STEADY_MS = 10000      /* a role that lived so long starts again without delay */
+};
+
+struct house;
+struct generation;
+
+struct child {
+	struct loop_item channel;    /* fd -1: none. First member: events find the child by it */
+	struct house *house;
+	struct generation *of;
+	enum role role;
+	unsigned index;              /* worker number, or server number of a provider */
+	int pid;                     /* 0: not running */
+	enum phase phase;
+	unsigned failures;           /* deaths in a row */
+	int64_t started_ms, start_at_ms; /* start_at_ms: when to start it (again), while pid is 0 */
+};
+
+enum generation_state { GENERATION_FREE, GENERATION_STARTING, GENERATION_SERVING, GENERATION_DRAINING };
+
+struct generation {
+	enum generation_state state;
+	unsigned number;             /* counts from 1 */
+	unsigned slot;               /* its place in house.generations */
+	struct config config;
+	int dirs[CONF_SERVERS_MAX][2]; /* root and prompts of built-in servers, -1: none */
+	struct listen_slot *listeners[CONF_LISTENERS_MAX], *admin; /* admin NULL: no desk */
+	struct child children[HOUSE_CHILDREN_MAX];
+	unsigned nchildren;
+	unsigned missing;            /* JAIL_NO_… of its roles together */
+	int64_t deadline_ms;         /* STARTING: must be READY; DRAINING: is killed */
+	bool ending;                 /* DRAINING: the workers are gone, the others have been told */
+	bool condemned;              /* STARTING: it has failed */
+};
+
+union metrics_page {             /* a page each: a worker keeps its own and drops the rest */
+	struct metrics m;
+	char page[MAP_PAGE];
+};
+
+struct house {
+	struct loop loop;
+	struct loop_item signals;
+	struct span path;            /* of the configuration file */
+	int pid, null_fd, log_fd;
+	uint8_t seed[64];
+	union metrics_page (*metrics)[CONF_WORKERS_MAX]; /* [generation slot][worker], shared */
+	struct listen_table sockets;
+	struct generation generations[LISTEN_USERS];
+	struct generation *serving;  /* NULL before the first is READY */
+	struct generation *starting; /* NULL when none is */
+	unsigned numbers;
+	bool reload_wanted, stopping, state_changed;
+	int exit_status;             /* -1: go on */
+};
+
+/* generation.c */
+enum config_end generation_prepare(struct house *h, struct generation *g, struct buf *errors);
+void generation_release(struct house *h, struct generation *g);
+
+/* child.c */
+void child_start(struct child *c);
+void child_tell(struct child *c, const union msg *m, int fd); /* one that cannot be told is killed */
+void child_kill(struct child *c);
+void child_reap(struct house *h);
+void child_name(struct buf *b, const struct child *c);        /* "worker 0", "provider docs", "desk" */
+
+/* parent.c: what a child's news mean for the house */
+void house_ready(struct child *c, unsigned missing);
+void house_ended(struct child *c);
+
+#endif
