@@ -96,17 +96,17 @@ static const char *ask(const struct addr *at)
 
 static int from_file(struct addr *at, const char *path)
 {
-	struct load l;
+	struct config l;
 	int end = load_conf(&l, path);
 
 	if (end != EXIT_OK)
 		return EXIT_ENVIRONMENT;
-	if (!l.conf.has_admin) {
+	if (!l.conf->has_admin) {
 		fprintf(stderr, "postern health: %s has no \"admin\" listener to ask\n", path);
 		end = EXIT_ENVIRONMENT;
 	}
-	*at = l.conf.admin;
-	load_free(&l);
+	*at = l.conf->admin;
+	config_drop(&l);
 	return end;
 }
 
