@@ -4,6 +4,7 @@ the JSON Schema that ships with the docs: it accepts what is right and refuses w
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -108,6 +109,22 @@ ok(r.returncode == 0 and r.stdout.startswith("usage: postern check") and r.stder
 
 r = check("-c", os.path.join(ROOT, "examples", "demo.json"))
 is_(r.returncode, 0, "examples/demo.json is right, and its directories are there")
+
+# The reference keeps its word: its examples are right, its complaints are what is really said.
+with open(os.path.join(ROOT, "docs", "reference", "configuration.md"), encoding="utf-8") as f:
+    page = f.read()
+examples = [m.group(0) for m in re.finditer(r"(?m)(?:^    .*\n)+", page) if m.group(0).startswith("    {")]
+ok(len(examples) >= 2, "the reference has examples")
+for i, text in enumerate(examples):
+    with tempfile.TemporaryDirectory(prefix="postern-") as tmp:
+        with open(os.path.join(tmp, "c.json"), "w", encoding="utf-8") as f:
+            f.write(text)
+        r = check("-c", "c.json", cwd=tmp)
+        ok(r.returncode == 0 or (r.returncode == 3 and "cannot open the directory /srv" in r.stderr), "example %d of the reference is right" % (i + 1), r.stderr)
+known = {re.sub(r"^[0-9]+:[0-9]+: (/[^ ]*: )?", "", w) for _, _, want, _ in wrong for w in want}
+shown = [m.group(1) for m in re.finditer(r"(?m)^\|[^|]*\| `c\.json:[0-9]+:[0-9]+: (?:/[^ ]*: )?(.*)` \|$", page)]
+strange = [m for m in shown if m not in known and not m.startswith("cannot open the directory")]
+ok(len(shown) >= 12 and not strange, "each complaint in the reference is one that the tables prove", "\n".join(strange))
 
 try:
     from jsonschema import Draft202012Validator
