@@ -24,7 +24,7 @@ const char *jail_probe_name(enum jail_probe p)
 }
 
 /* Raw calls: nothing of libc may come between the filter and the call that must die of it. */
-static void attempt(enum jail_probe p)
+static void attempt(enum jail_probe p, pid_t parent)
 {
 	switch (p) {
 	case JAIL_PROBE_OPEN:
@@ -44,7 +44,7 @@ static void attempt(enum jail_probe p)
 		syscall(SYS_execve, "", NULL, NULL);
 		break;
 	case JAIL_PROBE_KILL:
-		syscall(SYS_kill, getppid(), 0);
+		syscall(SYS_kill, parent, 0);
 		break;
 	case JAIL_PROBES:
 		break;
@@ -54,14 +54,14 @@ static void attempt(enum jail_probe p)
 bool jail_probe_dies(const struct jail_op *ops, unsigned n, enum jail_probe p)
 {
 	int status = 0;
-	pid_t got;
-	pid_t pid = fork();
+	pid_t got, pid, parent = getpid();
 
+	pid = fork();
 	if (pid < 0)
 		return false;
 	if (pid == 0) {
 		if (jail_filter(ops, n))
-			attempt(p);
+			attempt(p, parent);
 		_exit(0);
 	}
 	do

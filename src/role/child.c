@@ -34,6 +34,9 @@ static void entry_for(struct entry *e, const struct child *c, int channel)
 	memset(e, 0, sizeof *e);
 	child_name(&b, c);
 	memcpy(e->name, b.p, b.n < sizeof e->name - 1 ? b.n : sizeof e->name - 1);
+	for (unsigned i = 0; i < sizeof e->name; i++) /* one word: tools split what /proc says at spaces */
+		if (e->name[i] == ' ')
+			e->name[i] = '-';
 	e->role = c->role;
 	e->parent_pid = c->house->pid;
 	e->channel = channel;
