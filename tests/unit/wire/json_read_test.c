@@ -1,4 +1,7 @@
 /* wire/json_read: the table, lookups, duplicates (A2), folding (A1), bounds; texts and tables end at guard pages. */
+#include <signal.h>
+#include <sys/wait.h>
+
 #include "wire/json_read.h"
 
 #include "page.h"
@@ -95,6 +98,28 @@ static void nothing(void)
 	json_text(&j, JSON_NONE, &b);
 	ok(b.n == 0 && !b.full, "its text too");
 	ok(read_text("{") == JSON_TRUNCATED && j.ntokens == 0 && json_type(&j, JSON_NONE) == JSON_NO_TYPE, "after an error the view is empty");
+}
+
+/* A token that this document did not hand out ends the process rather than answer from an earlier document's table. */
+static void foreign_tokens(void)
+{
+	ok(read_text("[1,2,3,4]") == JSON_OK && read_text("[1]") == JSON_OK && j.ntokens == 2, "a document after a larger one");
+	for (uint32_t token = 1; token <= 3; token++) {
+		pid_t pid = fork();
+		int status = 0;
+
+		if (pid == 0) {
+			signal(SIGILL, SIG_DFL);
+			signal(SIGTRAP, SIG_DFL);
+			_exit(json_type(&j, token) == JSON_NO_TYPE ? 1 : 0);
+		}
+		if (pid < 0 || waitpid(pid, &status, 0) != pid)
+			exit(99);
+		if (token <= 2)
+			ok(WIFEXITED(status) && WEXITSTATUS(status) == 0, "a token of this document");
+		else
+			ok(WIFSIGNALED(status), "one that only the larger had");
+	}
 }
 
 static void scalars(void)
@@ -203,6 +228,28 @@ static void duplicates(void)
 		ok(read_text(once[i]) == JSON_OK, once[i]);
 }
 
+/* An escape at every place of a name of every length, beside the same name without: none may hide between the words that are looked at. */
+static void hidden_escapes(void)
+{
+	unsigned missed = 0;
+	char text[256];
+
+	for (unsigned n = 1; n <= 40; n++)
+		for (unsigned place = 0; place < n; place++)
+			for (unsigned order = 0; order < 2; order++) {
+				struct buf b = buf_on(text, sizeof text);
+
+				for (unsigned twice = 0; twice < 2; twice++) {
+					buf_put(&b, twice == 0 ? SPAN("{\"") : SPAN("\":0,\""));
+					for (unsigned i = 0; i < n; i++)
+						buf_put(&b, i != place ? SPAN("x") : twice == order ? SPAN("\\/") : SPAN("/"));
+				}
+				BUF_LIT(&b, "\":0}");
+				missed += read_bytes(b.p, b.n) != JSON_DUPLICATE;
+			}
+	is_int(missed, 0, "an escape anywhere in a name");
+}
+
 /* Names long enough to be unescaped in several steps: the last character escaped or not, at every length; then it differs. */
 static void long_duplicates(void)
 {
@@ -289,7 +336,7 @@ static void duplicates_everywhere(void)
 static void folding(void)
 {
 	static const struct span known[] = {
-		{ "name", 4 }, { "arguments", 9 }, { "task", 4 }, { "_meta", 5 }, { "io.example/kind2", 16 },
+		{ "name", 4 }, { "arguments", 9 }, { "task", 4 }, { "_meta", 5 }, { "io.example/kind2", 16 }, { "!~", 2 },
 	};
 	static const char *const folded[] = {
 		"{\"Name\":1}", "{\"NAME\":1}", "{\"name\":1,\"nAme\":2}", "{\"argument\xc5\xbf\":1}", "{\"ta\xc5\xbfk\":1}", "{\"tas\xe2\x84\xaa\":1}",
@@ -301,20 +348,20 @@ static void folding(void)
 		"{}", "{\"name\":1}", "{\"na\\u006de\":1}", "{\"names\":1}", "{\"nam\":1}", "{\"\":1}", "{\"name \":1}", "{\"n\xc3\xa4me\":1}",
 		"{\"task\":1,\"name\":2,\"arguments\":3,\"_meta\":4}", "{\"x\":{\"NAME\":1}}", "[\"NAME\"]", "\"NAME\"", "{\"na\\\\u006de\":1}",
 		"{\"@meta\":1}", "{\"\\u0000ame\":1}", "{\"\xef\xbd\x9f\":1}", "{\"\xef\xbc\x80\":1}", "{\"tas\xc4\xb8\":1}", "{\"name\\u0000\":1}",
-		"{\"\xf0\x9f\x98\x80\":1}", "{\"arguments\xcc\x81\":1}",
+		"{\"\xf0\x9f\x98\x80\":1}", "{\"arguments\xcc\x81\":1}", "{\"!\xef\xbd\x9f\":1}", "{\" ~\":1}",
 	};
 
 	for (size_t i = 0; i < sizeof folded / sizeof folded[0]; i++)
-		ok(read_text(folded[i]) == JSON_OK && json_has_folded(&j, JSON_ROOT, known, 5), folded[i]);
+		ok(read_text(folded[i]) == JSON_OK && json_has_folded(&j, JSON_ROOT, known, 6), folded[i]);
 	for (size_t i = 0; i < sizeof other / sizeof other[0]; i++)
-		ok(read_text(other[i]) == JSON_OK && !json_has_folded(&j, JSON_ROOT, known, 5), other[i]);
+		ok(read_text(other[i]) == JSON_OK && !json_has_folded(&j, JSON_ROOT, known, 6), other[i]);
 	ok(read_text("{\"NAME\":1}") == JSON_OK && !json_has_folded(&j, JSON_ROOT, known, 0), "nothing known, nothing folded");
 
 	/* Every letter of every known name: its other case, its fullwidth forms, escaped and not. */
 	{
 		unsigned missed = 0;
 
-		for (size_t k = 0; k < 5; k++)
+		for (size_t k = 0; k < 6; k++)
 			for (size_t at = 0; at < known[k].n; at++)
 				for (unsigned form = 0; form < 4; form++) {
 					char text[80], c = known[k].p[at];
@@ -341,7 +388,7 @@ static void folding(void)
 					}
 					buf_put(&b, span_from(known[k], at + 1));
 					BUF_LIT(&b, "\":0}");
-					missed += read_bytes(b.p, b.n) != JSON_OK || !json_has_folded(&j, JSON_ROOT, known, 5);
+					missed += read_bytes(b.p, b.n) != JSON_OK || !json_has_folded(&j, JSON_ROOT, known, 6);
 				}
 		is_int(missed, 0, "every letter in its other case and every character in full width");
 	}
@@ -420,10 +467,12 @@ int main(void)
 	table = json_table_place(mem, TOKENS, seed);
 	walking();
 	nothing();
+	foreign_tokens();
 	scalars();
 	strings();
 	integers();
 	duplicates();
+	hidden_escapes();
 	long_duplicates();
 	duplicates_everywhere();
 	folding();
