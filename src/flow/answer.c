@@ -50,7 +50,8 @@ enum step_end answer_send(struct txn *t, unsigned status, const struct buf *body
 	if (h.full || body->full)
 		return STEP_DROP;
 	t->out->from = (uint32_t)(FLOW_ANSWER_ROOM - h.n);
-	t->out->n = (uint32_t)(FLOW_ANSWER_ROOM + body->n);
+	/* RFC 9110 9.3.2: what a body would be like, but none: a client would take it for the next answer */
+	t->out->n = (uint32_t)(FLOW_ANSWER_ROOM + (t->head.method == HTTP_HEAD ? 0 : body->n));
 	memcpy(t->out->p + t->out->from, h.p, h.n);
 	t->ended = true;
 	return STEP_ANSWER;
