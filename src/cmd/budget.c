@@ -4,7 +4,9 @@
 
 #include "cmd/load.h"
 #include "conf/budget.h"
-#include "gate/metrics.h"
+#include "os/map.h"
+#include "role/desk.h"
+#include "role/listen.h"
 #include "role/provider.h"
 #include "role/worker.h"
 
@@ -23,12 +25,17 @@ static void add_row(void *to, struct span what, uint64_t each, uint64_t count)
 	budget_row(to, what, each, count);
 }
 
-/* What every process has besides: its copy of the program's variables, laid out by the linker. */
+/* What a role has besides: its copy of the program's variables, laid out by the linker, and a stack. */
 extern const char __bss_start[], _end[];
 
-static void add_static(struct budget *b)
+static void add_variables(struct budget *b)
 {
 	budget_row(b, SPAN("static variables"), (uint64_t)((uintptr_t)_end - (uintptr_t)__bss_start), 1);
+}
+
+static void add_process(struct budget *b)
+{
+	add_variables(b);
 	budget_row(b, SPAN("stack, at most"), STACK_SIZE, 1);
 }
 
@@ -39,10 +46,10 @@ static bool fill(struct budget *b, const struct config *l)
 	bool sums;
 
 	worker_settings(c, &flow);
-	budget_part(b, SPAN("worker"), span_of(NULL, 0), c->workers);
+	budget_part(b, SPAN("worker"), span_of(NULL, 0), c->workers, LISTEN_USERS);
 	flow_budget(&flow, add_row, b);
 	sums = budget_close(b, flow_need(&flow));
-	add_static(b);
+	add_process(b);
 	for (unsigned i = 0; i < c->nservers; i++) {
 		struct files_settings files;
 
@@ -51,15 +58,20 @@ static bool fill(struct budget *b, const struct config *l)
 		provider_settings(c, i, &files);
 		if (!span_absent(c->servers[i].prompts))
 			files.prompts_fd = 0; /* only whether there is one counts here */
-		budget_part(b, SPAN("provider"), c->servers[i].name, 1);
+		budget_part(b, SPAN("provider"), c->servers[i].name, 1, LISTEN_USERS);
 		budget_row(b, SPAN("links, calls, buffers"), files_need(&files), 1);
-		add_static(b);
+		add_process(b);
 	}
-	budget_part(b, SPAN("parent"), span_of(NULL, 0), 1);
-	budget_row(b, SPAN("configuration"), l->mem_size, 2); /* a reload reads the new one while the old one holds */
-	add_static(b);
-	budget_part(b, SPAN("shared by all"), span_of(NULL, 0), 0);
-	budget_row(b, SPAN("metrics, a block per worker"), sizeof(struct metrics), c->workers);
+	if (c->has_admin) {
+		budget_part(b, SPAN("desk"), span_of(NULL, 0), 1, LISTEN_USERS);
+		budget_row(b, SPAN("admin connections"), desk_need(), 1);
+		add_process(b);
+	}
+	budget_part(b, SPAN("parent"), span_of(NULL, 0), 1, 1);
+	budget_row(b, SPAN("configuration"), l->mem_size, LISTEN_USERS); /* one of each generation */
+	add_variables(b);
+	budget_part(b, SPAN("shared by all"), span_of(NULL, 0), 0, 1);
+	budget_row(b, SPAN("metrics, a page per worker slot"), MAP_PAGE, LISTEN_USERS * CONF_WORKERS_MAX);
 	return sums && !b->overflow;
 }
 

@@ -4,19 +4,19 @@
 
 enum { WHAT_WIDTH = 38, EACH_WIDTH = 12, COUNT_WIDTH = 10, BYTES_WIDTH = 16 };
 
-void budget_part(struct budget *b, struct span role, struct span name, uint64_t processes)
+void budget_part(struct budget *b, struct span role, struct span name, uint64_t processes, uint64_t generations)
 {
 	if (b->nparts == BUDGET_PARTS_MAX) {
 		b->overflow = true;
 		return;
 	}
-	b->part[b->nparts++] = (struct budget_part){ role, name, processes, b->nrows, 0, 0 };
+	b->part[b->nparts++] = (struct budget_part){ role, name, processes, generations, b->nrows, 0, 0 };
 }
 
 void budget_row(struct budget *b, struct span what, uint64_t each, uint64_t count)
 {
 	struct budget_part *p;
-	uint64_t bytes, all;
+	uint64_t bytes, all, reload;
 
 	if (b->nparts == 0 || b->nrows == BUDGET_ROWS_MAX) {
 		b->overflow = true;
@@ -24,7 +24,8 @@ void budget_row(struct budget *b, struct span what, uint64_t each, uint64_t coun
 	}
 	p = &b->part[b->nparts - 1];
 	if (__builtin_mul_overflow(each, count, &bytes) || __builtin_add_overflow(p->bytes, bytes, &p->bytes)
-		|| __builtin_mul_overflow(bytes, p->processes == 0 ? 1 : p->processes, &all) || __builtin_add_overflow(b->total, all, &b->total)) {
+		|| __builtin_mul_overflow(bytes, p->processes == 0 ? 1 : p->processes, &all) || __builtin_add_overflow(b->total, all, &b->total)
+		|| __builtin_mul_overflow(all, p->generations, &reload) || __builtin_add_overflow(b->reload_total, reload, &b->reload_total)) {
 		b->overflow = true;
 		return;
 	}
@@ -122,6 +123,7 @@ void budget_write_text(struct buf *out, const struct budget *b)
 		part_text(out, b, &b->part[i]);
 	buf_char(out, '\n');
 	sum(out, SPAN(""), SPAN("total, worst case"), b->total);
+	sum(out, SPAN(""), SPAN("total while reloads overlap"), b->reload_total);
 }
 
 /* ---- for programs ---- */
@@ -147,6 +149,7 @@ void budget_write_json(struct buf *out, const struct budget *b)
 			json_write_string(out, p->name);
 		}
 		member(out, SPAN("processes"), p->processes);
+		member(out, SPAN("generations"), p->generations);
 		BUF_LIT(out, ",\"rows\":[");
 		for (unsigned k = p->first; k < p->first + p->nrows; k++) {
 			buf_put(out, k > p->first ? SPAN(",{\"what\":") : SPAN("{\"what\":"));
@@ -162,5 +165,6 @@ void budget_write_json(struct buf *out, const struct budget *b)
 	}
 	BUF_LIT(out, "]");
 	member(out, SPAN("total"), b->total);
+	member(out, SPAN("reload_total"), b->reload_total);
 	BUF_LIT(out, "}\n");
 }

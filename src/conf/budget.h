@@ -14,6 +14,7 @@ struct budget_part {
 	struct span role;         /* "worker" */
 	struct span name;         /* which of them: "docs"; absent if there is nothing to tell apart */
 	uint64_t processes;       /* 0: shared by all, counted once */
+	uint64_t generations;     /* how many of these may be alive at once while reloads overlap: at least 1 */
 	unsigned first, nrows;
 	uint64_t bytes;           /* of one process */
 };
@@ -24,11 +25,12 @@ struct budget {
 	struct budget_row row[BUDGET_ROWS_MAX];
 	unsigned nrows;
 	uint64_t total;           /* of all processes */
+	uint64_t reload_total;    /* the same while as many generations as there can be are alive */
 	bool overflow;            /* a sum or the table itself: the figures are not to be used */
 };
 
 /* A new part; rows that follow belong to it. Start with a zeroed struct budget. */
-void budget_part(struct budget *b, struct span role, struct span name, uint64_t processes);
+void budget_part(struct budget *b, struct span role, struct span name, uint64_t processes, uint64_t generations);
 /* each: bytes of one, count: how many of them in one process. */
 void budget_row(struct budget *b, struct span what, uint64_t each, uint64_t count);
 /* What a part's process reserves in one piece, known from its owner: the difference to the rows becomes a row of its own, so that nothing

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""`postern budget`: the table adds up, says the same to people and to programs, and follows the configuration."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from postern import BINARY, done, is_, ok  # noqa: E402
+
+
+def run(*args):
+    return subprocess.run([BINARY, "budget", *args], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+
+
+def parts(table, role):
+    return [p for p in table["parts"] if p["role"] == role]
+
+
+def row(part, what):
+    return next(r for r in part["rows"] if r["what"] == what)
+
+
+with tempfile.TemporaryDirectory(prefix="postern-") as tmp:
+    path = os.path.join(tmp, "c.json")
+    base = {"workers": 2, "listeners": [{"address": "127.0.0.1:0"}], "admin": {"address": "127.0.0.1:0"},
+            "mcpServers": {"docs": {"builtin": "files", "root": "."}, "up": {"url": "http://127.0.0.1:9/"}}}
+
+    def table(**more):
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump({**base, **more}, f)
+        r = run("-c", path, "--json")
+        ok(r.returncode == 0 and r.stderr == "", "budget --json: %s" % json.dumps(more), r.stderr)
+        return json.loads(r.stdout)
+
+    t = table()
+    is_([p["role"] for p in t["parts"]], ["worker", "provider", "desk", "parent", "shared by all"], "every kind of process is there")
+    is_(t["parts"][0]["processes"], 2, "two workers")
+    is_(t["parts"][1]["name"], "docs", "the provider by name")
+    for p in t["parts"]:
+        ok(all(r["each"] * r["count"] == r["bytes"] for r in p["rows"]) and sum(r["bytes"] for r in p["rows"]) == p["bytes"] > 0,
+           "%s: the rows add up" % p["role"], p)
+    is_(sum(p["bytes"] * max(p["processes"], 1) for p in t["parts"]), t["total"], "the total is the sum of all processes")
+    is_(sum(p["bytes"] * max(p["processes"], 1) * p["generations"] for p in t["parts"]), t["reload_total"], "and while reloads overlap, of all generations")
+    is_(row(t["parts"][0], "client connections")["count"], 1024, "a count of the configuration")
+    is_(row(t["parts"][0], "upstream connections")["count"], 128, "links to the one upstream")
+
+    text = run("-c", path).stdout
+    numbers = [int(m) for m in re.findall(r"(?m)^  .*?(\d+)$", text)]
+    want = [n for p in t["parts"] for n in [r["bytes"] for r in p["rows"]] + [p["bytes"]] + ([p["bytes"] * p["processes"]] if p["processes"] > 1 else [])]
+    is_(numbers, want, "the table for people has the same figures")
+    ok(re.search(r"(?m)^total, worst case +%d$" % t["total"], text), "and the same total", text)
+    ok(len({len(line) for line in text.splitlines() if line and line[-1].isdigit()}) == 1, "in columns", text)
+
+    more = table(memory={"connections": 2048})
+    ok(row(more["parts"][0], "client connections")["bytes"] == 2 * row(t["parts"][0], "client connections")["bytes"], "twice the connections, twice their bytes")
+    more = table(memory={"large": 32})
+    ok(more["total"] - t["total"] >= 2 * 16 * (2 << 20), "16 more large buffers in two workers")
+    ok(table(workers=4)["total"] > t["total"], "more workers cost more")
+    del base["admin"]
+    ok(not parts(table(), "desk"), "no admin listener, no desk")
+    big = table(workers=64, memory={"connections": 65536, "requests": 4096, "listens": 4096, "large": 512, "body": "8m", "reply": "16m",
+                                    "tokens": 1048576, "links": 4096},
+                mcpServers={"s%d" % i: {"builtin": "files", "root": "."} if i < 16 else {"url": "http://127.0.0.1:9/"} for i in range(32)})
+    ok(big["total"] > 64 * (8 << 30) and len(big["parts"]) == 19, "the largest configuration still adds up: %d" % big["total"])
+
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("{}")
+    r = run("-c", path)
+    ok(r.returncode == 1 and r.stdout == "" and '"listeners" is missing' in r.stderr, "a wrong configuration: exit 1 and its complaints", r.stderr)
+    is_(run("-c", os.path.join(tmp, "none")).returncode, 3, "no such file: exit 3")
+for args in ([], ["--json"], ["-c"], ["--jsn", "-c", "x"]):
+    r = run(*args)
+    ok(r.returncode == 2 and "usage: postern budget" in r.stderr, "usage error: budget %s" % " ".join(args), r.stderr)
+is_(run("--help").returncode, 0, "--help")
+done()
