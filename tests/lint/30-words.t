@@ -7,7 +7,7 @@ from lint import *
 
 UNDONE = ["TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK", "for" + " now", "place" + "holder", "not" + " implemented",
           "un" + "implemented", "left" + " as an exercise"]
-LOCAL = ["/wo" + "rk", "/ho" + "me/", "/ro" + "ot/", "/Us" + "ers/", "/fa" + "rm"]
+LOCAL = ["/wo" + "rk/", "/ho" + "me/", "/ro" + "ot/", "/Us" + "ers/", "/fa" + "rm/"]
 HOSTS = ["npmjs" + ".org", "debian" + ".org", "pypi" + ".org", "crates" + ".io", "golang" + ".org", "maven" + ".org",
          "nodesource" + ".com", "ubuntu" + ".com"]
 # (what, words, whole words only, files left out)

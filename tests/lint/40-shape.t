@@ -17,11 +17,9 @@ for room, path in sources():
     if path.endswith(".h") and not re.search(r"#ifndef (\w+)\n#define \1\b", text):
         guard.append(path)
     if path.endswith(".c") and path != "src/main.c":
-        # policy_rule.c may stand beside policy.h: some header of the room has the first words of its name.
-        stem = os.path.basename(path)[:-2].split("_")
-        if not any(f"src/{room}/{'_'.join(stem[:n])}{tail}.h" in headers
-                   for n in range(len(stem), 0, -1) for tail in ("", "_priv")) and f"src/{room}/{room}.h" not in headers:
-            lonely.append(f"{path} has no header that is its manual")
+        # Its own, its module's, or the one that the room shares inside: some header of its room.
+        if not re.search(rf'#include "{room}/\w+\.h"', text):
+            lonely.append(f"{path} includes no header of its room: who calls it, and by which manual?")
 none(long, f"no source file over {LINES_MAX} lines")
 none(tabs, "no white space at the end of a line")
 none(guard, "every header has its guard")
