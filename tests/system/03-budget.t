@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""`postern budget`: the table adds up, says the same to people and to programs, and follows the configuration."""
+"""`postern budget`: the table adds up, says the same to people and to programs, follows the configuration, and is what the
+running processes have reserved."""
 
 import json
 import os
@@ -9,7 +10,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from postern import BINARY, done, is_, ok  # noqa: E402
+from postern import BINARY, Postern, done, is_, ok, skip  # noqa: E402
 
 
 def run(*args):
@@ -72,6 +73,37 @@ with tempfile.TemporaryDirectory(prefix="postern-") as tmp:
     r = run("-c", path)
     ok(r.returncode == 1 and r.stdout == "" and '"listeners" is missing' in r.stderr, "a wrong configuration: exit 1 and its complaints", r.stderr)
     is_(run("-c", os.path.join(tmp, "none")).returncode, 3, "no such file: exit 3")
+
+
+def kilobytes(pid, name):
+    with open("/proc/%s/status" % pid, encoding="utf-8") as f:
+        return int(re.search(r"(?m)^%s:\s+(\d+) kB$" % name, f.read()).group(1))
+
+
+# The kernel's own figure: private writable memory of each process, less its stack, is what the table says. On top come the parent's copy of
+# the configuration, inherited and never written, and a little that the C library keeps.
+with tempfile.TemporaryDirectory(prefix="postern-") as tmp:
+    os.chmod(tmp, 0o755)
+    with Postern({"workers": 2, "mcpServers": {"docs": {"builtin": "files", "root": tmp}, "up": {"url": "http://127.0.0.1:9/"}}}) as p:
+        t = json.loads(run("-c", p.config_path, "--json").stdout)
+        configuration = row(parts(t, "parent")[0], "configuration")["each"]
+        with open("/proc/%d/task/%d/children" % (p.pid, p.pid), encoding="utf-8") as f:
+            children = f.read().split()
+        seen = set()
+        for pid in children:
+            with open("/proc/%s/comm" % pid, encoding="utf-8") as f:
+                role = f.read().split("-")[0].strip()
+            part = parts(t, role)[0]
+            least = part["bytes"] - row(part, "stack, at most")["bytes"]
+            have = 1024 * (kilobytes(pid, "VmData") - kilobytes(pid, "VmStk"))
+            if kilobytes(pid, "VmSize") > 1 << 30:
+                skip("%s has reserved what the table says" % role, "a sanitizer's shadow memory hides it")
+            else:
+                ok(least <= have <= least + configuration + (256 << 10), "%s has reserved what the table says" % role,
+                   "%d bytes of its own, %d in the table, %d of configuration" % (have, least, configuration))
+            seen.add(role)
+        is_(seen, {"worker", "provider", "desk"}, "every kind of process was looked at")
+
 for args in ([], ["--json"], ["-c"], ["--jsn", "-c", "x"]):
     r = run(*args)
     ok(r.returncode == 2 and "usage: postern budget" in r.stderr, "usage error: budget %s" % " ".join(args), r.stderr)
