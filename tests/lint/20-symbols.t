@@ -48,8 +48,15 @@ for room in sorted(defined):
               if s not in PURE and not (s.startswith("br_") and crypto.fullmatch(m))],
              f"{room} is pure: nothing from outside but {' '.join(sorted(PURE))}")
 
-# http_head.c exports http_head_* (or http_*, for a file beside the module's own); so a name tells where it lives.
-lost = [f"{room}/{m}.c exports {s}" for room in sorted(defined) for m, s in sorted(defined[room])
-        if s != m and not s.startswith(m.split("_")[0] + "_")]
-none(lost, "exported names begin with their module's name")
+# What a room exports stands in a header of that room, which is its manual.
+told = {room: set() for room in ROOMS}
+for room, path in sources(".h"):
+    told[room] |= set(re.findall(r"\w+", re.sub(r"/\*.*?\*/|//[^\n]*", " ", open(path).read(), flags=re.S)))
+none([f"{room}/{m}.c exports {s}" for room in sorted(defined) for m, s in sorted(defined[room]) if s not in told[room]],
+     "every exported name stands in a header of its room")
+homes = {}
+for room in defined:
+    for m, s in defined[room]:
+        homes.setdefault(s, []).append(f"{room}/{m}.c")
+none([f"{s}: {' and '.join(h)}" for s, h in sorted(homes.items()) if len(h) > 1], "no name is exported twice")
 done()
