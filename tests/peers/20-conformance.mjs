@@ -7,6 +7,10 @@ import { diag, is, main, ok, scratch, startPostern, startUpstream } from '../lib
 // What the SDK's server reaches. The failures are the tasks extension, which it does not implement.
 const REFERENCE = { SUCCESS: 164, FAILURE: 30, SKIPPED: 1, INFO: 1 };
 
+// An upstream's stream that holds nothing but the answer reaches the client as plain JSON: until the first event Postern can
+// still answer with the right HTTP status. The suite notes that as information; nothing else may differ.
+const STREAM_OF_ONE = 'server-sse-multiple-streams server-sse-streams-functional: SUCCESS directly, INFO through the gateway';
+
 await main(async () => {
     const out = scratch();
     for (const [kind, args] of [['answers as the upstream likes', []], ['every answer an event stream', ['--sse']]]) {
@@ -19,7 +23,7 @@ await main(async () => {
         is(failing.filter(s => !s.startsWith('tasks-')), args.length ? ['server-stateless'] : [], `directly, only the tasks scenarios fail: ${kind}`);
 
         const through = await runSuite(postern.url, join(out, `through${args.length}`));
-        const differences = compare(direct, through);
+        const differences = compare(direct, through).filter(line => args.length === 0 || line !== STREAM_OF_ONE);
         ok(differences.length === 0 && count(direct) > 190, `through Postern: no per-check difference (${kind})`,
             () => `direct ${told(direct)}\nthrough ${told(through)}\n${differences.join('\n')}\n${count(direct) ? '' : direct.output}`);
         is(through.status, direct.status, `the suite's own verdict is the same (${kind})`);

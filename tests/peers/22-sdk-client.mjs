@@ -200,7 +200,7 @@ async function filesClient() {
     ok(!listed.isError && JSON.stringify(listed.structuredContent).includes('hello.txt'), say('call list_files'), listed);
     const got = await client.callTool({ name: 'read_file', arguments: { path: 'hello.txt' } });
     ok(!got.isError && JSON.stringify(got.structuredContent).includes('Second line: grün.'), say('call read_file; its output fits its schema'), got);
-    const found = await client.callTool({ name: 'search_text', arguments: { text: 'Second' } }).catch(error => error);
+    const found = await client.callTool({ name: 'search_text', arguments: { query: 'Second' } }).catch(error => error);
     ok(!found.isError && JSON.stringify(found.structuredContent ?? found).includes('hello.txt'), say('call search_text'), found);
     const info = await client.callTool({ name: 'file_info', arguments: { path: 'sub/deep.md' } });
     ok(!info.isError && JSON.stringify(info.structuredContent).includes('7'), say('call file_info'), info);

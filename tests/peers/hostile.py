@@ -392,8 +392,8 @@ class Link:
         except (Gone, OSError):
             pass
         finally:
-            self.server.note("closed", self.mode)
             self.sock.close()
+            self.server.note("closed", self.mode)
 
 
 class Hostile:

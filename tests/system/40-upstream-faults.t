@@ -181,17 +181,19 @@ with Postern(config("http://127.0.0.1:%d/mcp" % closed_port())) as p:
     ok(a.header("retry-after"), "with Retry-After", a)
 
 # As many connections as the configuration allows, and one call more.
-with Postern(dict(config(up.url, {"idle_timeout": "20s", "call_timeout": "20s"}, links=1), workers=1)) as p:
-    is_(good_text(call(p, "tools/call", {"name": "good"})), True, "one connection to the upstream: a call goes well")
-    n = up.count("call", "stall-before-head")
-    with Conn(p.port) as c:
+with Postern(dict(config(up.url, {"idle_timeout": "20s", "call_timeout": "20s"}, links=2), workers=1)) as p:
+    a = call(p, "tools/call", {"name": "good"})
+    ok(good_text(a), "two connections to the upstream: a call goes well", a)
+    n, gone = up.count("call", "stall-before-head"), up.count("gone", "stall-before-head")
+    with Conn(p.port) as c, Conn(p.port) as d:
         c.send(request_bytes("tools/call", {"name": "stall-before-head"}, path=p.path))
-        ok(up.await_count("call", "stall-before-head", n + 1), "a call holds the only connection")
+        d.send(request_bytes("tools/call", {"name": "stall-before-head"}, path=p.path))
+        ok(up.await_count("call", "stall-before-head", n + 2), "two calls hold both")
         a = call(p, "tools/call", {"name": "good"})
         is_((a.status, a.message()["error"]["code"], a.message()["error"]["message"]), (503, -32603, 'Upstream "bad" has no connection free'),
             "the next one is told: 503")
-    ok(up.await_count("gone", "stall-before-head", 2), "the first client leaves")
+    ok(up.await_count("gone", "stall-before-head", gone + 2), "the clients leave: both connections are closed")
     a = call(p, "tools/call", {"name": "good"})
-    ok(good_text(a), "and the connection is free again", a)
+    ok(good_text(a), "and there is room again", a)
 
 done()
