@@ -2,11 +2,9 @@
 
 #include <stdio.h>
 
-enum { ERRORS_SIZE = 32 * 1024 };
-
 int load_conf(struct config *l, const char *path)
 {
-	static char mem[ERRORS_SIZE];
+	static char mem[CONF_ERRORS_SIZE];
 	struct buf errors = buf_on(mem, sizeof mem);
 
 	switch (config_load(l, span_z(path), &errors)) {

@@ -1,10 +1,13 @@
 /* conf/conf.h: the configuration, read and checked whole or refused whole.
  *
  * conf_read() takes the text of the file (files come in as spans; nothing here opens anything) and fills a struct conf whose spans point
- * into the text or into the arena given: both must outlive it. Every complaint is one line
- *     FILE:LINE:COLUMN: POINTER: what was found; what would be right[; did you mean "X"?]
- * appended to `errors` (sticky when full), at most CONF_ERRORS_MAX of them. Strictness: JSON as wire/json_check, no duplicate and no
- * unknown member. Durations: "500ms" "15s" "2m" "2h"; sizes: 4096, "64k", "1m". */
+ * into the text, the file name or the arena given: all must outlive it. Every complaint is one line
+ *     FILE:LINE:COLUMN: POINTER: what was found; what would be right
+ * appended to `errors` (sticky when full; CONF_ERRORS_SIZE holds whatever can be said), all of a file at once, in the order of the file:
+ * CONF_ERRORS_MAX of them, then "FILE: and N more". Columns count characters. POINTER is a JSON Pointer (RFC 6901), left out for the whole
+ * document and where the text is not JSON. The lines are UTF-8 without control or direction-changing characters, whatever the file holds;
+ * no header value and no user part of a url is repeated. Strictness: JSON as wire/json_check, no duplicate and no unknown member.
+ * Durations: "500ms" "15s" "2m" "2h"; sizes: 4096, "64k", "1m". docs/reference/configuration.md says the same to people. */
 #ifndef POSTERN_CONF_CONF_H
 #define POSTERN_CONF_CONF_H
 
@@ -15,7 +18,8 @@ enum {
 	CONF_LISTENERS_MAX = 8,
 	CONF_NAMES_MAX = 16,      /* hosts or origins of one listener, headers of one server */
 	CONF_WORKERS_MAX = 64,
-	CONF_ERRORS_MAX = 20
+	CONF_ERRORS_MAX = 20,
+	CONF_ERRORS_SIZE = 32 * 1024
 };
 
 struct conf_listener {
@@ -70,11 +74,11 @@ struct conf {
 	bool strict;                  /* "strict": true: refuse to start when the kernel lacks a part of the sandbox; default false */
 	struct {
 		uint32_t connections;     /* client connections per worker, default 1024 */
-		uint32_t requests;        /* requests in progress per worker, default 128 */
-		uint32_t listens;         /* open subscriptions/listen per worker, default 64 */
+		uint32_t requests;        /* requests in progress per worker, default 128; at most connections */
+		uint32_t listens;         /* open subscriptions/listen per worker, default 64; at most connections */
 		uint32_t large;           /* large buffers per worker, default 16 */
-		uint64_t body;            /* request body limit, default 256k, 4k..8m */
-		uint64_t reply;           /* upstream reply limit, default 2m, 16k..16m */
+		uint64_t body;            /* bytes of a request body, default 256k, 4k..8m */
+		uint64_t reply;           /* bytes of an upstream reply, default 2m, 16k..16m */
 		uint32_t tokens;          /* JSON tokens per document, default 65536 */
 		uint32_t links;           /* connections to one upstream per worker, default 128 */
 	} memory;

@@ -5,6 +5,7 @@ the JSON Schema that ships with the docs: it accepts what is right and refuses w
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -126,29 +127,69 @@ shown = [m.group(1) for m in re.finditer(r"(?m)^\|[^|]*\| `c\.json:[0-9]+:[0-9]+
 strange = [m for m in shown if m not in known and not m.startswith("cannot open the directory")]
 ok(len(shown) >= 12 and not strange, "each complaint in the reference is one that the tables prove", "\n".join(strange))
 
+with open(os.path.join(ROOT, "docs", "reference", "postern.schema.json"), encoding="utf-8") as f:
+    schema = json.load(f)
+
+
+def parsed(text):
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def agree(oracle, valid):
+    """valid(list of values) -> list of booleans; the schema must agree with the parser wherever a schema can see."""
+    verdicts = valid([json.loads(text) for _, text, _, _ in right])
+    bad = ["line %d: refused" % n for (n, _, _, _), v in zip(right, verdicts) if not v]
+    ok(not bad and len(verdicts) == len(right), "%s: the JSON Schema accepts what the parser accepts (%d)" % (oracle, len(right)), "\n".join(bad))
+    cases = [(n, beyond, text) for n, text, _, beyond in wrong if text.strip() == "null" or parsed(text) is not None]
+    bad = ["line %d: not JSON at all, mark it with !" % n for n, text, _, beyond in wrong if not beyond and text.strip() != "null" and parsed(text) is None]
+    verdicts = valid([json.loads(text) for _, _, text in cases])
+    for (n, beyond, text), v in zip(cases, verdicts):
+        if v != beyond:
+            bad.append("line %d: the schema %s it: %s" % (n, "accepts" if v else "refuses", text))
+    ok(not bad and len(verdicts) == len(cases), "%s: it refuses what the parser refuses (%d), but for what is marked as beyond a schema (%d)"
+       % (oracle, sum(not b for _, b, _ in cases), sum(b for _, b, _ in cases)), "\n".join(bad))
+    with open(os.path.join(ROOT, "examples", "demo.json"), encoding="utf-8") as demo:
+        is_(valid([json.load(demo)]), [True], "%s: it accepts examples/demo.json" % oracle)
+
+
+# One default in three places: the reference's full example has them written out.
+full = json.loads(examples[-1])
+sections = {"memory": schema["properties"]["memory"]["properties"], "timeouts": schema["properties"]["timeouts"]["properties"],
+            "docs": schema["$defs"]["files"]["properties"], "time": schema["$defs"]["http"]["properties"]}
+written = {**full, **full["mcpServers"]}
+for name, properties in sections.items():
+    is_({k: v["default"] for k, v in properties.items() if "default" in v}, {k: written[name][k] for k, v in properties.items() if "default" in v},
+        "the defaults of the schema are those of the reference: %s" % name)
+
+AJV = """
+const Ajv = require("ajv/dist/2020").default;
+const job = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const valid = new Ajv({ strict: true, strictRequired: false, strictTypes: false }).compile(job.schema);
+process.stdout.write(JSON.stringify(job.values.map((v) => valid(v))));
+"""
+
+
+def ajv(values):
+    r = subprocess.run(["node", "-e", AJV], input=json.dumps({"schema": schema, "values": values}), capture_output=True, text=True,
+                       timeout=60, cwd=os.path.join(ROOT, "tests", "peers"))
+    if r.returncode != 0:
+        ok(False, "ajv runs", r.stderr)
+        return []
+    return json.loads(r.stdout)
+
+
 try:
     from jsonschema import Draft202012Validator
 except ImportError:
-    skip("the JSON Schema and the parser agree", "python3-jsonschema is not installed")
+    skip("the JSON Schema and the parser agree (Python)", "python3-jsonschema is not installed")
 else:
-    with open(os.path.join(ROOT, "docs", "reference", "postern.schema.json"), encoding="utf-8") as f:
-        schema = json.load(f)
     Draft202012Validator.check_schema(schema)
-    validator = Draft202012Validator(schema)
-    bad = ["line %d: %s" % (n, e.message) for n, text, _, _ in right for e in validator.iter_errors(json.loads(text))]
-    ok(not bad, "the JSON Schema accepts what the parser accepts (%d)" % len(right), "\n".join(bad))
-    bad, seen, beyond_seen = [], 0, 0
-    for number, text, _, beyond in wrong:
-        try:
-            value = json.loads(text)
-        except ValueError:
-            if not beyond:
-                bad.append("line %d: not JSON at all, mark it with !" % number)
-            continue
-        seen, beyond_seen = seen + (not beyond), beyond_seen + beyond
-        if validator.is_valid(value) != beyond:
-            bad.append("line %d: the schema %s it: %s" % (number, "refuses" if beyond else "accepts", text))
-    ok(not bad, "it refuses what the parser refuses (%d), but for what is marked as beyond a schema (%d)" % (seen, beyond_seen), "\n".join(bad))
-    with open(os.path.join(ROOT, "examples", "demo.json"), encoding="utf-8") as f:
-        ok(validator.is_valid(json.load(f)), "it accepts examples/demo.json")
+    agree("Python jsonschema", lambda values: [Draft202012Validator(schema).is_valid(v) for v in values])
+if shutil.which("node") and os.path.isdir(os.path.join(ROOT, "tests", "peers", "node_modules", "ajv")):
+    agree("ajv", ajv)
+else:
+    skip("the JSON Schema and the parser agree (ajv)", "node or tests/peers/node_modules/ajv is not there")
 done()
