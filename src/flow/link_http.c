@@ -45,6 +45,10 @@ static void rest(struct link *k)
 	buffer_give(f, k->out);
 	buffer_give(f, k->event);
 	k->in = k->out = k->event = NULL;
+	if (k->half) { /* its FIN came along with its answer: no further event will tell */
+		close_link(k);
+		return;
+	}
 	k->scanned = 0;
 	k->state = LINK_IDLE;
 	k->reused = true;
