@@ -6,7 +6,7 @@
  * appended to `errors` (sticky when full; CONF_ERRORS_SIZE holds whatever can be said), all of a file at once, in the order of the file:
  * CONF_ERRORS_MAX of them, then "FILE: and N more". Columns count characters. POINTER is a JSON Pointer (RFC 6901), left out for the whole
  * document and where the text is not JSON. The lines are UTF-8 without control or direction-changing characters, whatever the file holds;
- * no header value and no user part of a url is repeated. Strictness: JSON as wire/json_check, no duplicate and no unknown member.
+ * no text of a header value and no user part of a url is repeated. Strictness: JSON as wire/json_check, no duplicate and no unknown member.
  * Durations: "500ms" "15s" "2m" "2h"; sizes: 4096, "64k", "1m". docs/reference/configuration.md says the same to people. */
 #ifndef POSTERN_CONF_CONF_H
 #define POSTERN_CONF_CONF_H
