@@ -52,9 +52,9 @@ await main(async () => {
     mkdirSync(prompts);
     writeFileSync(join(root, 'hello.txt'), 'Hello, tree.\n');
     writeFileSync(join(root, 'sub', 'deep.md'), '# Deep\n');
-    // The names the suite asks for, so that its prompt scenarios apply.
-    writeFileSync(join(prompts, 'test_simple_prompt.md'), 'A simple prompt.\n');
-    writeFileSync(join(prompts, 'test_prompt_with_arguments.md'), "arg1 is '{{arg1}}' and arg2 is '{{arg2}}'\n");
+    // The names the suite asks for, so that its prompt scenarios apply. A prompt's first heading is its description.
+    writeFileSync(join(prompts, 'test_simple_prompt.md'), '# A simple prompt\n\nDo something simple.\n');
+    writeFileSync(join(prompts, 'test_prompt_with_arguments.md'), "# Quotes its arguments\n\narg1 is '{{arg1}}' and arg2 is '{{arg2}}'\n");
     const postern = await startPostern({ tree: { builtin: 'files', root, prompts } });
     const suite = await runSuite(postern.url, join(base, 'out'));
     ok(count(suite) > 90, 'the suite ran', () => `${told(suite)}\n${suite.output}`);
