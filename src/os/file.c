@@ -16,7 +16,7 @@ static int open_path(struct span path, int flags, const char **why)
 	}
 	memcpy(z, path.p, path.n);
 	z[path.n] = 0;
-	fd = open(z, flags | O_CLOEXEC);
+	fd = openat(AT_FDCWD, z, flags | O_CLOEXEC); /* not open(): musl has it followed by an fcntl() */
 	if (fd < 0)
 		*why = strerror(errno);
 	return fd;
@@ -55,7 +55,7 @@ bool file_open_dir(struct span path, int *fd, const char **why)
 
 int file_reopen_log(void)
 {
-	int fd = open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int fd = openat(AT_FDCWD, "/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
 	return fd < 0 ? 2 : fd;
 }
@@ -65,7 +65,7 @@ int file_open_null(void)
 	int fd = -1;
 
 	for (int tries = 0; tries < 4 && fd < 3; tries++) { /* whoever started us may have left 0, 1 or 2 closed: they are filled on the way */
-		fd = open("/dev/null", O_RDWR | (fd < 2 ? 0 : O_CLOEXEC));
+		fd = openat(AT_FDCWD, "/dev/null", O_RDWR | (fd < 2 ? 0 : O_CLOEXEC));
 		if (fd < 0)
 			return -1;
 	}

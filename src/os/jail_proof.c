@@ -79,7 +79,7 @@ static bool same_file(const struct stat *a, const struct stat *b)
 static bool files_leak(const struct jail_land *l)
 {
 	struct stat root, dir;
-	int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	bool leak = fd >= 0 && fstat(fd, &root) == 0;
 
 	for (unsigned i = 0; leak && i < l->nread_dirs; i++)

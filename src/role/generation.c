@@ -54,10 +54,11 @@ static bool open_dirs(struct generation *g, struct buf *errors)
 	return right;
 }
 
-static struct listen_slot *claim(struct house *h, struct generation *g, const struct addr *at, unsigned count, struct span what, struct buf *errors)
+static struct listen_slot *claim(struct house *h, struct generation *g, const struct addr *at, unsigned key, unsigned count, struct span what,
+	struct buf *errors)
 {
 	const char *why;
-	struct listen_slot *s = listen_claim(&h->sockets, g->slot, at, count, &why);
+	struct listen_slot *s = listen_claim(&h->sockets, g->slot, at, key, count, &why);
 
 	if (s)
 		return s;
@@ -78,11 +79,11 @@ static bool open_sockets(struct house *h, struct generation *g, struct buf *erro
 	bool right = true;
 
 	for (unsigned i = 0; i < c->nlisteners; i++) {
-		g->listeners[i] = claim(h, g, &c->listeners[i].address, c->workers, SPAN("listeners"), errors);
+		g->listeners[i] = claim(h, g, &c->listeners[i].address, i, c->workers, SPAN("listeners"), errors);
 		right = right && g->listeners[i];
 	}
 	if (c->has_admin) {
-		g->admin = claim(h, g, &c->admin, 1, SPAN("admin"), errors);
+		g->admin = claim(h, g, &c->admin, CONF_LISTENERS_MAX, 1, SPAN("admin"), errors);
 		right = right && g->admin;
 	}
 	return right;

@@ -34,7 +34,7 @@ static bool same(const struct addr *a, const struct addr *b)
 	return a->family == b->family && a->port == b->port && memcmp(a->ip, b->ip, sizeof a->ip) == 0;
 }
 
-static struct listen_slot *find(struct listen_table *t, unsigned user, const struct addr *at)
+static struct listen_slot *find(struct listen_table *t, unsigned user, const struct addr *at, unsigned key)
 {
 	struct listen_slot *vacant = NULL;
 
@@ -44,22 +44,23 @@ static struct listen_slot *find(struct listen_table *t, unsigned user, const str
 		if (used(s) == 0) {
 			if (!vacant)
 				vacant = s;
-		} else if (same(&s->wanted, at) && s->count[user] == 0) {
-			return s; /* with port 0 twice, each is found once */
+		} else if (same(&s->wanted, at) && s->count[user] == 0 && (at->port != 0 || s->key == key)) {
+			return s;
 		}
 	}
 	return vacant;
 }
 
-struct listen_slot *listen_claim(struct listen_table *t, unsigned user, const struct addr *at, unsigned count, const char **why)
+struct listen_slot *listen_claim(struct listen_table *t, unsigned user, const struct addr *at, unsigned key, unsigned count, const char **why)
 {
-	struct listen_slot *s = find(t, user, at);
+	struct listen_slot *s = find(t, user, at, key);
 
 	*why = "too many addresses at a time";
 	if (!s)
 		return NULL;
 	if (used(s) == 0) {
 		s->wanted = s->bound = *at;
+		s->key = key;
 		if (!sock_listen_free(at, why))
 			return NULL;
 	}

@@ -11,6 +11,7 @@ enum { LISTEN_USERS = 3 /* generations at a time */, LISTEN_SLOTS = LISTEN_USERS
 
 struct listen_slot {
 	struct addr wanted, bound;       /* with port 0 wanted, the kernel's choice */
+	unsigned key;
 	unsigned count[LISTEN_USERS];    /* sockets each generation uses; all 0: the slot is free */
 	int fd[CONF_WORKERS_MAX];        /* -1: none */
 };
@@ -20,8 +21,9 @@ struct listen_table {
 };
 
 void listen_start(struct listen_table *t);
-/* `count` sockets at `at` for `user`: those there are, and new ones. NULL: *why; nothing has changed then. */
-struct listen_slot *listen_claim(struct listen_table *t, unsigned user, const struct addr *at, unsigned count, const char **why);
+/* `count` sockets at `at` for `user`: those there are, and new ones. NULL: *why; nothing has changed then. `key` tells addresses with port 0
+ * apart: with the same key a later generation gets the port that an earlier one got. */
+struct listen_slot *listen_claim(struct listen_table *t, unsigned user, const struct addr *at, unsigned key, unsigned count, const char **why);
 /* Everything of `user`; closes what nobody uses any more. */
 void listen_release(struct listen_table *t, unsigned user);
 

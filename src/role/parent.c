@@ -139,6 +139,7 @@ static void all_ready(struct house *h, struct generation *g)
 		buf_u64(b, old->number);
 		BUF_LIT(b, " finishes what it has begun");
 		log_end();
+		serving_log(g);
 		generation_drain(h, old);
 	} else {
 		serving_print(g);

@@ -2,6 +2,20 @@
 
 #include "os/file.h"
 #include "os/jail.h"
+#include "role/log.h"
+
+static void listener(struct buf *b, const struct generation *g, unsigned i)
+{
+	BUF_LIT(b, "listening http ");
+	addr_write(b, &g->listeners[i]->bound);
+	buf_put(b, g->config.conf->listeners[i].path);
+}
+
+static void admin(struct buf *b, const struct generation *g)
+{
+	BUF_LIT(b, "admin http ");
+	addr_write(b, &g->admin->bound);
+}
 
 static void server(struct buf *b, const struct conf_server *s)
 {
@@ -30,15 +44,12 @@ void serving_print(const struct generation *g)
 	const struct conf *c = g->config.conf;
 
 	for (unsigned i = 0; i < c->nlisteners; i++) {
-		BUF_LIT(&b, "listening http ");
-		addr_write(&b, &g->listeners[i]->bound);
-		buf_put(&b, c->listeners[i].path);
+		listener(&b, g, i);
 		buf_char(&b, '\n');
 		flush(&b);
 	}
 	if (g->admin) {
-		BUF_LIT(&b, "admin http ");
-		addr_write(&b, &g->admin->bound);
+		admin(&b, g);
 		buf_char(&b, '\n');
 		flush(&b);
 	}
@@ -57,4 +68,16 @@ void serving_print(const struct generation *g)
 		}
 	BUF_LIT(&b, "ready\n");
 	flush(&b);
+}
+
+void serving_log(const struct generation *g)
+{
+	for (unsigned i = 0; i < g->config.conf->nlisteners; i++) {
+		listener(log_begin(LOG_INFO), g, i);
+		log_end();
+	}
+	if (g->admin) {
+		admin(log_begin(LOG_INFO), g);
+		log_end();
+	}
 }

@@ -6,5 +6,7 @@
 
 /* "listening http ADDRESS/path", "admin http ADDRESS", "serving NAME (…)", "missing NAME: …", and last "ready". */
 void serving_print(const struct generation *g);
+/* The addresses again, to the log: after a reload. */
+void serving_log(const struct generation *g);
 
 #endif

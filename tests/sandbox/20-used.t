@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+"""Every listed call is used, and nothing else is: a run of the whole house under strace against seccomp/*.list.
+
+The run serves files and an upstream, answers an error, reloads with a new listener, loses a worker, and is stopped the hard way, so that
+each reason in the lists happens at least once."""
+import collections
+import http.server
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
+from postern import Postern, call, done, http_get, is_, raw, skip_all
+
+if shutil.which("strace") is None:
+    skip_all("strace is not installed")
+ARCH = "@" + {"x86_64": "x86_64", "aarch64": "aarch64"}.get(platform.machine(), "unknown")
+
+
+def listed(role):
+    """The calls of one list on this architecture."""
+    found = set()
+    with open(os.path.join(ROOT, "seccomp", role + ".list")) as f:
+        for line in f:
+            words = line.split("#")[0].split()
+            if words and words[0].startswith("@"):
+                if words[0] != ARCH:
+                    continue
+                words = words[1:]
+            if words:
+                found.add(words[0])
+    return found
+
+
+class Upstream(http.server.BaseHTTPRequestHandler):
+    """Answers any MCP call with an empty result; enough for a link to be made and used."""
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = json.dumps({"jsonrpc": "2.0", "id": message["id"],
+                           "result": {"resultType": "complete", "content": [], "tools": []}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+def until(what, test, seconds=30):
+    """Wait for an event that only shows from outside."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if test():
+            return
+        time.sleep(0.02)
+    raise RuntimeError("never happened: " + what)
+
+
+def roles_of(p):
+    """Process name -> pid, of the processes below strace."""
+    found = {}
+    for pid in p.children():
+        try:
+            with open("/proc/%d/comm" % pid) as f:
+                found[f.read().strip()] = pid
+        except OSError:
+            pass
+    return found
+
+
+def run(trace, tmp):
+    docs = os.path.join(tmp, "docs")
+    os.makedirs(os.path.join(docs, "sub"))
+    for name in ("a.txt", "sub/b.md"):
+        with open(os.path.join(docs, name), "w") as f:
+            f.write("hello\n" * 20)
+    upstream = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
+    threading.Thread(target=upstream.serve_forever, daemon=True).start()
+    config = {"listeners": [{"address": "127.0.0.1:0"}], "admin": {"address": "127.0.0.1:0"},
+              "timeouts": {"drain": "1s"},
+              "mcpServers": {"docs": {"builtin": "files", "root": docs, "prompts": docs},
+                             "up": {"url": "http://127.0.0.1:%d/mcp" % upstream.server_port}}}
+    p = Postern(config, wrap=["strace", "-f", "-qq", "-s", "64", "-o", trace])
+    p.start()
+    postern = roles_of(p)["postern"]
+
+    def use(times):
+        for _ in range(times):    # often enough that each worker gets its share of the connections
+            r = call(p, "tools/list")
+            if r.status == 200:
+                call(p, "tools/call", {"name": "docs__list_files", "arguments": {"depth": 3}})
+                call(p, "tools/call", {"name": "docs__read_file", "arguments": {"path": "a.txt"}})
+                call(p, "tools/call", {"name": "docs__search_text", "arguments": {"query": "hello"}})
+                call(p, "tools/call", {"name": "up__anything", "arguments": {}})
+            raw(p.port, b"NONSENSE\r\n\r\n", close_wait_s=5)
+        for page in ("/health", "/ready", "/metrics"):
+            http_get(p.admin_port, page)
+
+    use(3)
+    os.kill(roles_of(p)["worker-0"], signal.SIGKILL)
+    until("the worker is started again", lambda: b"\"ready\":true" in http_get(p.admin_port, "/ready").body)
+    more = dict(config, listeners=config["listeners"] + [{"address": "127.0.0.1:0", "path": "/other"}, {"address": "[::1]:0", "path": "/six"}])
+    if not os.path.exists("/proc/net/if_inet6"):
+        more["listeners"].pop()
+    p.write_config(more)
+    os.kill(postern, signal.SIGHUP)
+    until("the reload", lambda: b"\"generation\":2" in http_get(p.admin_port, "/ready").body)
+    until("the end of the old generation", lambda: "generation 1 has ended" in p.stderr())
+    use(3)
+    # A worker that stands still does not drain, and is ended.
+    os.kill(roles_of(p)["worker-1" if "worker-1" in roles_of(p) else "worker-0"], signal.SIGSTOP)
+    os.kill(postern, signal.SIGTERM)
+    p.wait(60)
+    upstream.shutdown()
+
+
+def read_trace(trace):
+    """Role -> calls after its filter; and all calls of roles on the way to it."""
+    names, lines = {}, []
+    with open(trace, errors="replace") as f:
+        for line in f:
+            m = re.match(r"(\d+) +(\w+)\(", line)
+            if not m:
+                continue    # a signal, an exit, the second half of an interrupted line
+            lines.append((m.group(1), m.group(2)))
+            name = re.search(r'prctl\(PR_SET_NAME, "([a-z]+)', line)
+            if name:
+                names.setdefault(m.group(1), name.group(1))
+    used, jailed = collections.defaultdict(set), set()
+    for pid, what in lines:
+        role = names.get(pid)
+        if role is None:
+            continue        # a child of a proof, which must die of what it does
+        if pid in jailed:
+            used[role].add(what)
+        elif role != "postern":
+            used["the way in"].add(what)
+        if what == "seccomp":
+            jailed.add(pid)
+    return used
+
+
+with tempfile.TemporaryDirectory() as tmp:
+    os.chmod(tmp, 0o755)
+    trace = os.path.join(tmp, "trace")
+    run(trace, tmp)
+    used = read_trace(trace)
+    # The parent's filter also binds what the roles do.
+    used["parent"] = used.pop("postern") | used["the way in"] | used["worker"] | used["provider"] | used["desk"]
+    for role in ("parent", "worker", "provider", "desk"):
+        is_(sorted(used[role] - listed(role)), [], "%s: nothing outside its list was called" % role)
+        is_(sorted(listed(role) - used[role]), [], "%s: every call on its list was used" % role)
+done()
