@@ -203,6 +203,14 @@ static void kept(void)
 	ok(t->invalid && t->count == 0, "one that is wrong");
 	learn(PROPS("\"b\":" P));
 	ok(!t->invalid && t->count == 1, "one that is right again");
+	learn(PROPS("\"b\":" P ",\"c\":{\"items\":" P "}"));
+	ok(t->invalid && t->count == 0, "one that begins like the right one and is wrong");
+	learn(PROPS("\"o\":{\"properties\":{\"b\":" P "}}"));
+	ok(!t->invalid && t->count == 1 && c.params[t->first].depth == 2, "one that lies deeper");
+	learn(PROPS("\"o\":" P));
+	ok(t->count == 1 && c.params[t->first].depth == 1, "and less deep, on the same way");
+	learn(PROPS("\"o\":{\"properties\":{\"b\":" P "}}"));
+	ok(t->count == 1 && c.params[t->first].depth == 2, "and deeper again");
 	learn(PROPS("\"b\":true"));
 	ok(!t->invalid && t->count == 0, "one that mirrors nothing any more");
 }

@@ -110,6 +110,7 @@ static const struct {
 	{ &lan, "192.0.2.10:18080", HOST_OK },
 	{ &lan, "192.0.2.11:8080", HOST_FOREIGN },
 	{ &lan, "192.0.2.10.evil.example", HOST_FOREIGN },
+	{ &lan, "[c000:20a::]", HOST_FOREIGN },
 	{ &lan, "localhost:8080", HOST_FOREIGN },
 	{ &lan, "127.0.0.1:8080", HOST_FOREIGN },
 	{ &lan6, "[2001:db8::10]:8080", HOST_OK },
