@@ -100,6 +100,7 @@ struct txn {
 	struct timer timer;            /* body, write, acknowledgement, keep-alive comment: whichever the step waits for */
 	int64_t start_ms;
 	unsigned step;
+	size_t head_len;               /* 0: it did not end within FLOW_HEAD_MAX */
 	struct http_head head;         /* spans into front->in, which stays put while the txn lives */
 	struct intake intake;
 	struct buffer *large;          /* the body, when it does not fit behind the head */

@@ -88,7 +88,7 @@ static void refuse_raw(struct front *c, struct span answer)
 	"Connection: close\r\n\r\n" BUSY_BODY
 _Static_assert(sizeof(BUSY_BODY) - 1 == 96, "the Content-Length above counts this body");
 
-static void start_txn(struct front *c)
+static void start_txn(struct front *c, size_t head_len)
 {
 	struct txn *t = txn_new(c, flow_now(c->f));
 	if (!t) {
@@ -99,6 +99,7 @@ static void start_txn(struct front *c)
 	list_remove(&c->age);
 	c->state = FRONT_BUSY;
 	c->txn = t;
+	t->head_len = head_len;
 	txn_run(t);
 }
 
@@ -108,12 +109,9 @@ static void head_run(struct front *c)
 	struct flow *f = c->f;
 	for (;;) {
 		if (c->in && c->in->n > 0) {
-			if (http_head_end(c->in->p, c->in->n, &c->scanned) > 0) {
-				start_txn(c);
-				return;
-			}
-			if (c->in->n >= FLOW_HEAD_MAX) { /* the head step says 431 and closes */
-				start_txn(c);
+			size_t head_len = http_head_end(c->in->p, c->in->n, &c->scanned);
+			if (head_len > 0 || c->in->n >= FLOW_HEAD_MAX) { /* without an end, the head step says 431 and closes */
+				start_txn(c, head_len);
 				return;
 			}
 		}

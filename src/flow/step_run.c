@@ -2,6 +2,8 @@
 #include "gate/host.h"
 #include "gate/mirror.h"
 #include "os/sock.h"
+#include "wire/http_value.h"
+#include "wire/http_write.h"
 
 #define NOTHING span_of(NULL, 0)
 
@@ -11,13 +13,35 @@ static enum step_end refuse(struct txn *t, unsigned status, struct span text)
 	return answer_http(t, status, text);
 }
 
+/* The fields a page may send: those of the protocol. A wildcard would not cover Authorization, and any Mcp-Param-* may be needed. */
+static bool may_send(struct span names)
+{
+	static const struct span known[] = {
+		{ "authorization", 13 }, { "content-type", 12 }, { "accept", 6 }, { "mcp-protocol-version", 20 }, { "mcp-method", 10 }, { "mcp-name", 8 },
+	};
+	struct span name;
+	while (http_list_next(&names, &name)) {
+		bool ok = name.n > 10 && span_ieq(span_of(name.p, 10), SPAN("mcp-param-")) && http_token_ok(name);
+		for (size_t i = 0; i < sizeof(known) / sizeof(known[0]) && !ok; i++)
+			ok = span_ieq(name, known[i]);
+		if (!ok)
+			return false;
+	}
+	return true;
+}
+
 /* A browser asking whether it may call (Fetch, CORS preflight): only an allowed Origin gets this far. */
 static enum step_end preflight(struct txn *t)
 {
+	char mem[512];
+	struct buf fields = buf_on(mem, sizeof(mem));
+	struct span asked = t->head.known[HTTP_ACR_HEADERS];
+
 	t->outcome = OUTCOME_REFUSED; /* not an MCP request */
-	return answer_empty(t, 204, SPAN("Access-Control-Allow-Methods: POST\r\n"
-		"Access-Control-Allow-Headers: Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Method, Mcp-Name\r\n"
-		"Access-Control-Max-Age: 600\r\n"));
+	BUF_LIT(&fields, "Access-Control-Allow-Methods: POST\r\nAccess-Control-Max-Age: 600\r\n");
+	if (!span_absent(asked) && asked.n > 0 && may_send(asked))
+		http_write_field(&fields, SPAN("Access-Control-Allow-Headers"), asked);
+	return fields.full ? refuse(t, 400, SPAN("Access-Control-Request-Headers is too long")) : answer_empty(t, 204, buf_span(&fields));
 }
 
 enum step_end step_head(struct txn *t, int64_t now_ms)
@@ -25,10 +49,9 @@ enum step_end step_head(struct txn *t, int64_t now_ms)
 	struct front *c = t->front;
 	const struct flow_listener *at = &t->f->set->listeners[c->listener];
 	struct http_head *h = &t->head;
-	size_t scanned = 0, where;
+	size_t head_len = t->head_len, where;
 	(void)now_ms;
 
-	size_t head_len = http_head_end(c->in->p, c->in->n, &scanned);
 	if (head_len == 0) {
 		memset(h, 0, offsetof(struct http_head, fields));
 		return refuse(t, 431, SPAN("The request head is larger than 16384 bytes"));

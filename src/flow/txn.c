@@ -1,15 +1,21 @@
 #include "flow/flow_priv.h"
 
+/* A body that is too slow in coming. */
+static void give_up_body(struct txn *t)
+{
+	metrics_add(t->f->metrics, METRIC_REFUSED_SLOW, 1);
+	t->close = true;
+	(void)answer_http(t, 408, SPAN("The request body did not arrive in time"));
+	txn_goto(t, STEP_FLUSH);
+}
+
 static void txn_timeout(struct timer *timer)
 {
 	struct txn *t = LIST_OWNER(timer, struct txn, timer);
 	struct flow *f = t->f;
 
 	if (t->step == STEP_BODY) {
-		metrics_add(f->metrics, METRIC_REFUSED_SLOW, 1);
-		t->close = true;
-		(void)answer_http(t, 408, SPAN("The request body did not arrive in time"));
-		txn_goto(t, STEP_FLUSH);
+		give_up_body(t);
 	} else if (t->out) { /* the client takes nothing */
 		metrics_add(f->metrics, METRIC_REFUSED_SLOW, 1);
 		txn_cancel(t);
@@ -28,8 +34,7 @@ struct txn *txn_new(struct front *c, int64_t now_ms)
 	if (!t && !list_empty(&f->receiving)) { /* the oldest upload gives way if it has had its chance */
 		struct txn *slow = LIST_OWNER(f->receiving.next, struct txn, node);
 		if (now_ms - slow->start_ms >= FLOW_SLOW_MS) {
-			metrics_add(f->metrics, METRIC_REFUSED_SLOW, 1);
-			txn_goto(slow, STEP_CLOSE);
+			give_up_body(slow);
 			t = slots_take(&f->txns);
 		}
 	}

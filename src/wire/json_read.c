@@ -223,13 +223,11 @@ bool json_has_folded(const struct json *j, uint32_t object, const struct span *k
 		struct span name = inner(j->text.p, &tok[at]);
 		bool plain = is_unescaped_ascii(name), exact = false, folded = false;
 
-		for (size_t i = 0; i < n && !exact; i++) {
-			/* Of two ASCII names only those of one length fold together: nearly all pairs end here. */
-			if (name.n < known[i].n || (plain && name.n != known[i].n))
-				continue;
-			exact = json_string_equals(name, known[i]);
-			folded = folded || json_string_folds_to(name, known[i]);
-		}
+		/* Of two ASCII names only those of one length fold together, and nearly every name is exactly a known one or none. */
+		for (size_t i = 0; i < n && !exact; i++)
+			exact = name.n >= known[i].n && (!plain || name.n == known[i].n) && json_string_equals(name, known[i]);
+		for (size_t i = 0; i < n && !exact && !folded; i++)
+			folded = name.n >= known[i].n && (!plain || name.n == known[i].n) && json_string_folds_to(name, known[i]);
 		if (folded && !exact)
 			return true;
 		at = (uint32_t)tok[at].parent;
