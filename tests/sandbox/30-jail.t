@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""The walls of running roles, as the kernel shows them in /proc: filters, privileges, limits, descriptors, user."""
+import ctypes
+import os
+import re
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
+from postern import Postern, done, is_, ok, skip
+
+libc = ctypes.CDLL(None, use_errno=True)
+IS_ROOT = os.geteuid() == 0
+
+
+def proc(pid, name):
+    with open("/proc/%d/%s" % (pid, name)) as f:
+        return f.read()
+
+
+def field(pid, name):
+    m = re.search(r"^%s:[ \t]*(.*)$" % name, proc(pid, "status"), re.M)
+    return m.group(1) if m else None
+
+
+def limit(pid, name):
+    m = re.search(r"^%s\s{2,}(\S+)\s+(\S+)" % name, proc(pid, "limits"), re.M)
+    return m.groups()
+
+
+def descriptors(pid):
+    """number -> kind, of the open descriptors."""
+    found = {}
+    for fd in sorted(map(int, os.listdir("/proc/%d/fd" % pid))):
+        to = os.readlink("/proc/%d/fd/%d" % (pid, fd))
+        found[fd] = re.sub(r"\[\d+\]", "", to)
+    return found
+
+
+tmp = tempfile.TemporaryDirectory()
+os.chmod(tmp.name, 0o755)
+docs = os.path.join(tmp.name, "docs")
+os.mkdir(docs)
+config = {"workers": 2, "mcpServers": {"docs": {"builtin": "files", "root": docs, "prompts": docs},
+                                       "up": {"url": "http://127.0.0.1:9/mcp"}},
+          "memory": {"connections": 100, "links": 10}}
+with Postern(config) as p:
+    roles = {p.pid: "parent"}
+    for pid in p.children():
+        roles[pid] = proc(pid, "comm").strip()
+    is_(sorted(roles.values()), ["desk", "parent", "provider-docs", "worker-0", "worker-1"], "these processes there are, and no other")
+    for pid, role in sorted(roles.items()):
+        is_(field(pid, "NoNewPrivs"), "1", "%s: no new privileges" % role)
+        is_(field(pid, "Seccomp"), "2", "%s: a syscall filter" % role)
+        filters = field(pid, "Seccomp_filters")
+        if filters is not None:
+            is_(filters, "1" if role == "parent" else "2", "%s: its own filter on top of the parent's" % role)
+        is_(field(pid, "Threads"), "1", "%s: one thread" % role)
+        for caps in ("CapPrm", "CapEff", "CapAmb"):
+            if IS_ROOT:
+                is_(int(field(pid, caps), 16), 0, "%s: no capabilities (%s)" % (role, caps))
+        if IS_ROOT:
+            is_(field(pid, "Uid").split(), ["65532"] * 4, "%s: started by root, it is user 65532" % role)
+            is_(field(pid, "Gid").split(), ["65532"] * 4, "%s: and group 65532" % role)
+            is_(field(pid, "Groups").split(), [], "%s: in no further group" % role)
+            # What is not dumpable belongs to root in /proc, whoever runs it.
+            is_(os.stat("/proc/%d/mem" % pid).st_uid, 0, "%s: not dumpable" % role)
+        else:
+            is_(int(field(pid, "Uid").split()[0]), os.geteuid(), "%s: runs as whoever started it" % role)
+            try:
+                os.listdir("/proc/%d/fd" % pid)
+                ok(False, "%s: not dumpable" % role)
+            except PermissionError:
+                ok(True, "%s: not dumpable" % role)
+        maps = proc(pid, "maps") if IS_ROOT else ""
+        is_([m for m in maps.splitlines() if re.match(r"\S+ \S*w\S*x", m)], [], "%s: no memory is writable and executable" % role)
+
+    for pid, role in sorted(roles.items()):
+        if role == "parent":
+            continue
+        is_(limit(pid, "Max core file size"), ("0", "0"), "%s: no core" % role)
+        is_(limit(pid, "Max file size"), ("0", "0"), "%s: files cannot grow" % role)
+        is_(limit(pid, "Max processes"), ("0", "0"), "%s: no processes" % role)
+        if not IS_ROOT:
+            skip("%s: descriptors" % role, "only root sees those of a process that is not dumpable")
+            continue
+        fds = descriptors(pid)
+        is_((fds.pop(0), fds.pop(1)), ("/dev/null", "/dev/null"), "%s: nothing on standard input and output" % role)
+        ok(fds.pop(2).startswith("pipe:"), "%s: the log on standard error" % role)
+        epoll = [fd for fd, to in fds.items() if to == "anon_inode:"] + [fd for fd, to in fds.items() if to == "anon_inode:[eventpoll]"]
+        is_(len(epoll), 1, "%s: one epoll descriptor" % role)
+        fds.pop(epoll[0])
+        dirs = [to for to in fds.values() if to.startswith("/")]
+        sockets = [to for to in fds.values() if to.startswith("socket:")]
+        # channel; a worker: its listener and the link to the provider; the provider: two directories and a link per worker
+        want = {"worker-0": (0, 3), "worker-1": (0, 3), "desk": (0, 2), "provider-docs": (2, 3)}[role]
+        is_((len(dirs), len(sockets), len(fds)), want + (sum(want),), "%s: its own descriptors and no other" % role)
+        if role.startswith("worker"):
+            # 0 1 2, channel, listener, loop; connections, links of one upstream, 2 for the built-in server, 8 to spare
+            is_(limit(pid, "Max open files"), (str(6 + 100 + 10 + 2 + 8),) * 2, "%s: descriptors as the configuration says" % role)
+    if IS_ROOT:
+        # As another process of the same user: neither traced nor read.
+        for pid, role in sorted(roles.items()):
+            child = os.fork()
+            if child == 0:
+                os.setgroups([])
+                os.setresgid(65532, 65532, 65532)
+                os.setresuid(65532, 65532, 65532)
+                got = libc.ptrace(16, pid, 0, 0)    # PTRACE_ATTACH
+                try:
+                    os.close(os.open("/proc/%d/mem" % pid, os.O_RDONLY))
+                    os._exit(2)
+                except PermissionError:
+                    os._exit(0 if got == -1 else 1)
+            is_(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0, "%s: a process of the same user can neither trace nor read it" % role)
+    else:
+        skip("tracing by the same user", "needs root to be that user")
+tmp.cleanup()
+done()
