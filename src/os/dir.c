@@ -33,8 +33,9 @@ static enum dir_status status_of(int error)
 
 static enum dir_status open_beneath(int root_fd, struct span path, int flags, int *fd)
 {
+	/* No O_NOFOLLOW: with O_PATH it would open a link itself; RESOLVE_NO_SYMLINKS refuses it in every place. */
 	struct open_how how = {
-		.flags = (unsigned)(flags | O_CLOEXEC | O_NOFOLLOW),
+		.flags = (unsigned)(flags | O_CLOEXEC),
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
 	char name[DIR_PATH_MAX + 1];

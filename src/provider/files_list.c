@@ -29,7 +29,7 @@ static bool next(struct files *f, struct files_job *j, uint64_t *budget, struct 
 		enum dir_kind kind;
 
 		*step = files_walk_next(&j->walk, f->batch, &kind);
-		files_spend(budget, *step == FILES_WALK_MORE ? FILES_WALK_BATCH : FILES_LOOK);
+		files_spend(budget, *step == FILES_WALK_MORE ? FILES_SORT : FILES_LOOK);
 		if (*step == FILES_WALK_END)
 			return false;
 		/* It may have become something else since the directory was read. */

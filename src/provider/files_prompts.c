@@ -100,7 +100,7 @@ static enum files_step prompts_step(struct files *f, struct files_link *l, struc
 		enum dir_kind kind;
 
 		step = files_walk_next(&j->walk, f->batch, &kind);
-		files_spend(budget, step == FILES_WALK_MORE ? FILES_WALK_BATCH : FILES_LOOK);
+		files_spend(budget, step == FILES_WALK_MORE ? FILES_SORT : FILES_LOOK);
 		if (step != FILES_WALK_ENTRY || kind != DIR_FILE)
 			continue;
 		file = files_walk_path(&j->walk);

@@ -58,7 +58,7 @@ static void answer_file(struct files *f, struct files_link *l, const struct file
 	}
 	BUF_LIT(&b, "}]");
 	files_cache(&b, 0);
-	if (b.full)
+	if (b.full || buf_room(&b) < FILES_CLOSING)
 		too_large(f, l, r, bytes.n, f->s.reply_max);
 	else
 		files_answer_end(f, l, r->m.id, &b);

@@ -279,7 +279,7 @@ static enum files_step search_step(struct files *f, struct files_link *l, struct
 			continue;
 		}
 		step = files_walk_next(&j->walk, f->batch, &kind);
-		files_spend(budget, step == FILES_WALK_MORE ? FILES_WALK_BATCH : FILES_LOOK);
+		files_spend(budget, step == FILES_WALK_MORE ? FILES_SORT : FILES_LOOK);
 		ended = step == FILES_WALK_END;
 		if (step == FILES_WALK_ENTRY && kind == DIR_FILE)
 			enter_file(j);

@@ -24,8 +24,9 @@ enum {
 	FILES_LINES_A_TICK = 64,
 	FILES_JOBS = 4,
 	FILES_SEARCHES = 2,           /* jobs that searches may take, so that a list never waits for two long searches */
-	FILES_SLICE = 262144,         /* work of one slice of a job: bytes read, or FILES_LOOK for each look at a file or batch */
-	FILES_LOOK = 4096,
+	FILES_SLICE = 262144,         /* work of one slice of a job, about 2 ms: bytes read, and for */
+	FILES_LOOK = 4096,            /* each look at a file */
+	FILES_SORT = 131072,          /* each batch of a directory, read and sorted in */
 	FILES_RESULT_MAX = 262144,    /* structured result of a job */
 	FILES_PAGE = 100,             /* resources in a page; values of a completion */
 	FILES_QUERY_MAX = 256,
@@ -35,6 +36,7 @@ enum {
 	FILES_POLLS_A_TICK = 64,
 	FILES_TAIL = 2 * FILES_PATH_MAX + 256, /* of a result: what closes it, with one more path */
 	FILES_PROMPT_MAX = 65536,     /* bytes of a prompt file */
+	FILES_CLOSING = 256,          /* at least what files_answer_end() writes */
 	FILES_ANSWER_REST = 1024      /* of an answer: all but its structured content, twice */
 };
 

@@ -10,10 +10,13 @@ static int order_of(struct span a, struct span b)
 
 static struct files_walk_level *push(struct files_walk *w, size_t dir_len, struct span last)
 {
-	struct files_walk_level *l = &w->levels[w->nlevels++];
+	struct files_walk_level *l = &w->levels[w->nlevels];
+	const struct files_walk_level *above = w->nlevels > 0 ? l - 1 : NULL;
 
+	w->nlevels++;
 	l->dir_len = (uint16_t)dir_len;
-	l->used = l->next = 0;
+	l->base = above ? (uint16_t)(above->base + above->used) : 0;
+	l->cap = l->used = l->next = 0;
 	l->dropped = l->read = l->inclusive = false;
 	l->last_len = (uint8_t)last.n;
 	if (last.n > 0)
@@ -78,42 +81,49 @@ void files_walk_end(struct files_walk *w)
 	w->nlevels = 0;
 }
 
-static struct span name_at(const struct files_walk_level *l, unsigned place)
+static struct span name_at(const struct files_walk *w, const struct files_walk_level *l, unsigned place)
 {
-	const struct files_walk_name *n = &l->names[l->order[place]];
+	const struct files_walk_name *n = &w->names[w->order[l->base + place]];
 
 	return span_of(n->text, n->len);
 }
 
-/* Keeps the name if it is among the smallest that come after `last`. */
-static void keep(struct files_walk_level *l, struct span name, enum dir_kind kind)
+/* True if the name comes after `last` and is less than what is kept, or there is room. */
+static bool wanted(const struct files_walk *w, struct files_walk_level *l, struct span name)
 {
-	int cmp = order_of(name, span_of(l->last, l->last_len));
-	unsigned low = 0, high = l->used, slot = l->used;
+	int cmp = l->last_len > 0 ? order_of(name, span_of(l->last, l->last_len)) : 1;
 
-	if (l->last_len > 0 && (cmp < 0 || (cmp == 0 && !l->inclusive)))
-		return;
-	if (l->used == FILES_WALK_WINDOW) {
-		l->dropped = true;
-		if (order_of(name, name_at(l, l->used - 1u)) > 0)
-			return;
-		slot = l->order[--l->used];
-		high = l->used;
-	}
+	if (cmp < 0 || (cmp == 0 && !l->inclusive))
+		return false;
+	if (l->used < l->cap)
+		return true;
+	l->dropped = true;
+	return order_of(name, name_at(w, l, l->used - 1u)) < 0;
+}
+
+/* Puts a wanted name in its place; the greatest one makes room for it. */
+static void keep(struct files_walk *w, struct files_walk_level *l, struct span name, enum dir_kind kind)
+{
+	uint16_t *order = w->order + l->base;
+	unsigned low = 0, high, slot = (unsigned)l->base + l->used;
+
+	if (l->used == l->cap)
+		slot = order[--l->used];
+	high = l->used;
 	while (low < high) {
 		unsigned middle = (low + high) / 2;
 
-		if (order_of(name, name_at(l, middle)) < 0)
+		if (order_of(name, name_at(w, l, middle)) < 0)
 			high = middle;
 		else
 			low = middle + 1;
 	}
-	memmove(&l->order[low + 1], &l->order[low], (size_t)l->used - low);
-	l->order[low] = (uint8_t)slot;
+	memmove(order + low + 1, order + low, ((size_t)l->used - low) * sizeof order[0]);
+	order[low] = (uint16_t)slot;
 	l->used++;
-	l->names[slot].kind = (uint8_t)kind;
-	l->names[slot].len = (uint8_t)name.n;
-	memcpy(l->names[slot].text, name.p, name.n);
+	w->names[slot].kind = (uint8_t)kind;
+	w->names[slot].len = (uint8_t)name.n;
+	memcpy(w->names[slot].text, name.p, name.n);
 }
 
 /* Path of an entry of the top level, in w->path. False: too long to exist. */
@@ -143,7 +153,7 @@ static void read_some(struct files_walk *w, struct files_walk_level *l, void *ba
 		return;
 	}
 	for (size_t at = 0; dir_entry(batch, (size_t)got, &at, &name, &kind);) {
-		if (kind == DIR_OTHER || !files_name_part(name, w->hidden))
+		if (kind == DIR_OTHER || !wanted(w, l, name) || !files_name_part(name, w->hidden))
 			continue;
 		if (kind == DIR_UNKNOWN) {
 			struct dir_facts facts;
@@ -152,8 +162,18 @@ static void read_some(struct files_walk *w, struct files_walk_level *l, void *ba
 				continue;
 			kind = facts.kind;
 		}
-		keep(l, name, kind);
+		keep(w, l, name, kind);
 	}
+}
+
+/* Half of what is left, so that there is always something left: by halves the 4096 last until the least is reached, and the least is there
+ * for every level. */
+static uint16_t cap_of(const struct files_walk_level *l)
+{
+	unsigned half = (FILES_WALK_SLOTS - FILES_DEPTH_MAX * FILES_WALK_LEAST > l->base) ?
+		(FILES_WALK_SLOTS - FILES_DEPTH_MAX * FILES_WALK_LEAST - (unsigned)l->base) / 2 : 0;
+
+	return (uint16_t)(half > FILES_WALK_LEAST ? half : FILES_WALK_LEAST);
 }
 
 enum files_walk_step files_walk_next(struct files_walk *w, void *batch, enum dir_kind *kind)
@@ -173,7 +193,7 @@ enum files_walk_step files_walk_next(struct files_walk *w, void *batch, enum dir
 			continue;
 		}
 		if (l->next < l->used) {
-			const struct files_walk_name *n = &l->names[l->order[l->next++]];
+			const struct files_walk_name *n = &w->names[w->order[l->base + l->next++]];
 
 			l->last_len = n->len;
 			l->inclusive = false;
@@ -191,6 +211,7 @@ enum files_walk_step files_walk_next(struct files_walk *w, void *batch, enum dir
 		l->read = true;
 		l->dropped = false;
 		l->used = l->next = 0;
+		l->cap = cap_of(l);
 		if (dir_list(w->root_fd, span_of(w->path, l->dir_len), &w->fd) != DIR_FINE)
 			w->fd = -1;
 	}

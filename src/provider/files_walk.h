@@ -1,8 +1,10 @@
 /* provider/files_walk.h: a tree in byte order, depth first, in bounded memory and in slices.
  *
  * The order: the entries of a directory by the bytes of their names, a directory before what is in it. It does not depend on what came
- * before, so a walk can be taken up after any path, whether that still exists or not. Each level keeps the smallest
- * FILES_WALK_WINDOW names that were not given yet and reads the directory again for the next ones; at most one descriptor is open.
+ * before, so a walk can be taken up after any path, whether that still exists or not. Each level keeps the smallest names that were not
+ * given yet, as many as there is room for, and reads the directory again for the next ones; at most one descriptor is open. A level may
+ * take half of the room that those above it have left (and gives back what it does not need), so a directory of 100,000 names is read
+ * some 50 times in a whole walk, and room never runs out.
  * Links, special files and names that files_name_part() refuses are left out; so is what vanishes or may not be read. */
 #ifndef POSTERN_PROVIDER_FILES_WALK_H
 #define POSTERN_PROVIDER_FILES_WALK_H
@@ -10,7 +12,11 @@
 #include "os/dir.h"
 #include "provider/files_name.h"
 
-enum { FILES_WALK_WINDOW = 96, FILES_WALK_BATCH = 32768 };
+enum {
+	FILES_WALK_LEAST = 32,    /* names that any level may keep */
+	FILES_WALK_SLOTS = 4096 + FILES_DEPTH_MAX * FILES_WALK_LEAST,
+	FILES_WALK_BATCH = 32768
+};
 
 struct files_walk_name {
 	uint8_t kind; /* DIR_FILE or DIR_DIRECTORY */
@@ -20,14 +26,13 @@ struct files_walk_name {
 
 struct files_walk_level {
 	uint16_t dir_len;         /* its path is this much of walk.path */
-	uint8_t used, next;       /* of order[] */
+	uint16_t base, cap;       /* its part of walk.order and walk.names */
+	uint16_t used, next;      /* of that part */
 	bool dropped;             /* the last reading saw more names than fit */
 	bool read;                /* it was read at all */
 	bool inclusive;           /* `last` itself may be given */
 	uint8_t last_len;
 	char last[FILES_NAME_MAX + 1]; /* the greatest name given so far */
-	uint8_t order[FILES_WALK_WINDOW];
-	struct files_walk_name names[FILES_WALK_WINDOW];
 };
 
 struct files_walk {
@@ -40,6 +45,8 @@ struct files_walk {
 	size_t path_len;
 	char path[FILES_PATH_MAX + 1];
 	struct files_walk_level levels[FILES_DEPTH_MAX];
+	uint16_t order[FILES_WALK_SLOTS]; /* a level's slots, sorted by name */
+	struct files_walk_name names[FILES_WALK_SLOTS];
 };
 
 enum files_walk_step { FILES_WALK_ENTRY, FILES_WALK_MORE, FILES_WALK_END };

@@ -185,7 +185,8 @@ int main(void)
 	put("mixed/m00000.d/x", "x");
 	make_dir("empty");
 	make_dir("sub");
-	for (unsigned i = 0; i < 300; i++) {
+	/* More directories than a level keeps names, and in one of them more files than then is room for. */
+	for (unsigned i = 0; i < 2500; i++) {
 		char dir[64];
 
 		snprintf(dir, sizeof dir, "sub/%u", i);
@@ -193,6 +194,7 @@ int main(void)
 		snprintf(dir, sizeof dir, "sub/%u/file", i);
 		put(dir, "x");
 	}
+	many("sub/100x", 1200, "n");
 	make_dir("deep");
 	for (unsigned i = 2; i < 32; i++) {
 		strcat(path, "/d");

@@ -201,6 +201,49 @@ static void congestion(void)
 	unlink(at("y.txt"));
 }
 
+/* Requests with bytes changed, cut and doubled at random: whatever comes back, the link serves on and each answer is one line of JSON. */
+static void garbage(void)
+{
+	static const char *const requests[] = {
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"read_file\",\"arguments\":{\"path\":\"zeta.txt\",\"offset\":3},"
+			META "}}",
+		"{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"resources/read\",\"params\":{\"uri\":\"files://docs/docs/a%20b%C3%BC.txt\"," META "}}",
+		"{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"resources/list\",\"params\":{\"cursor\":\"ZG9jcw==\"," META "}}",
+		"{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"tools/call\",\"params\":{\"name\":\"search_text\",\"arguments\":{\"query\":\"line\",\"context\":2},"
+			META_TOKEN("4") "}}",
+		"{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"subscriptions/listen\",\"params\":{\"notifications\":{\"resourceSubscriptions\":"
+			"[\"files://docs/zeta.txt\"]}," META "}}",
+		"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":5}}",
+		"{\"jsonrpc\":\"2.0\",\"id\":6,\"method\":\"completion/complete\",\"params\":{\"ref\":{\"type\":\"ref/resource\",\"uri\":"
+			"\"files://docs/{+path}\"},\"argument\":{\"name\":\"path\",\"value\":\"docs/\"}," META "}}",
+	};
+	uint32_t x = 20;
+	bool right = true;
+
+	for (unsigned i = 0; i < 4000; i++) {
+		char text[1024];
+		const char *from = requests[i % (sizeof requests / sizeof requests[0])];
+		size_t n = strlen(from);
+
+		memcpy(text, from, n);
+		for (unsigned k = 0; k < 3; k++) {
+			x = x * 1664525 + 1013904223;
+			text[(x >> 8) % n] = "\"\\{}[]:,0/%.-e\0\xFF\x80 zu"[x >> 27 & 15];
+			if (x >> 20 == 0)
+				n /= 2;
+		}
+		text[n++] = '\n';
+		kit_send(0, text, n);
+		while (memchr(kit_in[0], '\n', kit_in_n[0])) {
+			kit_next(0);
+			right = right && kit_line[0] == '{' && kit_line[strlen(kit_line) - 1] == '}';
+		}
+	}
+	ok(right, "every answer to garbage is an object");
+	kit_connect(0);
+	ok(has(call("file_info", "{\"path\":\"zeta.txt\"}"), "\"size\":21"), "and serving goes on");
+}
+
 static void hidden(void)
 {
 	struct files_settings s = kit_settings;
@@ -223,6 +266,7 @@ int main(void)
 	limits();
 	links();
 	congestion();
+	garbage();
 	hidden();
 	kit_clear();
 	return done_testing();
