@@ -116,17 +116,28 @@ static void on_slot(struct loop_item *item, unsigned events)
 		linger(s);
 }
 
-static struct slot *free_slot(void)
+/* A free slot; or the one that has been silent longest gives way, so that idle connections never keep a probe out. NULL: all are being
+ * answered. */
+static struct slot *take_slot(void)
 {
-	for (unsigned i = 0; i < DESK_SLOTS; i++)
-		if (desk->slots[i].state == SLOT_FREE)
-			return &desk->slots[i];
-	return NULL;
+	struct slot *oldest = NULL;
+
+	for (unsigned i = 0; i < DESK_SLOTS; i++) {
+		struct slot *s = &desk->slots[i];
+
+		if (s->state == SLOT_FREE)
+			return s;
+		if (s->state != SLOT_ANSWER && (!oldest || s->until_ms < oldest->until_ms))
+			oldest = s;
+	}
+	if (oldest)
+		end(oldest);
+	return oldest;
 }
 
 static void on_listener(struct loop_item *item, unsigned events)
 {
-	struct slot *s = free_slot();
+	struct slot *s = take_slot();
 	int fd;
 
 	(void)events;

@@ -5,7 +5,8 @@
  *   /metrics  Prometheus text 0.0.4, summed over all workers of all generations
  *
  * Other paths 404, other methods 405. Host must be a loopback name or the listener's own address, or 421; a request with Origin comes from
- * a browser and is refused with 403. One request a connection, DESK_SLOTS at a time, DESK_WAIT_MS for all of it. */
+ * a browser and is refused with 403. One request a connection, DESK_SLOTS at a time (a further one takes the place of
+ * the one silent longest), DESK_WAIT_MS for all of it. */
 #ifndef POSTERN_ROLE_DESK_H
 #define POSTERN_ROLE_DESK_H
 
