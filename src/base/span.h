@@ -22,10 +22,39 @@ static inline struct span span_of(const char *p, size_t n) { return (struct span
 static inline struct span span_z(const char *z) { return (struct span){ z, z ? strlen(z) : 0 }; }
 static inline bool span_absent(struct span s) { return s.p == NULL; }
 
+/* n bytes at each are the same. Most compared texts are short names, for which a call to memcmp costs more than the comparison. */
+static inline bool span_same(const char *a, const char *b, size_t n)
+{
+	uint64_t x, y;
+	uint32_t v, w;
+
+	if (n < 8) {
+		if (n >= 4) {
+			memcpy(&v, a, 4);
+			memcpy(&w, b, 4);
+			if (v != w)
+				return false;
+			memcpy(&v, a + n - 4, 4);
+			memcpy(&w, b + n - 4, 4);
+			return v == w;
+		}
+		return n == 0 || (a[0] == b[0] && a[n / 2] == b[n / 2] && a[n - 1] == b[n - 1]);
+	}
+	for (size_t i = 0; i + 8 < n; i += 8) {
+		memcpy(&x, a + i, 8);
+		memcpy(&y, b + i, 8);
+		if (x != y)
+			return false;
+	}
+	memcpy(&x, a + n - 8, 8);
+	memcpy(&y, b + n - 8, 8);
+	return x == y;
+}
+
 /* Byte for byte; two absent spans are equal, an absent and an empty one are not. */
 static inline bool span_eq(struct span a, struct span b)
 {
-	return a.n == b.n && (a.p == NULL) == (b.p == NULL) && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+	return a.n == b.n && (a.p == NULL) == (b.p == NULL) && (a.n == 0 || span_same(a.p, b.p, a.n));
 }
 
 static inline char span_lower(char c) { return (c >= 'A' && c <= 'Z') ? (char)(c + ('a' - 'A')) : c; }
@@ -43,7 +72,7 @@ static inline bool span_ieq(struct span a, struct span b)
 
 static inline bool span_starts(struct span s, struct span head)
 {
-	return s.n >= head.n && (head.n == 0 || memcmp(s.p, head.p, head.n) == 0);
+	return s.n >= head.n && (head.n == 0 || span_same(s.p, head.p, head.n));
 }
 
 /* The part from byte `from` on; empty when there is no such part. */

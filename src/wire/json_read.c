@@ -206,10 +206,16 @@ bool json_int(const struct json *j, uint32_t token, int64_t *v)
 
 static bool is_unescaped_ascii(struct span s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] == '\\' || (unsigned char)s.p[i] >= 0x80)
-			return false;
-	return true;
+	uint64_t high = 0, w;
+	size_t i = 0;
+
+	for (; i + 8 <= s.n; i += 8) {
+		w = text_le64(s.p + i);
+		high |= w;
+	}
+	for (; i < s.n; i++)
+		high |= (unsigned char)s.p[i];
+	return (high & UINT64_C(0x8080808080808080)) == 0 && !json_string_escaped(s);
 }
 
 bool json_has_folded(const struct json *j, uint32_t object, const struct span *known, size_t n)

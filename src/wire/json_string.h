@@ -5,10 +5,20 @@
 #ifndef POSTERN_WIRE_JSON_STRING_H
 #define POSTERN_WIRE_JSON_STRING_H
 
-#include "base/buf.h"
+#include "base/text.h"
 
 /* True if there is any escape in it; without one it stands for itself. */
-static inline bool json_string_escaped(struct span in) { return in.n > 0 && memchr(in.p, '\\', in.n) != NULL; }
+static inline bool json_string_escaped(struct span in)
+{
+	size_t i = 0;
+
+	if (in.n > 64)
+		return memchr(in.p, '\\', in.n) != NULL;
+	for (; i + 8 <= in.n; i += 8)
+		if (text_has_byte(text_le64(in.p + i), '\\'))
+			return true;
+	return i < in.n && (in.n >= 8 ? text_has_byte(text_le64(in.p + in.n - 8), '\\') : text_has_byte(text_le(in.p, in.n), '\\'));
+}
 
 /* Appends what it stands for (UTF-8), all or (with out->full set) nothing. Never longer than `in`. */
 void json_string_text(struct span in, struct buf *out);
