@@ -194,6 +194,11 @@ bool files_lines(struct files *f, struct files_link *l, bool *more)
 			} else {
 				files_message(f, l, line);
 			}
+			/* After a large answer it is the other links' turn. */
+			if (l->out.n - l->sent > FILES_SLACK) {
+				*more = true;
+				return true;
+			}
 			continue;
 		}
 		if (!l->readable)

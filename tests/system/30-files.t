@@ -174,6 +174,20 @@ def walls(p):
     is_(r["matches"], [], "a search of the whole tree does not see them either")
 
 
+def permissions(p):
+    if os.geteuid() != 0:
+        skip("a file of mode 0600", "not root: Postern runs as this user, who may read what this test writes")
+        return
+    put(tree, "private.txt", b"CANARY-private")
+    os.chmod(os.path.join(tree, "private.txt"), 0o600)
+    e = error(p, "resources/read", {"uri": "files://docs/private.txt"})
+    r = tool(p, "read_file", {"path": "private.txt"})
+    ok(e.get("code") == -32602 and r.get("isError") and "may not read" in r["content"][0]["text"], "a file of mode 0600 is not read", repr((e, r)))
+    r = tool(p, "search_text", {"path": "private.txt", "query": "CANARY"})["structuredContent"]
+    ok(r["matches"] == [] and r["files_skipped"] == 1, "nor searched", repr(r))
+    os.unlink(os.path.join(tree, "private.txt"))
+
+
 def prompt_methods(p):
     r = result(p, "prompts/list", {}, "ListPromptsResult")
     is_([x["name"] for x in r["prompts"]], ["plain", "review"], "two prompts")
@@ -254,6 +268,7 @@ try:
         schemas(p, tools)
         everything(p)
         walls(p)
+        permissions(p)
         prompt_methods(p)
         streams(p)
         together(p)
