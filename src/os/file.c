@@ -57,7 +57,8 @@ int file_reopen_log(void)
 {
 	int fd = openat(AT_FDCWD, "/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
-	return fd < 0 ? 2 : fd;
+	/* The parent's own lines too: without O_APPEND they would overwrite those of the roles in a file. */
+	return fd < 0 || dup2(fd, 2) != 2 ? 2 : fd;
 }
 
 int file_open_null(void)
