@@ -56,20 +56,25 @@ HARD := -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-ini
 LINK := -static-pie -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,-z,noseparate-code \
         -Wl,--build-id=sha1 -Wl,--fatal-warnings
 
+# The rooms are small modules that call each other a lot; optimising them as one program takes 5 % off a request. The objects are whole
+# ones all the same, so that lint can look at each.
+LTO   = -flto -ffat-lto-objects -frandom-seed=$@
+
 # Variants of the whole program: directory, compiler, flags, what must be there first.
 #   own    the product                        san    ASan and UBSan, host libc (they need calls the sandbox kills)
 #   clang  proof that clang agrees            plain  host libc, for valgrind          fuzz   libFuzzer
 C11 := -std=c11 $(WARN) $(CPP)
 DIR_own   := build
 CC_own    := build/cc
-FLAGS_own := $(C11) -O2 $(HARD) -ffunction-sections -fdata-sections
+PLAIN_own := $(C11) -O2 $(HARD) -ffunction-sections -fdata-sections
+FLAGS_own  = $(PLAIN_own) $(LTO)
 NEED_own  := build/cc
 DIR_clang   := build/clang
 CC_clang     = clang --target=$$(gcc -print-multiarch) -nostdinc -isystem $$(clang -print-resource-dir)/include \
                -isystem build/sysroot/usr/include -Wno-unused-command-line-argument \
                $$(clang --version | grep -q 'version 1[0-5]\.' && \
                   echo -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang)
-FLAGS_clang := $(FLAGS_own)
+FLAGS_clang := $(PLAIN_own)
 NEED_clang  := build/cc
 DIR_plain   := build/plain
 CC_plain    := gcc
@@ -132,7 +137,7 @@ libs = $(patsubst %,$(DIR_$(1))/lib%.a,$(filter $(ROOMS),$(2)))
 
 build/postern: build/obj/main.o $(call libs,own,$(MAY_cmd))
 	$(call say,LINK,$@)
-	$(Q)$(UMASK) build/cc $(LINK) -Wl,-Map=build/postern.map $^ -lbearssl -o $@.full
+	$(Q)$(UMASK) build/cc $(LINK) -O2 $(HARD) -flto -flto-partition=one -save-temps=obj -Wl,-Map=build/postern.map $^ -lbearssl -o $@.full
 	$(Q)$(UMASK) strip -s --remove-section=.comment -o $@ $@.full
 build/postern-san: build/san/obj/main.o $(call libs,san,$(MAY_cmd)) build/host/lib/libbearssl.a
 	$(call say,LINK,$@)
@@ -155,14 +160,16 @@ FUZZ_RUN   := $(patsubst %,build/t/fuzz/%,$(FUZZ_NAME))
 FUZZ_LIVE  := $(patsubst %,build/fuzz/%,$(FUZZ_NAME))
 
 # A unit test links its own room and those it may use, and nothing else: the link line proves the module.
+# Files of a test's folder that are no tests are linked in front: a stand-in for a module wins over the archive's own.
+stand_in = $(filter-out %_test.c,$(wildcard tests/unit/$(dir $(1))*.c))
 define unit_test
-build/t/musl/$(1): tests/unit/$(1).c $(call libs,own,$(MAY_$(patsubst %/,%,$(dir $(1))))) build/cc
+build/t/musl/$(1): tests/unit/$(1).c $(stand_in) $(call libs,own,$(MAY_$(patsubst %/,%,$(dir $(1))))) build/cc
 	$$(call say,TEST,$$@)
 	$(Q)mkdir -p $$(@D) && build/cc $(FLAGS_own) -Itests -static-pie $$(filter %.c %.a,$$^) -lbearssl -o $$@
-build/t/san/$(1): tests/unit/$(1).c $(call libs,san,$(MAY_$(patsubst %/,%,$(dir $(1))))) build/host/lib/libbearssl.a
+build/t/san/$(1): tests/unit/$(1).c $(stand_in) $(call libs,san,$(MAY_$(patsubst %/,%,$(dir $(1))))) build/host/lib/libbearssl.a
 	$$(call say,TEST,$$@)
 	$(Q)mkdir -p $$(@D) && gcc $(FLAGS_san) -Itests $$(filter %.c %.a,$$^) -o $$@
-build/t/plain/$(1): tests/unit/$(1).c $(call libs,plain,$(MAY_$(patsubst %/,%,$(dir $(1))))) build/host/lib/libbearssl.a
+build/t/plain/$(1): tests/unit/$(1).c $(stand_in) $(call libs,plain,$(MAY_$(patsubst %/,%,$(dir $(1))))) build/host/lib/libbearssl.a
 	$$(call say,TEST,$$@)
 	$(Q)mkdir -p $$(@D) && gcc $(FLAGS_plain) -Itests $$(filter %.c %.a,$$^) -o $$@
 

@@ -24,16 +24,15 @@ for room in ROOMS:
     if not glob.glob(f"src/{room}/*.c"):
         continue
     member = None
-    for line in command("nm", archive).splitlines():
-        if line.endswith(".o:"):
-            member = line[:-3]
-        m = re.match(r"[0-9a-f ]{16} (\w) (\S+)$", line)
-        if not m:
+    # Not nm: it would show what the link-time optimiser means to do instead of what is in the object.
+    for line in command("readelf", "-sW", archive).splitlines():
+        m = re.match(r"File: .*\((.+)\.o\)$", line)
+        if m:
+            member = m[1]
+        m = re.match(r" *\d+: [0-9a-f]{16} +\d+ \w+ +(GLOBAL|WEAK) +\w+ +(\w+) (\S+)", line)
+        if not m or m[3].startswith("__gnu_lto"):
             continue
-        if m[1] == "U":
-            undefined.setdefault(room, set()).add((member, m[2]))
-        elif m[1].isupper():
-            defined.setdefault(room, set()).add((member, m[2]))
+        (undefined if m[2] == "UND" else defined).setdefault(room, set()).add((member, m[3]))
 ok(defined, "there are rooms to look at")
 
 for room in sorted(defined):
