@@ -1,7 +1,8 @@
 /* role/listen.h: listening sockets that outlive generations: one per worker and address, shared by SO_REUSEPORT.
  *
  * A socket is kept as long as one generation uses its address, so a reload refuses no connection: the queue of an unchanged listener goes
- * from the old worker to the new one. With fewer workers than before, the extra queues close with the old generation. */
+ * from the old worker to the new one. With fewer workers than before there is nobody to take over: connections that the kernel has put into
+ * the queue of a worker that ends, and that it has not accepted, are reset. Lower the number of workers by a restart. */
 #ifndef POSTERN_ROLE_LISTEN_H
 #define POSTERN_ROLE_LISTEN_H
 

@@ -29,6 +29,12 @@ class Slow:
             threading.Thread(target=self._serve, args=(c,), daemon=True).start()
 
     def _serve(self, c):
+        try:
+            self._calls(c)
+        except OSError:
+            pass    # Postern has cut it, as some of these tests want
+
+    def _calls(self, c):
         data = b""
         while True:
             while b"\r\n\r\n" not in data:
@@ -46,10 +52,7 @@ class Slow:
                 self.go.acquire()
             body = json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": {
                 "resultType": "complete", "tools": [], "content": [{"type": "text", "text": "late"}]}}).encode()
-            try:
-                c.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-            except OSError:
-                return
+            c.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
 
 def gone(pids, seconds=20):
