@@ -11,6 +11,10 @@ RUN_PACKAGES  := gcc binutils linux-libc-dev xz-utils gperf patch
 TEST_PACKAGES := $(RUN_PACKAGES) libc6-dev perl python3 jq nginx haproxy slowhttptest valgrind strace faketime clang \
                  libclang-rt-dev curl procps util-linux python3-jsonschema nodejs?node>=18 npm?npm>=8
 
+# The appliance brings its own targets, packages and help lines: image/, sbom/, sign/.
+HELP_MORE :=
+-include $(sort $(wildcard image/*.mk sbom/*.mk sign/*.mk))
+
 # The same bytes everywhere: nothing of the builder's surroundings may reach a tool.
 export LC_ALL := C
 export TZ := UTC
@@ -208,8 +212,8 @@ FUZZ_SECONDS ?= 60
 
 test: setup-test
 	$(Q)$(MAKE) test-programs
-	$(PROVE) $(UNIT) $(FUZZ_RUN) $(call suite,table lint sandbox system peers) tests/reproduce.t
-test-programs: build/postern $(UNIT) $(FUZZ_RUN) $(BOX_RUN) $(PEERS)
+	$(PROVE) $(UNIT) $(FUZZ_RUN) $(call suite,table lint sandbox system peers appliance) tests/reproduce.t
+test-programs: build/postern $(APPLIANCE) $(UNIT) $(FUZZ_RUN) $(BOX_RUN) $(PEERS)
 
 unit: $(UNIT)
 	$(PROVE) $^
@@ -294,6 +298,6 @@ help:
 	    'make bench        the measurements of tests/bench' \
 	    'make deps-bundle  write BUNDLE=directory, for a build with no network: make DEPS_DIR=directory' \
 	    'make deps-update  look for newer third-party versions and rewrite sbom/sources.lock' \
-	    'make clean        remove build/'
+	    $(HELP_MORE) 'make clean        remove build/'
 
 FORCE:
