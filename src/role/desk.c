@@ -159,6 +159,19 @@ static void on_listener(struct loop_item *item, unsigned events)
 	}
 }
 
+/* Those that are here are answered; who comes now is the next desk's, by the same listener. */
+static void drain(uint32_t grace_ms)
+{
+	int64_t until_ms = self->loop.now_ms + grace_ms;
+
+	if (phase == PHASE_SERVING)
+		loop_forget(&self->loop, &listener);
+	phase = PHASE_DRAINING;
+	for (unsigned i = 0; i < DESK_SLOTS; i++)
+		if (desk->slots[i].until_ms > until_ms)
+			desk->slots[i].until_ms = until_ms;
+}
+
 static void handle(const union msg *m)
 {
 	switch (m->type) {
@@ -173,8 +186,9 @@ static void handle(const union msg *m)
 	case MSG_STATE:
 		state = m->state;
 		break;
-	case MSG_DRAIN: /* answers are written at once; one that waits for its reader is not worth waiting for */
-		proc_exit(0);
+	case MSG_DRAIN:
+		drain(m->drain.grace_ms);
+		break;
 	}
 }
 
@@ -192,7 +206,7 @@ static void on_channel(struct loop_item *item, unsigned events)
 		role_end(why);
 }
 
-/* Ends what took too long; returns how long to wait for the next. */
+/* Ends what took too long, and when draining the process with its last connection; returns how long to wait for the next. */
 static int tick(void)
 {
 	int64_t next = -1;
@@ -207,6 +221,8 @@ static int tick(void)
 		else if (next < 0 || s->until_ms - self->loop.now_ms < next)
 			next = s->until_ms - self->loop.now_ms;
 	}
+	if (next < 0 && phase == PHASE_DRAINING)
+		proc_exit(0);
 	return (int)next;
 }
 

@@ -33,7 +33,9 @@ static unsigned running(const struct generation *g, enum role role)
 
 static void drain_now(struct child *c)
 {
-	child_tell(c, &(union msg){ .drain = { MSG_DRAIN, 0 } }, -1);
+	if (c->phase != PHASE_DRAINING)
+		child_tell(c, &(union msg){ .drain = { MSG_DRAIN, HOUSE_KILL_MS / 2 } }, -1);
+	c->phase = PHASE_DRAINING;
 }
 
 static void tell_desks(struct house *h)
