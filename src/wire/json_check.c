@@ -210,9 +210,23 @@ static struct at literal(const char *p, const char *end)
 	return ok(p);
 }
 
-/* The whole document; the result is its end, or the trouble. */
-static struct at document(const char *p, const char *end)
+/* Adds a byte to the outline; those that do not fit are only counted. */
+static inline void draw(struct json_outline *o, char c, const char *base, const char *p)
 {
+	if (o == NULL)
+		return;
+	if (o->n < o->cap) {
+		o->text[o->n] = c;
+		o->at[o->n] = (uint32_t)(p - base);
+	}
+	o->n++;
+}
+
+/* The whole document; the result is its end, or the trouble. Two of it are compiled: with an outline and without. */
+static inline __attribute__((always_inline)) struct at document(const char *p, const char *end, struct json_outline *o)
+{
+	const char *const base = p;
+	char filling;
 	uint32_t objects = 0; /* bit 0: the innermost open container is an object; above it those around it */
 	unsigned depth = 0;
 	struct at a;
@@ -226,6 +240,7 @@ value:
 	case OBJECT:
 		if (depth == JSON_DEPTH_MAX)
 			return bad(p, JSON_TOO_DEEP);
+		draw(o, '{', base, p);
 		depth++;
 		objects = objects << 1 | 1;
 		p = skip(p + 1, end);
@@ -235,6 +250,7 @@ value:
 	case ARRAY:
 		if (depth == JSON_DEPTH_MAX)
 			return bad(p, JSON_TOO_DEEP);
+		draw(o, '[', base, p);
 		depth++;
 		objects <<= 1;
 		p = skip(p + 1, end);
@@ -242,12 +258,15 @@ value:
 			goto close;
 		goto value;
 	case STRING:
+		filling = '"';
 		a = string(p + 1, end);
 		break;
 	case NUMBER:
+		filling = '0';
 		a = number(p, end);
 		break;
 	case LITERAL:
+		filling = '0';
 		a = literal(p, end);
 		break;
 	case SPACE:
@@ -257,6 +276,8 @@ value:
 	}
 	if (a.error != JSON_OK)
 		return a;
+	draw(o, filling, base, p);
+	draw(o, filling, base, a.p - 1);
 	p = a.p;
 after:
 	p = skip(p, end);
@@ -269,6 +290,7 @@ after:
 			return unexpected(p, end);
 		goto close;
 	}
+	draw(o, ',', base, p);
 	if ((objects & 1) == 0) {
 		p++;
 		goto value;
@@ -280,19 +302,23 @@ name:
 	a = string(p + 1, end);
 	if (a.error != JSON_OK)
 		return a;
+	draw(o, '"', base, p);
+	draw(o, '"', base, a.p - 1);
 	p = skip(a.p, end);
 	if (p == end || *p != ':')
 		return unexpected(p, end);
+	draw(o, ':', base, p);
 	p++;
 	goto value;
 close:
+	draw(o, *p, base, p);
 	p++;
 	depth--;
 	objects >>= 1;
 	goto after;
 }
 
-enum json_error json_check(struct span text, size_t *where)
+static inline __attribute__((always_inline)) enum json_error check(struct span text, struct json_outline *o, size_t *where)
 {
 	struct at a;
 
@@ -304,10 +330,18 @@ enum json_error json_check(struct span text, size_t *where)
 		*where = 0;
 		return JSON_BOM;
 	}
-	a = document(text.p, text.p + text.n);
+	a = document(text.p, text.p + text.n, o);
 	if (a.error != JSON_OK)
 		*where = (size_t)(a.p - text.p);
 	return a.error;
+}
+
+enum json_error json_check(struct span text, size_t *where) { return check(text, NULL, where); }
+
+enum json_error json_check_outline(struct span text, struct json_outline *o, size_t *where)
+{
+	o->n = 0;
+	return check(text, o, where);
 }
 
 struct span json_error_text(enum json_error e)

@@ -31,6 +31,19 @@ enum json_error {
 /* *where is the byte offset of the trouble: of the first byte that cannot be right (of its backslash in an escape, of its first byte in
  * UTF-8), text.n when the text ends too early. Untouched if there is none. */
 enum json_error json_check(struct span text, size_t *where);
+/* The structure of a text without what is in it, for a tokeniser: {"name":[1,"two"]} becomes {"":[00,""]}. Every string is empty, every other
+ * scalar is two digits, and there is no white space: at most three bytes for a value or name. at[k] is where byte k stands in the text; of
+ * a scalar's two bytes, where it begins and where its last byte is. Memory is the caller's; cap counts bytes of `text` and entries of `at`. */
+struct json_outline {
+	char *text;
+	uint32_t *at;
+	uint32_t n, cap;
+};
+
+/* json_check, and the outline of a text that passes. n may come out larger than cap: then only cap bytes are there. text.n is at most
+ * 2^32 - 1. */
+enum json_error json_check_outline(struct span text, struct json_outline *o, size_t *where);
+
 struct span json_error_text(enum json_error e);
 
 #endif

@@ -15,13 +15,15 @@
 #include <jsmn.h>
 #pragma GCC diagnostic pop
 
-/* jsmn never sees a text that json_check has not passed: alone it takes documents that are not JSON, and nesting makes it quadratic. Once
- * it is done, `parent` has served and holds `after` instead: the number of the first token behind this one's subtree.
+/* jsmn never sees a text that json_check has not passed: alone it takes documents that are not JSON, and nesting makes it quadratic. What
+ * it sees is the outline: structure, and nothing an adversary wrote; and since it goes byte by byte, a long text costs it no more than a
+ * short one. Once it is done, the places in the outline become places in the text, `parent` has served and holds `after` instead: the number of the first token behind this one's subtree.
  * tok[0] is JSON_NONE, a token with nothing in it; jsmn's own numbers are ours minus one while it runs. */
 struct json_table {
 	uint64_t key[2];
 	uint32_t tokens_max;
 	jsmntok_t *tok;   /* 1 + tokens_max */
+	struct json_outline outline;
 	uint32_t *slots;  /* a power of two > any object's members * 2: name << TAG_BITS | tag, 0 is free */
 };
 
@@ -52,11 +54,15 @@ static uint32_t clamp(uint32_t tokens_max)
 	return tokens_max < 16 ? 16 : tokens_max > TOKENS_MAX - 1 ? TOKENS_MAX - 1 : tokens_max;
 }
 
+/* A value or name takes two bytes of outline and a comma or colon at most; one more value shows that there are too many. */
+static size_t outline_for(uint32_t tokens_max) { return ((size_t)tokens_max + 1) * 3; }
+
 size_t json_table_need(uint32_t tokens_max)
 {
 	tokens_max = clamp(tokens_max);
 	return align16(sizeof(struct json_table)) + align16(((size_t)tokens_max + 1) * sizeof(jsmntok_t))
-		+ align16(slots_for(tokens_max / 2) * sizeof(uint32_t));
+		+ align16(slots_for(tokens_max / 2) * sizeof(uint32_t))
+		+ align16(outline_for(tokens_max) * sizeof(uint32_t)) + align16(outline_for(tokens_max));
 }
 
 struct json_table *json_table_place(void *mem, uint32_t tokens_max, const uint8_t seed[16])
@@ -72,6 +78,10 @@ struct json_table *json_table_place(void *mem, uint32_t tokens_max, const uint8_
 	t->tok[0] = (jsmntok_t){ .type = JSMN_UNDEFINED };
 	at += align16(((size_t)t->tokens_max + 1) * sizeof(jsmntok_t));
 	t->slots = (uint32_t *)(void *)at;
+	at += align16(slots_for(t->tokens_max / 2) * sizeof(uint32_t));
+	t->outline.cap = (uint32_t)outline_for(t->tokens_max);
+	t->outline.at = (uint32_t *)(void *)at;
+	t->outline.text = at + align16(outline_for(t->tokens_max) * sizeof(uint32_t));
 	return t;
 }
 
@@ -324,8 +334,21 @@ static uint32_t read_scalar(struct json_table *t, struct span text)
 	return 1;
 }
 
+/* From places in the outline to places in the text. A string's are inside its quotes. */
+static inline void to_text(jsmntok_t *t, const uint32_t *at)
+{
+	if (t->type == JSMN_STRING) {
+		t->start = (int)at[t->start - 1] + 1;
+		t->end = (int)at[t->end];
+	} else {
+		t->start = (int)at[t->start];
+		t->end = (int)at[t->end - 1] + 1;
+	}
+}
+
 enum json_error json_read(struct json *j, struct json_table *table, struct span text, size_t *where)
 {
+	const struct json_outline *o = &table->outline;
 	jsmntok_t *tok = table->tok;
 	enum json_error error;
 	jsmn_parser parser;
@@ -337,18 +360,20 @@ enum json_error json_read(struct json *j, struct json_table *table, struct span 
 		*where = JSON_TEXT_MAX;
 		return JSON_TOO_MANY;
 	}
-	error = json_check(text, where);
+	error = json_check_outline(text, &table->outline, where);
 	if (error != JSON_OK)
 		return error;
 	j->ntokens = read_scalar(table, text);
 	if (j->ntokens > 0)
 		return JSON_OK;
 
+	/* An outline that was cut has more values than there are tokens: jsmn says at which one. */
+	uint32_t drawn = o->n < o->cap ? o->n : o->cap;
 	jsmn_init(&parser);
-	count = jsmn_parse(&parser, text.p, text.n, tok + JSON_ROOT, table->tokens_max);
+	count = jsmn_parse(&parser, o->text, drawn, tok + JSON_ROOT, table->tokens_max);
 	if (count <= 0) {
 		/* Anything but a full table would mean that the two parsers disagree: then the stricter one is right. */
-		*where = parser.pos;
+		*where = o->at[parser.pos < drawn ? parser.pos : drawn - 1];
 		return count == JSMN_ERROR_NOMEM ? JSON_TOO_MANY : JSON_UNEXPECTED;
 	}
 	/* From the back, a subtree's end follows from its children's; each token is some parent's child once, so this is linear. */
@@ -358,6 +383,7 @@ enum json_error json_read(struct json *j, struct json_table *table, struct span 
 		for (int left = tok[i].size; left > 0; left--)
 			after = tok[after].parent;
 		tok[i].parent = after;
+		to_text(&tok[i], o->at);
 		if (tok[i].type == JSMN_OBJECT && tok[i].size > 1) {
 			uint32_t twice = duplicate(table, text.p, i);
 

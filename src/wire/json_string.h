@@ -23,8 +23,18 @@ static inline bool json_string_escaped(struct span in)
 /* Appends what it stands for (UTF-8), all or (with out->full set) nothing. Never longer than `in`. */
 void json_string_text(struct span in, struct buf *out);
 
+/* json_string_equals for a text with escapes. */
+bool json_string_spells(struct span in, struct span plain);
 /* True if it stands for `plain`. Costs no more than the shorter of the two, and a search for one backslash. */
-bool json_string_equals(struct span in, struct span plain);
+static inline bool json_string_equals(struct span in, struct span plain)
+{
+	/* An escape is longer than what it stands for: equal length means no escapes, and a longer text needs one. */
+	if (in.n <= plain.n)
+		return in.n == plain.n && (in.n == 0 || (span_same(in.p, plain.p, in.n) && !json_string_escaped(in)));
+	if (plain.n == 0 || (in.p[0] != plain.p[0] && in.p[0] != '\\'))
+		return false;
+	return json_string_escaped(in) && json_string_spells(in, plain);
+}
 /* True if both stand for the same. */
 bool json_string_same(struct span in, struct span other);
 /* True if it folds to the ASCII text `plain` as security requirement A1 means it: ASCII case, U+017F, U+212A, U+FF01..U+FF5E. */
