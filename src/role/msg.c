@@ -24,6 +24,7 @@ static const uint32_t to_role[ROLES][PHASES] = {
 	[ROLE_DESK] = {
 		[PHASE_STARTING] = BIT(MSG_START) | BIT(MSG_STATE) | BIT(MSG_DRAIN),
 		[PHASE_SERVING] = BIT(MSG_STATE) | BIT(MSG_DRAIN),
+		[PHASE_DRAINING] = BIT(MSG_STATE), /* it still answers who was there */
 	},
 };
 

@@ -22,7 +22,7 @@ static const struct { enum role role; enum phase phase; const char *told, *says;
 	{ ROLE_PROVIDER, PHASE_DRAINING, "", "" },
 	{ ROLE_DESK, PHASE_STARTING, "START STATE DRAIN", "READY" },
 	{ ROLE_DESK, PHASE_SERVING, "STATE DRAIN", "" },
-	{ ROLE_DESK, PHASE_DRAINING, "", "" },
+	{ ROLE_DESK, PHASE_DRAINING, "STATE", "" },
 };
 
 static bool has(const char *list, const char *word)
