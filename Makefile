@@ -169,7 +169,7 @@ stand_in = $(filter-out %_test.c,$(wildcard tests/unit/$(dir $(1))*.c))
 define unit_test
 build/t/musl/$(1): tests/unit/$(1).c $(stand_in) $(call libs,own,$(MAY_$(patsubst %/,%,$(dir $(1))))) build/cc
 	$$(call say,TEST,$$@)
-	$(Q)mkdir -p $$(@D) && build/cc $(PLAIN_own) -Itests -static-pie $$(filter %.c %.a,$$^) -lbearssl -o $$@
+	$(Q)mkdir -p $$(@D) && build/cc $(PLAIN_own) -fno-lto -fno-use-linker-plugin -Itests -static-pie $$(filter %.c %.a,$$^) -lbearssl -o $$@
 build/t/san/$(1): tests/unit/$(1).c $(stand_in) $(call libs,san,$(MAY_$(patsubst %/,%,$(dir $(1))))) build/host/lib/libbearssl.a
 	$$(call say,TEST,$$@)
 	$(Q)mkdir -p $$(@D) && gcc $(FLAGS_san) -Itests $$(filter %.c %.a,$$^) -o $$@
@@ -193,7 +193,7 @@ build/fuzz/%: tests/fuzz/%_fuzz.c $(call libs,fuzz,$(PARTS)) build/host/lib/libb
 BOX_RUN := $(patsubst tests/sandbox/%.c,build/t/sandbox/%,$(wildcard tests/sandbox/*.c))
 build/t/sandbox/%: tests/sandbox/%.c $(call libs,own,$(MAY_role)) build/cc
 	$(call say,TEST,$@)
-	$(Q)mkdir -p $(@D) && build/cc $(PLAIN_own) -Itests -static-pie $(filter %.c %.a,$^) -lbearssl -o $@
+	$(Q)mkdir -p $(@D) && build/cc $(PLAIN_own) -fno-lto -fno-use-linker-plugin -Itests -static-pie $(filter %.c %.a,$^) -lbearssl -o $@
 
 # Clients and servers of the official SDK, exactly as locked. Anew only when the lock has changed.
 PEERS := $(if $(wildcard tests/peers/package-lock.json),tests/peers/node_modules/.installed)
@@ -244,7 +244,7 @@ clang: build/clang/postern
 BENCH := $(patsubst tests/bench/%.c,build/bench/%,$(wildcard tests/bench/*.c))
 build/bench/%: tests/bench/%.c $(call libs,own,$(PARTS)) build/cc
 	$(call say,BENCH,$@)
-	$(Q)mkdir -p $(@D) && build/cc $(PLAIN_own) -Itests -static-pie $(filter %.c %.a,$^) -lbearssl -o $@
+	$(Q)mkdir -p $(@D) && build/cc $(PLAIN_own) -fno-lto -fno-use-linker-plugin -Itests -static-pie $(filter %.c %.a,$^) -lbearssl -o $@
 bench: build/postern $(BENCH)
 	$(Q)for b in $(filter-out %.c %.h %.md %.py %.sh,$(sort $(wildcard tests/bench/*))); do \
 	    [ ! -x $$b ] || [ -d $$b ] || $$b || exit; done

@@ -29,6 +29,8 @@ static const struct { const char *call, *arguments; } known[] = {
 	{ "getsockopt", "fd level optname optval optlen" },
 	{ "setsockopt", "fd level optname optval optlen" },
 	{ "shutdown", "fd how" },
+	{ "recvfrom", "fd buf len flags addr addrlen" },
+	{ "sendto", "fd buf len flags addr addrlen" },
 	{ "recvmsg", "fd msg flags" },
 	{ "sendmsg", "fd msg flags" },
 	{ "mmap", "addr length prot flags fd offset" },

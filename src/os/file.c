@@ -87,6 +87,16 @@ bool file_write(int fd, struct span text)
 	return true;
 }
 
+bool file_put(int fd, struct span line)
+{
+	ssize_t put;
+
+	do
+		put = write(fd, line.p, line.n);
+	while (put < 0 && errno == EINTR);
+	return put == (ssize_t)line.n;
+}
+
 bool file_beside(struct buf *to, struct span beside, struct span path)
 {
 	size_t dir = beside.n;

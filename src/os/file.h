@@ -17,6 +17,8 @@ int file_reopen_log(void);
 int file_open_null(void);
 /* Writes everything to a blocking descriptor; false when it cannot. */
 bool file_write(int fd, struct span text);
+/* One write and no waiting: true if all of it went. For log lines, where waiting is worse than losing one. */
+bool file_put(int fd, struct span line);
 /* A path of the configuration: absolute as it is, else beneath the directory of the file `beside`. False: longer than FILE_PATH_MAX. */
 bool file_beside(struct buf *to, struct span beside, struct span path);
 

@@ -6,7 +6,7 @@
 
 enum { SOCK_EOF = 0, SOCK_AGAIN = -1, SOCK_ERROR = -2 };
 
-/* Bytes moved (> 0), or one of the above. EINTR is retried. A write never raises SIGPIPE (it is ignored process-wide at start). */
+/* Bytes moved (> 0), or one of the above. EINTR is retried. A write never raises SIGPIPE. Sockets only. */
 long sock_read(int fd, void *to, size_t n);
 long sock_write(int fd, const void *from, size_t n);
 

@@ -4,7 +4,6 @@
 #include "base/text.h"
 #include "os/clock.h"
 #include "os/file.h"
-#include "os/sock.h"
 
 static const char *name = "postern";
 static char text[LOG_LINE_MAX / 2];
@@ -101,7 +100,7 @@ static void put_line(enum log_level level, struct span what, int64_t now_ms)
 		BUF_LIT(&b, " ...");
 	}
 	buf_char(&b, '\n');
-	if (sock_write(2, b.p, b.n) != (long)b.n)
+	if (!file_put(2, buf_span(&b)))
 		lost++;
 }
 

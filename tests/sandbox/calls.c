@@ -37,6 +37,10 @@ struct pin { const char *of; long call; const char *what; long good[6], bad[6]; 
 static const struct pin pins[] = {
 	{ "Pwd", SYS_accept4, "accept4 without CLOEXEC", { -1, 0, 0, NEW }, { -1, 0, 0, SOCK_NONBLOCK } },
 	{ "Pwpd", SYS_recvmsg, "recvmsg that waits", { -1, 0, MSG_DONTWAIT | MSG_CMSG_CLOEXEC }, { -1, 0, MSG_CMSG_CLOEXEC } },
+	{ "Pwpd", SYS_recvfrom, "recvfrom that asks who sent", { -1, 0, 0, 0, 0, 0 }, { -1, 0, 0, 0, 8, 0 } },
+	{ "Pwpd", SYS_recvfrom, "recvfrom with flags", { -1, 0, 0, 0, 0, 0 }, { -1, 0, 0, MSG_PEEK, 0, 0 } },
+	{ "Pwpd", SYS_sendto, "sendto with an address", { -1, 0, 0, MSG_NOSIGNAL, 0, 0 }, { -1, 0, 0, MSG_NOSIGNAL, 8, 0 } },
+	{ "Pwpd", SYS_sendto, "sendto with other flags", { -1, 0, 0, MSG_NOSIGNAL, 0, 0 }, { -1, 0, 0, MSG_OOB, 0, 0 } },
 	{ "Pw", SYS_socket, "a UDP socket", { AF_INET, SOCK_STREAM | NEW, 0 }, { AF_INET, SOCK_DGRAM | NEW, 0 } },
 	{ "Pw", SYS_socket, "a socket of another family", { AF_INET6, SOCK_STREAM | NEW, 0 }, { AF_UNIX, SOCK_STREAM | NEW, 0 } },
 	{ "Pw", SYS_socket, "a netlink socket", { AF_INET, SOCK_STREAM | NEW, 0 }, { AF_NETLINK, SOCK_RAW, 0 } },
