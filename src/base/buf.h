@@ -25,8 +25,15 @@ static inline void buf_put(struct buf *b, struct span s)
 		b->full = true;
 		return;
 	}
-	if (s.n > 0)
+	if (s.n >= 8 && s.n <= 16) { /* most appended texts are short, and a call costs more than the copy */
+		memcpy(b->p + b->n, s.p, 8);
+		memcpy(b->p + b->n + s.n - 8, s.p + s.n - 8, 8);
+	} else if (s.n >= 4 && s.n < 8) {
+		memcpy(b->p + b->n, s.p, 4);
+		memcpy(b->p + b->n + s.n - 4, s.p + s.n - 4, 4);
+	} else if (s.n > 0) {
 		memcpy(b->p + b->n, s.p, s.n);
+	}
 	b->n += s.n;
 }
 

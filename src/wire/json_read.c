@@ -214,18 +214,35 @@ bool json_int(const struct json *j, uint32_t token, int64_t *v)
 	return true;
 }
 
-static bool is_unescaped_ascii(struct span s)
+/* ASCII without escapes: what stands for itself, byte for byte. */
+static bool is_plain(struct span s)
 {
 	uint64_t high = 0, w;
 	size_t i = 0;
 
 	for (; i + 8 <= s.n; i += 8) {
 		w = text_le64(s.p + i);
-		high |= w;
+		high |= w | (text_has_byte(w, '\\') ? UINT64_C(0x80) : 0);
 	}
-	for (; i < s.n; i++)
-		high |= (unsigned char)s.p[i];
-	return (high & UINT64_C(0x8080808080808080)) == 0 && !json_string_escaped(s);
+	w = text_le(s.p + i, s.n - i);
+	high |= w | (text_has_byte(w, '\\') ? UINT64_C(0x80) : 0);
+	return (high & UINT64_C(0x8080808080808080)) == 0;
+}
+
+/* Equal only after folding to one of the known names, and exactly none of them. */
+static bool folds_to_known(struct span name, const struct span *known, size_t n)
+{
+	bool plain = is_plain(name), folded = false;
+
+	for (size_t i = 0; i < n; i++) {
+		/* Of two ASCII names only those of one length fold together: nearly all pairs end here. */
+		if (name.n < known[i].n || (plain && name.n != known[i].n))
+			continue;
+		if (plain ? span_same(name.p, known[i].p, name.n) : json_string_equals(name, known[i]))
+			return false;
+		folded = folded || json_string_folds_to(name, known[i]);
+	}
+	return folded;
 }
 
 bool json_has_folded(const struct json *j, uint32_t object, const struct span *known, size_t n)
@@ -236,15 +253,7 @@ bool json_has_folded(const struct json *j, uint32_t object, const struct span *k
 	if (o->type != JSMN_OBJECT)
 		return false;
 	for (int left = o->size; left > 0; left--) {
-		struct span name = inner(j->text.p, &tok[at]);
-		bool plain = is_unescaped_ascii(name), exact = false, folded = false;
-
-		/* Of two ASCII names only those of one length fold together, and nearly every name is exactly a known one or none. */
-		for (size_t i = 0; i < n && !exact; i++)
-			exact = name.n >= known[i].n && (!plain || name.n == known[i].n) && json_string_equals(name, known[i]);
-		for (size_t i = 0; i < n && !exact && !folded; i++)
-			folded = name.n >= known[i].n && (!plain || name.n == known[i].n) && json_string_folds_to(name, known[i]);
-		if (folded && !exact)
+		if (folds_to_known(inner(j->text.p, &tok[at]), known, n))
 			return true;
 		at = (uint32_t)tok[at].parent;
 	}
