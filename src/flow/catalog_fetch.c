@@ -4,17 +4,11 @@
 
 #define NOTHING span_of(NULL, 0)
 
+/* They go on later in this turn, when the connection that brought the answer is free again. */
 static void wake(struct upstream *up)
 {
-	struct list line;
-	list_init(&line);
 	while (!list_empty(&up->waiting))
-		list_append(&line, up->waiting.next);
-	while (!list_empty(&line)) {
-		struct txn *t = LIST_OWNER(line.next, struct txn, node);
-		list_remove(&t->node);
-		txn_run(t);
-	}
+		list_append(&up->f->woken, up->waiting.next);
 }
 
 static void ask(struct upstream *up, enum mcp_method method, struct span cursor)

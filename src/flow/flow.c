@@ -85,6 +85,7 @@ struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *l
 	list_init(&f->ready);
 	list_init(&f->heads);
 	list_init(&f->ready_links);
+	list_init(&f->woken);
 	list_init(&f->receiving);
 	list_init(&f->listening);
 	list_init(&f->limbo_fronts);
@@ -137,6 +138,11 @@ int flow_tick(struct flow *f)
 	timers_run(&f->timers, flow_now(f));
 	/* What became ready during this turn; what becomes ready while it is dealt with is for the next. */
 	link_run_ready(f);
+	while (!list_empty(&f->woken)) {
+		struct txn *t = LIST_OWNER(f->woken.next, struct txn, node);
+		list_remove(&t->node);
+		txn_run(t);
+	}
 	list_init(&now);
 	while (!list_empty(&f->ready))
 		list_append(&now, f->ready.next);
@@ -147,7 +153,7 @@ int flow_tick(struct flow *f)
 	empty_limbo(f);
 	metrics_peak(f->metrics, METRIC_POOL_BUFFERS_PEAK, f->small.peak);
 	metrics_peak(f->metrics, METRIC_POOL_LARGE_PEAK, f->large.peak);
-	return list_empty(&f->ready) && list_empty(&f->ready_links) ? timers_wait(&f->timers, flow_now(f)) : 0;
+	return list_empty(&f->ready) && list_empty(&f->ready_links) && list_empty(&f->woken) ? timers_wait(&f->timers, flow_now(f)) : 0;
 }
 
 void flow_drain(struct flow *f, int64_t grace_ms)

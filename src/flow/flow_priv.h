@@ -284,6 +284,7 @@ struct flow {
 	struct list ready;             /* fronts with more to do this turn */
 	struct list heads;             /* fronts with part of a head, oldest first */
 	struct list ready_links;       /* links to run later in this turn */
+	struct list woken;             /* txns whose catalogue has come, to go on later in this turn */
 	struct list receiving;         /* txns waiting for their body, oldest first */
 	struct list listening;
 	struct list limbo_fronts, limbo_links;

@@ -388,14 +388,16 @@ void link_run_ready(struct flow *f)
 	}
 }
 
-static struct link *link_open(struct upstream *up)
+static struct link *link_open(struct upstream *up, enum leg_fault *fault)
 {
 	struct flow *f = up->f;
-	struct link *k = slots_take(&f->links);
+	struct link *k = up->nlinks < f->set->links ? slots_take(&f->links) : NULL;
 	int fd;
 
+	*fault = LEG_FULL;
 	if (!k)
 		return NULL;
+	*fault = LEG_CONNECT;
 	if (!sock_connect(&up->set->address, &fd)) {
 		slots_give(&f->links, k);
 		return NULL;
@@ -425,10 +427,8 @@ bool link_send(struct leg *l, struct buffer *request, enum leg_fault *fault)
 		list_remove(&k->node);
 		timer_disarm(&f->timers, &k->timer);
 		k->state = LINK_SEND;
-	} else if (up->nlinks >= f->set->links) {
-		*fault = LEG_FULL;
-	} else if (!(k = link_open(up))) {
-		*fault = LEG_CONNECT;
+	} else {
+		k = link_open(up, fault);
 	}
 	if (!k) {
 		buffer_give(f, request);

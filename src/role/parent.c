@@ -10,10 +10,10 @@
 #include "role/seccomp_table.h"
 #include "role/serving.h"
 
-enum { EXIT_STOPPED = 0, EXIT_WRONG = 1, EXIT_ENVIRONMENT = 3, ERRORS_MAX = 16 << 10 };
+enum { EXIT_STOPPED = 0, EXIT_WRONG = 1, EXIT_ENVIRONMENT = 3 };
 
 static struct house house;
-static char errors_mem[ERRORS_MAX];
+static char errors_mem[CONF_ERRORS_SIZE];
 
 static void each_child(struct generation *g, enum role role, void (*act)(struct child *))
 {

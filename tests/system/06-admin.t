@@ -85,7 +85,9 @@ with Postern(config) as p:
     for c in idle[:20]:
         c.try_send(b"GET /health HT")
     is_(http_get(p.admin_port, "/health").status, 200, "40 connections that say nothing: the next is answered")
-    ok(idle[0].is_closed() and idle[19].is_closed(), "those silent longest had to give way")
+    # 41 connections, 16 slots. Which of the 40 the desk heard from last depends on how the machine shared its time.
+    gone = sum(c.is_closed(0.3) for c in idle)
+    ok(gone >= 25, "those silent longest had to give way", "%d are closed" % gone)
     ok(idle[-1].is_closed(30), "the others are ended when their time is over")
     for c in idle:
         c.close()

@@ -207,4 +207,24 @@ with Postern(dict(config(up.url, {"idle_timeout": "20s", "call_timeout": "20s"},
     a = call(p, "tools/call", {"name": "good"})
     ok(good_text(a), "and there is room again", a)
 
+# One connection only: what Postern asks on its own account (the catalogue) must have let go of it when the first call goes on.
+for n in range(20):
+    with Postern(dict(config(up.url, {}, links=1), workers=1)) as p:
+        a = call(p, "tools/call", {"name": "good"})
+        if not good_text(a):
+            ok(False, "a single connection: the first call after a start goes well", "start %d: %s" % (n, a))
+            break
+        with Conn(p.port) as c:
+            g = up.count("gone", "stall-before-head")
+            k = up.count("call", "stall-before-head")
+            c.send(request_bytes("tools/call", {"name": "stall-before-head"}, path=p.path))
+            up.await_count("call", "stall-before-head", k + 1)
+        up.await_count("gone", "stall-before-head", g + 1)
+        a = call(p, "tools/call", {"name": "good"})
+        if not good_text(a):
+            ok(False, "a single connection: and one after it was closed", "start %d: %s" % (n, a))
+            break
+else:
+    ok(True, "a single connection: the first call after a start goes well, and one after it was closed (20 starts)")
+
 done()
