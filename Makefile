@@ -167,13 +167,13 @@ FUZZ_LIVE  := $(patsubst %,build/fuzz/%,$(FUZZ_NAME))
 # Files of a test's folder that are no tests are linked in front: a stand-in for a module wins over the archive's own.
 stand_in = $(filter-out %_test.c,$(wildcard tests/unit/$(dir $(1))*.c))
 define unit_test
-build/t/musl/$(1): tests/unit/$(1).c $(stand_in) $(call libs,own,$(MAY_$(patsubst %/,%,$(dir $(1))))) build/cc
+build/t/musl/$(1): tests/unit/$(1).c $(call stand_in,$(1)) $(call libs,own,$(MAY_$(patsubst %/,%,$(dir $(1))))) build/cc
 	$$(call say,TEST,$$@)
 	$(Q)mkdir -p $$(@D) && build/cc $(PLAIN_own) -fno-lto -fno-use-linker-plugin -Itests -static-pie $$(filter %.c %.a,$$^) -lbearssl -o $$@
-build/t/san/$(1): tests/unit/$(1).c $(stand_in) $(call libs,san,$(MAY_$(patsubst %/,%,$(dir $(1))))) build/host/lib/libbearssl.a
+build/t/san/$(1): tests/unit/$(1).c $(call stand_in,$(1)) $(call libs,san,$(MAY_$(patsubst %/,%,$(dir $(1))))) build/host/lib/libbearssl.a
 	$$(call say,TEST,$$@)
 	$(Q)mkdir -p $$(@D) && gcc $(FLAGS_san) -Itests $$(filter %.c %.a,$$^) -o $$@
-build/t/plain/$(1): tests/unit/$(1).c $(stand_in) $(call libs,plain,$(MAY_$(patsubst %/,%,$(dir $(1))))) build/host/lib/libbearssl.a
+build/t/plain/$(1): tests/unit/$(1).c $(call stand_in,$(1)) $(call libs,plain,$(MAY_$(patsubst %/,%,$(dir $(1))))) build/host/lib/libbearssl.a
 	$$(call say,TEST,$$@)
 	$(Q)mkdir -p $$(@D) && gcc $(FLAGS_plain) -Itests $$(filter %.c %.a,$$^) -o $$@
 
@@ -228,12 +228,13 @@ peers: build/postern $(PEERS)
 reproduce: build/postern
 	$(PROVE) tests/reproduce.t
 
-# The system suite against the sanitizer build, and the unit and system suites under valgrind.
+# The system suite (but for the documents, which show the product) against the sanitizer build, and the unit and system suites under valgrind.
+BEHAVIOUR = $(filter-out tests/system/90-docs.t,$(call suite,system))
 san: build/postern-san $(UNIT_SAN)
-	POSTERN=build/postern-san $(PROVE) $(UNIT_SAN) $(call suite,system)
+	POSTERN=$(CURDIR)/build/postern-san $(PROVE) $(UNIT_SAN) $(BEHAVIOUR)
 valgrind: build/postern-plain $(UNIT_PLAIN)
 	prove -j2 -e 'sh tests/valgrind.sh' $(UNIT_PLAIN)
-	POSTERN=tests/valgrind-postern.sh $(PROVE) $(call suite,system)
+	POSTERN=$(CURDIR)/tests/valgrind-postern.sh $(PROVE) $(BEHAVIOUR)
 # Every fuzzer live for FUZZ_SECONDS, two at a time; what it finds stays in build/fuzz/found/.
 fuzz: $(FUZZ_LIVE)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) prove -j2 -e 'sh tests/fuzz/live.sh' $^
