@@ -226,7 +226,8 @@ bool leg_event(struct leg *l, struct span text)
 		deliver(l, 200, &m);
 		return true;
 	}
-	reply_event(l->txn, l, &m);
+	if (l->txn) /* the catalogue wants no news on its way */
+		reply_event(l->txn, l, &m);
 	return false;
 }
 
