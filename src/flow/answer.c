@@ -226,7 +226,7 @@ void front_write(struct txn *t)
 	struct front *c = t->front;
 	struct buffer *b = t->out;
 
-	while (b && b->from < b->n && c->writable && !c->gone) {
+	while (b && b->from < b->n && front_say_owed(c) && c->writable && !c->gone) {
 		long n = sock_write(c->item.fd, b->p + b->from, b->n - b->from);
 		if (n == SOCK_AGAIN) {
 			c->writable = false;

@@ -57,6 +57,7 @@ struct front {
 	struct timer timer;
 	struct buffer *in;
 	struct txn *txn;
+	struct span owed;          /* the rest of an interim response */
 	size_t scanned;            /* http_head_end's memory */
 	int64_t since_ms;          /* when this head began */
 	uint8_t state;
@@ -74,6 +75,8 @@ struct acceptor {
 void front_run(struct front *c);            /* does what its state allows with what is there */
 void front_close(struct front *c);
 void front_linger(struct front *c);
+void front_interim(struct front *c, struct span head); /* an interim response, a literal; front_write() says the rest of it */
+bool front_say_owed(struct front *c);       /* true: no part of an interim response is left to write */
 void front_next(struct front *c, bool close); /* its txn is over */
 bool front_open_all(struct flow *f);        /* listeners */
 void front_pause(struct flow *f, bool pause);
@@ -170,7 +173,7 @@ struct upstream {
 	struct list idle;              /* links at rest, last used first */
 	unsigned nlinks;
 	/* built-in */
-	bool line_up, line_readable, line_writable;
+	bool line_up, line_readable, line_writable, line_half;
 	struct buffer *line_in;
 	size_t line_scanned;
 	struct list line_out;          /* buffers to write, in order */

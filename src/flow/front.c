@@ -147,6 +147,31 @@ static void head_run(struct front *c)
 	}
 }
 
+/* A piece of it alone would run into the answer. */
+bool front_say_owed(struct front *c)
+{
+	while (c->owed.n > 0 && c->writable && !c->gone) {
+		long n = sock_write(c->item.fd, c->owed.p, c->owed.n);
+		if (n == SOCK_AGAIN) {
+			c->writable = false;
+		} else if (n < 0) {
+			c->gone = true;
+			list_append(&c->f->ready, &c->node);
+		} else {
+			c->owed = span_from(c->owed, (size_t)n);
+		}
+	}
+	return c->owed.n == 0;
+}
+
+void front_interim(struct front *c, struct span head)
+{
+	if (c->owed.n > 0)
+		return;
+	c->owed = head;
+	(void)front_say_owed(c);
+}
+
 /* While a request is at work: a client that closed for good must be noticed (that is how a call is cancelled), one that only closed its
  * sending side must not be cut off. Both look the same until we write: an interim response (RFC 9110 15.2), or a comment on a stream,
  * is harmless to the second and is answered by a reset from the first. */
@@ -159,7 +184,7 @@ static void probe(struct front *c)
 	if (t->streaming)
 		(void)stream_comment(t);
 	else
-		(void)sock_write(c->item.fd, "HTTP/1.1 102 Processing\r\n\r\n", 27);
+		front_interim(c, SPAN("HTTP/1.1 102 Processing\r\n\r\n"));
 }
 
 void front_run(struct front *c)
@@ -199,7 +224,9 @@ static void front_event(struct loop_item *item, unsigned events)
 		c->writable = true;
 	if (events & LOOP_HALF)
 		c->half = c->readable = true;
-	if (events & LOOP_GONE) {
+	if (events & LOOP_GONE && c->state == FRONT_LINGER) {
+		c->half = c->readable = true; /* closing before all is read would be a reset, and might take our answer away */
+	} else if (events & LOOP_GONE) {
 		if (c->txn)
 			txn_cancel(c->txn);
 		else

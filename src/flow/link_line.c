@@ -95,7 +95,7 @@ static void line_read(struct upstream *up)
 			line_down(up, SPAN("ended"));
 			return;
 		} else {
-			if ((uint32_t)n < b->cap - b->n)
+			if ((uint32_t)n < b->cap - b->n && !up->line_half)
 				up->line_readable = false;
 			b->n += (uint32_t)n;
 			if (!take_lines(up))
@@ -113,6 +113,8 @@ static void line_event(struct loop_item *item, unsigned events)
 	struct upstream *up = (struct upstream *)(void *)item;
 	if (events & (LOOP_READ | LOOP_HALF | LOOP_GONE))
 		up->line_readable = true;
+	if (events & (LOOP_HALF | LOOP_GONE))
+		up->line_half = true; /* no further event will tell of the end behind the last bytes */
 	if (events & LOOP_WRITE) {
 		up->line_writable = true;
 		line_write(up);
@@ -126,10 +128,12 @@ void line_set(struct upstream *up, int fd)
 	line_down(up, SPAN("was restarted"));
 	up->item = (struct loop_item){ line_event, fd };
 	up->line_up = up->line_writable = up->line_readable = true;
+	up->line_half = false;
 	if (!loop_add(f->loop, &up->item)) {
 		line_down(up, SPAN("cannot be watched"));
 		return;
 	}
+	up->catalog_state = CATALOG_NONE; /* whatever was tried while there was none */
 	line_read(up);
 	(void)catalog_ready(up);
 }

@@ -126,8 +126,9 @@ enum step_end listen_send(struct txn *t)
 	const struct json *j = &f->json;
 	struct span meta = json_raw(j, t->msg.meta);
 
-	if (f->listens >= f->set->listens) {
-		struct mcp_fault fault = { MCP_INTERNAL, 503, SPAN("Too many subscriptions are open (memory.listens)"), NOTHING, NOTHING };
+	if (f->draining || f->listens >= f->set->listens) {
+		struct mcp_fault fault = { MCP_INTERNAL, 503, f->draining ? SPAN("Postern is being restarted; try again shortly") :
+			SPAN("Too many subscriptions are open (memory.listens)"), NOTHING, NOTHING };
 		t->retry_after = true;
 		metrics_add(f->metrics, METRIC_REFUSED_FULL, 1);
 		return answer_fault(t, &fault);

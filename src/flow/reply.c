@@ -133,17 +133,22 @@ static bool list_edits(struct txn *t, struct upstream *up, uint32_t result, stru
 	return !x->s.full;
 }
 
-static void broken(struct txn *t, struct upstream *up, struct span what)
+static void say_502(struct txn *t, struct upstream *up, struct span what)
 {
-	metrics_add(t->f->metrics, METRIC_UPSTREAM_FAULT_BROKEN, 1);
 	if (answer_upstream(t, 502, up->set->name, what) == STEP_DROP)
 		txn_cancel(t);
 	else
 		txn_goto(t, STEP_FLUSH);
 }
 
+static void broken(struct txn *t, struct upstream *up, struct span what)
+{
+	metrics_add(t->f->metrics, METRIC_UPSTREAM_FAULT_BROKEN, 1);
+	say_502(t, up, what);
+}
+
 /* {"jsonrpc":"2.0","id":<the client's>,"result":<judged bytes>} as an answer or as the last event. */
-static void pass(struct txn *t, unsigned status, struct span member, struct span value, const struct edits *s)
+static void pass(struct txn *t, struct upstream *up, unsigned status, struct span member, struct span value, const struct edits *s)
 {
 	struct flow *f = t->f;
 	struct buf b;
@@ -151,8 +156,8 @@ static void pass(struct txn *t, unsigned status, struct span member, struct span
 
 	if (t->streaming)
 		b = buf_on(f->scratch, f->scratch_cap);
-	else if (!answer_room(t, bound, &b)) {
-		txn_cancel(t);
+	else if (!answer_room(t, bound, &b)) { /* not 503: the call has been made, and should not be made again at once */
+		say_502(t, up, SPAN("answered, but no buffer is free for an answer of that size"));
 		return;
 	}
 	BUF_LIT(&b, "{\"jsonrpc\":\"2.0\",\"id\":");
@@ -219,7 +224,7 @@ static void reply_error(struct txn *t, struct upstream *up, unsigned status, con
 	if (ask_next(t, up, code))
 		return;
 	t->outcome = OUTCOME_ERROR;
-	pass(t, status != 0 ? status : status_of(code), SPAN("error"), json_raw(j, m->error), &none);
+	pass(t, up, status != 0 ? status : status_of(code), SPAN("error"), json_raw(j, m->error), &none);
 }
 
 void reply_answer(struct txn *t, struct upstream *up, unsigned status, const struct mcp_message *m)
@@ -240,7 +245,7 @@ void reply_answer(struct txn *t, struct upstream *up, unsigned status, const str
 		return;
 	}
 	t->outcome = OUTCOME_RESULT;
-	pass(t, 200, SPAN("result"), json_raw(&f->json, m->result), &x.s);
+	pass(t, up, 200, SPAN("result"), json_raw(&f->json, m->result), &x.s);
 }
 
 /* An event of a call's stream, for the client, under its own token. */

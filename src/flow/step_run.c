@@ -100,12 +100,12 @@ enum step_end step_head(struct txn *t, int64_t now_ms)
 		return refuse(t, 406, SPAN("Accept must list application/json and text/event-stream"));
 	intake_start(&t->intake, c->in, (uint32_t)head_len, h, t->f->set->body_max);
 	if (h->expect_continue && c->in->n == head_len && t->intake.body.state == HTTP_BODY_MORE)
-		(void)sock_write(c->item.fd, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+		front_interim(c, SPAN("HTTP/1.1 100 Continue\r\n\r\n"));
 	return STEP_NEXT;
 }
 
 /* Reads what there is of the body. STEP_NEXT: it is whole. */
-enum step_end step_body(struct txn *t, int64_t now_ms)
+static enum step_end receive(struct txn *t, int64_t now_ms)
 {
 	struct flow *f = t->f;
 	struct front *c = t->front;
@@ -139,10 +139,18 @@ enum step_end step_body(struct txn *t, int64_t now_ms)
 			return STEP_DROP; /* gone in the middle of its body */
 		i->b->n += (uint32_t)n;
 	}
-	timer_disarm(&f->timers, &t->timer);
-	list_remove(&t->node);
 	t->text = intake_payload(i);
 	return STEP_NEXT;
+}
+
+enum step_end step_body(struct txn *t, int64_t now_ms)
+{
+	enum step_end end = receive(t, now_ms);
+	if (end != STEP_WAIT) { /* refused or whole: it is nobody to be made to give way any more */
+		timer_disarm(&t->f->timers, &t->timer);
+		list_remove(&t->node);
+	}
+	return end;
 }
 
 static struct mcp_fault json_fault(enum json_error e, struct buf *place, size_t where)

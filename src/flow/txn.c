@@ -4,6 +4,8 @@
 static void give_up_body(struct txn *t)
 {
 	metrics_add(t->f->metrics, METRIC_REFUSED_SLOW, 1);
+	timer_disarm(&t->f->timers, &t->timer);
+	list_remove(&t->node);
 	t->close = true;
 	(void)answer_http(t, 408, SPAN("The request body did not arrive in time"));
 	txn_goto(t, STEP_FLUSH);
@@ -22,7 +24,8 @@ static void txn_timeout(struct timer *timer)
 	} else if (t->listening && !t->acked) {
 		listen_late(t);
 	} else if (t->streaming) {
-		if (stream_comment(t) && t->front)
+		(void)stream_comment(t); /* without a buffer for it, the next one may go */
+		if (t->timer.at_ms == 0)
 			timer_arm(&f->timers, &t->timer, flow_now(f) + f->set->keepalive_ms);
 	}
 }

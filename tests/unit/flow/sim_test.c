@@ -1,0 +1,1008 @@
+/*
+ * Worlds: a flow between scripted clients and scripted upstreams, on the network of sim.h. Every client uses the same id and the same
+ * progress token, and marks each request with a word of its own that its upstream sends back: an answer that went astray shows.
+ *
+ *     sim_test [SEED [COUNT]]      only those worlds, and what happens in them
+ */
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "flow/flow_priv.h"
+#include "os/sock.h"
+#include "tap.h"
+#include "unit/flow/sim.h"
+
+enum { CLIENTS = 12, ASKS = 5, QUESTIONS = 4096, UPS = 3, GUARD = 4096, TURNS_MAX = 400000 };
+
+enum ask { ASK_CALL, ASK_READ, ASK_LIST, ASK_DISCOVER, ASK_LISTEN, ASK_BAD, ASK_KINDS };
+
+struct text {
+	char *p;
+	size_t n, cap;
+};
+
+struct client {
+	struct sim_conn *c;
+	unsigned n, sent, answered;      /* requests */
+	enum ask kind[ASKS];
+	unsigned mark[ASKS];
+	unsigned server[ASKS];
+	struct text out, in;
+	size_t out_at, in_at;
+	int64_t starts_ms, leaves_ms;    /* leaves: for a listen that has what it wants */
+	bool pipelined, one_byte, half, halved, old;
+	int abort_in;                    /* acts until it breaks off; -1: never */
+	bool closing;                    /* an answer said so */
+	bool done;
+	unsigned good;                   /* answers with a result */
+};
+
+enum then { THEN_KEEP, THEN_CLOSE, THEN_RESET };
+
+struct voice { /* the upstream's end of a connection */
+	struct sim_conn *c;
+	int server;
+	struct text in, out;
+	int64_t at_ms;
+	enum then then;
+	bool busy, stalled, mute;        /* mute: dead for this script */
+};
+
+struct question {
+	struct sim_conn *c;
+	uint64_t id;
+	unsigned mark;
+	int server;
+	bool listen, catalog, answered, cancelled;
+};
+
+static struct world {
+	uint64_t seed;
+	bool hostile, tiny, calm, draining;
+	unsigned nservers;
+	unsigned fault;                  /* of the upstreams: nonzero for this one only */
+	struct flow_settings set;
+	struct loop loop;
+	struct metrics metrics;
+	struct flow *f;
+	char *area;
+	size_t need;
+	struct client client[CLIENTS + 1];
+	unsigned nclients;
+	struct voice voice[SIM_CONNS];
+	struct question q[QUESTIONS];
+	unsigned nq;
+	bool failed;
+	unsigned marks;
+} w;
+
+static bool loud;
+static unsigned total_answers, total_results, total_questions, total_cancelled;
+
+__attribute__((format(printf, 1, 2))) static void wrong(const char *format, ...)
+{
+	va_list ap;
+	static unsigned said;
+	w.failed = true;
+	if (++said > 40)
+		return;
+	fprintf(stderr, "# world %llu: ", (unsigned long long)w.seed);
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+static void text_put(struct text *t, const char *p, size_t n)
+{
+	if (t->n + n + 1 > t->cap) {
+		t->cap = (t->n + n) * 2 + 512;
+		t->p = realloc(t->p, t->cap);
+		if (!t->p)
+			abort();
+	}
+	memcpy(t->p + t->n, p, n);
+	t->n += n;
+	t->p[t->n] = 0;
+}
+
+__attribute__((format(printf, 2, 3))) static void text_add(struct text *t, const char *format, ...)
+{
+	char mem[4096];
+	va_list ap;
+	va_start(ap, format);
+	int n = vsnprintf(mem, sizeof mem, format, ap);
+	va_end(ap);
+	text_put(t, mem, (size_t)n);
+}
+
+static void text_drop(struct text *t, size_t n)
+{
+	if (n == 0)
+		return;
+	memmove(t->p, t->p + n, t->n - n + 1);
+	t->n -= n;
+}
+
+static void text_free(struct text *t)
+{
+	free(t->p);
+	*t = (struct text){ NULL, 0, 0 };
+}
+
+static void text_fill(struct text *t, size_t n)
+{
+	char x[1000];
+	memset(x, 'x', sizeof x);
+	for (; n > 0; n -= n < sizeof x ? n : sizeof x)
+		text_put(t, x, n < sizeof x ? n : sizeof x);
+}
+
+static bool dice(uint32_t in) { return sim_roll(in) == 0; }
+
+/* ---- upstreams ---- */
+
+static void frame(struct voice *v, const struct text *body, unsigned how)
+{
+	if (how == 1) {
+		text_add(&v->out, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
+		for (size_t at = 0, n; at < body->n; at += n) {
+			n = 1 + sim_roll(2000);
+			n = n < body->n - at ? n : body->n - at;
+			text_add(&v->out, "%zx\r\n", n);
+			text_put(&v->out, body->p + at, n);
+			text_add(&v->out, "\r\n");
+		}
+		text_add(&v->out, "0\r\n\r\n");
+	} else if (how == 2) {
+		text_add(&v->out, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n");
+		text_put(&v->out, body->p, body->n);
+		v->then = THEN_CLOSE;
+	} else {
+		text_add(&v->out, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%s\r\n", body->n,
+		    how == 3 ? "Connection: close\r\n" : "");
+		text_put(&v->out, body->p, body->n);
+		if (how == 3)
+			v->then = THEN_CLOSE;
+	}
+}
+
+static void event(struct text *to, bool chunked, const char *p, size_t n)
+{
+	if (chunked)
+		text_add(to, "%zx\r\n", n + 8);
+	text_add(to, "data: ");
+	text_put(to, p, n);
+	text_add(to, chunked ? "\n\n\r\n" : "\n\n");
+}
+
+static void result_text(struct text *b, struct question *q, const char *method, uint64_t id, bool big)
+{
+	text_add(b, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"resultType\":\"complete\",", (unsigned long long)id);
+	if (strcmp(method, "server/discover") == 0)
+		text_add(b, "\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{\"tools\":{\"listChanged\":true},\"resources\":{\"subscribe\":true,"
+		    "\"listChanged\":true},\"logging\":{}},\"ttlMs\":60000,\"cacheScope\":\"public\"}}");
+	else if (strcmp(method, "tools/list") == 0)
+		text_add(b, "\"tools\":[{\"name\":\"t\",\"inputSchema\":{\"type\":\"object\"}},{\"name\":\"bad\",\"inputSchema\":{\"type\":\"object\","
+		    "\"properties\":{\"a\":{\"type\":\"number\",\"x-mcp-header\":\"A\"}}}}],\"ttlMs\":1000,\"cacheScope\":\"public\"}}");
+	else {
+		text_add(b, "\"content\":[{\"type\":\"text\",\"text\":\"mark-%u-\"}],\"contents\":[],\"pad\":\"", q->mark);
+		text_fill(b, big ? 17000 + sim_roll(20000) : sim_roll(200));
+		text_add(b, "\"}}");
+	}
+}
+
+#define SSE_HEAD "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+
+static void http_answer(struct voice *v, struct question *q, const char *method, bool has_token, bool whole)
+{
+	struct text body = { NULL, 0, 0 }, note = { NULL, 0, 0 };
+	bool ask_only = strcmp(method, "server/discover") == 0 || strcmp(method, "tools/list") == 0;
+	unsigned mode = sim_roll(7);
+	bool big = !w.tiny && dice(12);
+	unsigned long long id = (unsigned long long)q->id;
+
+	q->answered = true;
+	v->at_ms = sim.now_ms + (dice(3) ? sim_roll(300) : 0);
+	v->then = THEN_KEEP;
+	if (w.hostile && (w.fault || dice(3)))
+		mode = 7 + (w.fault ? w.fault - 1 : sim_roll(18));
+	result_text(&body, q, method, q->id, big);
+	if (q->listen && mode < 7) {
+		bool chunked = dice(2);
+		text_add(&v->out, SSE_HEAD "%s\r\n", chunked ? "Transfer-Encoding: chunked\r\n" : "Connection: close\r\n");
+		text_add(&note, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\",\"params\":{\"notifications\":{"
+		    "\"toolsListChanged\":true},\"_meta\":{\"io.modelcontextprotocol/subscriptionId\":%llu}}}", id);
+		event(&v->out, chunked, note.p, note.n);
+		for (unsigned i = sim_roll(4); i > 0; i--) {
+			note.n = 0;
+			text_add(&note, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\",\"params\":{"
+			    "\"_meta\":{\"io.modelcontextprotocol/subscriptionId\":%llu}}}", id);
+			event(&v->out, chunked, note.p, note.n);
+		}
+		q->answered = false; /* the stream goes on until the client has enough */
+		v->stalled = true;
+		if (w.hostile && dice(3))
+			v->then = dice(2) ? THEN_CLOSE : THEN_RESET;
+		goto out;
+	}
+	switch (mode) {
+	case 0: case 1: case 2: case 3:
+		if (dice(4))
+			text_add(&v->out, "HTTP/1.1 102 Processing\r\n\r\n");
+		frame(v, &body, mode);
+		break;
+	case 4: case 5: case 6: {
+		bool chunked = mode != 5;
+		text_add(&v->out, SSE_HEAD "%s\r\n", chunked ? "Transfer-Encoding: chunked\r\n" : "");
+		text_add(&note, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"info\",\"data\":\"mark-%u-\"}}", q->mark);
+		if (dice(2))
+			event(&v->out, chunked, note.p, note.n);
+		for (unsigned i = has_token || ask_only ? sim_roll(6) : 0; i > 0; i--) {
+			note.n = 0;
+			text_add(&note, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%llu,\"progress\":%u,"
+			    "\"message\":\"mark-%u-\"}}", id, i, q->mark);
+			event(&v->out, chunked, note.p, note.n);
+		}
+		event(&v->out, chunked, body.p, body.n);
+		if (chunked)
+			text_add(&v->out, "0\r\n\r\n");
+		else
+			v->then = THEN_CLOSE;
+		break;
+	}
+	case 7: v->then = THEN_CLOSE; break;
+	case 8: v->then = THEN_RESET; break;
+	case 9: frame(v, &body, 0); v->out.n -= 5; v->then = dice(2) ? THEN_CLOSE : THEN_RESET; break;
+	case 10: v->stalled = true; q->answered = false; break;
+	case 11: body.n = 0; q->answered = false; q->answered = true;
+		result_text(&body, &(struct question){ .mark = 999999 }, "tools/call", q->id + 65536, false); frame(v, &body, 0); break;
+	case 12: text_add(&v->out, "what is this\r\n\r\n"); break;
+	case 13: frame(v, &body, 0); body.n = 0;
+		result_text(&body, &(struct question){ .mark = 999999 }, "tools/call", q->id, false); frame(v, &body, 0); break;
+	case 14: text_add(&v->out, SSE_HEAD "\r\n: wait\n\n"); v->stalled = true; q->answered = false; break;
+	case 15: text_add(&v->out, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n{"); text_fill(&v->out, 50000); break;
+	case 16: text_add(&v->out, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"); break;
+	case 17: text_add(&v->out, SSE_HEAD "\r\n"); text_add(&note, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"roots/list\",\"params\":{}}");
+		event(&v->out, false, note.p, note.n); event(&v->out, false, body.p, body.n); v->then = THEN_CLOSE; break;
+	case 18: text_add(&v->out, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n"); text_put(&v->out, body.p, body.n); break;
+	case 19: text_add(&v->out, SSE_HEAD "\r\n"); text_add(&note, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%llu,"
+		    "\"progress\":1}}", id + 1); event(&v->out, false, note.p, note.n); v->stalled = true; q->answered = false; break;
+	case 20: text_add(&v->out, SSE_HEAD "\r\ndata: "); text_fill(&v->out, 200000); break;
+	case 21: text_add(&v->out, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nffffffff\r\n"); text_fill(&v->out, 300); break;
+	case 22: text_add(&v->out, "HTTP/1.1 200 OK\r\nX: "); text_fill(&v->out, 20000); break;
+	case 23: for (int i = 0; i < 40; i++) text_add(&v->out, "HTTP/1.1 102 Processing\r\n\r\n"); v->then = THEN_CLOSE; break;
+	default: text_add(&v->out, SSE_HEAD "Transfer-Encoding: chunked\r\n\r\n"); event(&v->out, true, body.p, body.n); break; /* no end */
+	}
+out:
+	if (!whole && !w.hostile)
+		wrong("an upstream answered before it was asked");
+	text_free(&body);
+	text_free(&note);
+}
+
+static bool read_word(const char *text, const char *before, char *to, size_t cap)
+{
+	const char *p = strstr(text, before);
+	size_t n = 0;
+	if (!p)
+		return false;
+	for (p += strlen(before); *p && *p != '"' && *p != ',' && *p != '}' && n + 1 < cap; p++)
+		to[n++] = *p;
+	to[n] = 0;
+	return true;
+}
+
+static struct question *note_question(struct voice *v, const char *text, char *method, size_t cap)
+{
+	char id[40] = "", mark[20] = "";
+	if (!read_word(text, "\"method\":\"", method, cap) || w.nq == QUESTIONS)
+		return NULL;
+	struct question *q = &w.q[w.nq++];
+	*q = (struct question){ .c = v->c, .server = v->server };
+	if (!read_word(text, "\"id\":", id, sizeof id)) {
+		w.nq--;
+		return NULL;
+	}
+	q->id = strtoull(id, NULL, 10);
+	const char *m = strstr(text, "mark-");
+	(void)mark;
+	q->mark = m ? (unsigned)strtoul(m + 5, NULL, 10) : 0;
+	q->listen = strcmp(method, "subscriptions/listen") == 0;
+	q->catalog = q->mark == 0 && !q->listen;
+	total_questions++;
+	return q;
+}
+
+static bool http_ask(struct voice *v)
+{
+	char method[64];
+	size_t length = 0;
+	char *end = v->in.n ? strstr(v->in.p, "\r\n\r\n") : NULL;
+	if (!end || v->busy)
+		return false;
+	char *cl = strstr(v->in.p, "Content-Length: ");
+	if (!cl || cl > end || strncmp(v->in.p, "POST /up HTTP/1.1\r\n", 19) != 0) {
+		wrong("an upstream was sent something that is no request: %.60s", v->in.p);
+		v->mute = true;
+		return false;
+	}
+	length = strtoul(cl + 16, NULL, 10);
+	size_t head = (size_t)(end + 4 - v->in.p);
+	bool whole = v->in.n - head >= length;
+	if (!whole && !(w.hostile && v->in.n - head > 200 && dice(30)))
+		return false;
+	struct question *q = note_question(v, v->in.p + head, method, sizeof method);
+	if (!q) {
+		wrong("a question without an id");
+		v->mute = true;
+		return false;
+	}
+	v->busy = true;
+	http_answer(v, q, method, strstr(v->in.p, "progressToken") != NULL, whole);
+	if (whole)
+		text_drop(&v->in, head + length);
+	else
+		v->in.n = 0;
+	return true;
+}
+
+static void line_ask(struct voice *v)
+{
+	char method[64], id[40];
+	char *nl;
+	struct text body = { NULL, 0, 0 };
+	while (v->in.n > 0 && (nl = memchr(v->in.p, '\n', v->in.n)) != NULL) {
+		*nl = 0;
+		if (strstr(v->in.p, "notifications/cancelled")) {
+			if (read_word(v->in.p, "\"requestId\":", id, sizeof id))
+				for (unsigned i = 0; i < w.nq; i++)
+					if (w.q[i].c == v->c && w.q[i].id == strtoull(id, NULL, 10))
+						w.q[i].cancelled = true, total_cancelled++;
+		} else {
+			struct question *q = note_question(v, v->in.p, method, sizeof method);
+			bool token = strstr(v->in.p, "\"progressToken\"") != NULL;
+			if (!q)
+				wrong("a line without an id: %.80s", v->in.p);
+			else if (w.hostile && dice(6))
+				; /* never answered, unless later: see voice_act */
+			else if (q->listen) {
+				text_add(&v->out, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\",\"params\":{\"notifications\":{"
+				    "\"toolsListChanged\":true},\"_meta\":{\"io.modelcontextprotocol/subscriptionId\":%llu}}}\n", (unsigned long long)q->id);
+			} else {
+				for (unsigned i = token ? sim_roll(4) : 0; i > 0; i--)
+					text_add(&v->out, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%llu,\"progress\":%u,"
+					    "\"message\":\"mark-%u-\"}}\n", (unsigned long long)q->id, i, q->mark);
+				if (w.hostile && dice(6))
+					text_add(&v->out, dice(2) ? "not a message\n" : "{\"jsonrpc\":\"2.0\",\"id\":77,\"result\":{\"x\":\"mark-999999-\"}}\n");
+				q->answered = true;
+				result_text(&body, q, method, q->id, !w.tiny && dice(12));
+				text_put(&v->out, body.p, body.n);
+				text_add(&v->out, "\n");
+				body.n = 0;
+			}
+		}
+		text_drop(&v->in, (size_t)(nl + 1 - v->in.p));
+	}
+	text_free(&body);
+}
+
+static void link_line(unsigned server)
+{
+	struct sim_conn *c;
+	int fd = sim_pair((int)server, &c);
+	w.voice[c - sim.conn] = (struct voice){ .c = c, .server = (int)server };
+	flow_link(w.f, server, fd);
+}
+
+/* Says a piece of what is to be said. */
+static bool say_some(struct sim_conn *c, struct text *out, size_t most)
+{
+	size_t n = out->n < most ? out->n : most;
+	if (n == 0)
+		return false;
+	sim_say(c, out->p, n);
+	text_drop(out, n);
+	return true;
+}
+
+static bool voice_act(struct voice *v)
+{
+	struct sim_conn *c = v->c;
+	bool did = false;
+
+	if (v->mute || c->connecting)
+		return false;
+	if (c->reset || c->gate_closed) {
+		v->mute = true;
+		return true;
+	}
+	if (sim.rough && dice(3))
+		return v->out.n > 0 || c->got.n > 0;
+	if (c->got.n > 0) {
+		size_t n = sim.rough && dice(2) ? 1 + sim_roll((uint32_t)c->got.n) : c->got.n;
+		text_put(&v->in, c->got.p, n);
+		sim_took(c, n);
+		did = true;
+	}
+	if (v->server >= 0 && c->server >= 0) {
+		line_ask(v);
+		if (w.hostile && dice(400)) { /* dies, and is started anew */
+			sim_close(c);
+			v->mute = true;
+			link_line((unsigned)v->server);
+			return true;
+		}
+	} else {
+		did |= http_ask(v);
+	}
+	if (sim.now_ms >= v->at_ms && say_some(c, &v->out, sim.rough ? 1 + sim_roll(dice(2) ? 50 : 20000) : SIZE_MAX))
+		return true;
+	if (v->busy && v->out.n == 0 && sim.now_ms >= v->at_ms) {
+		if (v->then == THEN_KEEP && v->stalled)
+			return did;
+		v->busy = false;
+		did = true;
+		if (v->then == THEN_CLOSE)
+			sim_close(c);
+		else if (v->then == THEN_RESET)
+			sim_reset(c);
+		if (v->then != THEN_KEEP)
+			v->mute = true;
+	}
+	return did;
+}
+
+static bool connects_act(void)
+{
+	bool did = false;
+	for (unsigned i = 0; i < SIM_CONNS; i++) {
+		struct sim_conn *c = &sim.conn[i];
+		if (!c->used || !c->connecting || (sim.rough && dice(2))) {
+			did |= c->used && c->connecting;
+			continue;
+		}
+		if (c->gate_closed) {
+			c->connecting = false;
+			continue;
+		}
+		did = true;
+		c->connecting = false;
+		if (w.hostile && dice(15)) {
+			sim_reset(c);
+			continue;
+		}
+		c->pending |= LOOP_WRITE;
+		w.voice[i] = (struct voice){ .c = c, .server = (int)c->port - 1 };
+	}
+	return did;
+}
+
+/* ---- clients ---- */
+
+static void write_ask(struct client *k, unsigned i)
+{
+	struct text body = { NULL, 0, 0 };
+	static const char *const methods[] = { "tools/call", "resources/read", "tools/list", "server/discover", "subscriptions/listen", "tools/call" };
+	enum ask kind = k->kind[i];
+	char name[64], prefix[16] = "";
+	bool chunked = !k->old && dice(4), pretty = dice(5);
+
+	k->mark[i] = ++w.marks;
+	k->server[i] = sim_roll(w.nservers);
+	if (!w.set.plain)
+		snprintf(prefix, sizeof prefix, "s%u__", k->server[i]);
+	if (kind == ASK_READ && w.set.servers[k->server[i]].kind == FLOW_BUILTIN && !w.set.plain)
+		snprintf(name, sizeof name, "files://s%u/mark-%u-", k->server[i], k->mark[i]);
+	else if (kind == ASK_READ)
+		snprintf(name, sizeof name, "x://mark-%u-", k->mark[i]);
+	else
+		snprintf(name, sizeof name, "%st", prefix);
+	text_add(&body, "{\"jsonrpc\":\"2.0\",%s\"id\":7,\"method\":\"%s\",\"params\":{", pretty ? "\r\n " : "", methods[kind]);
+	if (kind == ASK_CALL || kind == ASK_BAD) {
+		text_add(&body, "\"name\":\"%s\",\"arguments\":{\"q\":\"mark-%u-\",\"pad\":\"", name, k->mark[i]);
+		text_fill(&body, !w.tiny && dice(10) ? 20000 + sim_roll(30000) : sim_roll(300));
+		text_add(&body, "\"},");
+	} else if (kind == ASK_READ) {
+		text_add(&body, "\"uri\":\"%s\",", name);
+	} else if (kind == ASK_LISTEN) {
+		text_add(&body, "\"notifications\":{\"toolsListChanged\":true},");
+	}
+	text_add(&body, "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\"io.modelcontextprotocol/clientCapabilities\":{}");
+	if (kind < ASK_DISCOVER && dice(2))
+		text_add(&body, ",\"progressToken\":\"p\"");
+	text_add(&body, "}}%s", kind == ASK_BAD ? ",}" : "}");
+	text_add(&k->out, "POST /mcp HTTP/1.%d\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
+	    "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: %s\r\n", k->old ? 0 : 1, methods[kind]);
+	if (kind == ASK_CALL || kind == ASK_READ || kind == ASK_BAD)
+		text_add(&k->out, "Mcp-Name: %s\r\n", name);
+	if (!k->old && dice(8))
+		text_add(&k->out, "Expect: 100-continue\r\n");
+	if (chunked) {
+		text_add(&k->out, "Transfer-Encoding: chunked\r\n\r\n");
+		for (size_t at = 0, n; at < body.n; at += n) {
+			n = 1 + sim_roll(dice(2) ? 20 : 9000);
+			n = n < body.n - at ? n : body.n - at;
+			text_add(&k->out, "%zX\r\n", n);
+			text_put(&k->out, body.p + at, n);
+			text_add(&k->out, "\r\n");
+		}
+		text_add(&k->out, "0\r\n\r\n");
+	} else {
+		text_add(&k->out, "Content-Length: %zu\r\n\r\n", body.n);
+		text_put(&k->out, body.p, body.n);
+	}
+	text_free(&body);
+}
+
+/* No word of another client's, none of a wrong answer's. */
+static void check_marks(struct client *k, const char *p)
+{
+	for (; (p = strstr(p, "mark-")) != NULL; p += 5)
+		if (strtoul(p + 5, NULL, 10) != k->mark[k->answered] && strtoul(p + 5, NULL, 10) != 0)
+			wrong("client %d got mark %lu in the answer to %u", (int)(k - w.client), strtoul(p + 5, NULL, 10), k->mark[k->answered]);
+}
+
+static void check_message(struct client *k, unsigned status, const char *p)
+{
+	enum ask kind = k->kind[k->answered];
+	bool result = strstr(p, "\"result\":") != NULL && status == 200;
+	bool with_id = strncmp(p, "{\"jsonrpc\":\"2.0\",\"id\":7,", 24) == 0;
+
+	check_marks(k, p);
+	if (result && (!with_id || kind == ASK_BAD))
+		wrong("client %d got a result that is not for its id: %.80s", (int)(k - w.client), p);
+	if (result && (kind == ASK_CALL || kind == ASK_READ)) {
+		char own[32];
+		snprintf(own, sizeof own, "mark-%u-", k->mark[k->answered]);
+		if (!strstr(p, own))
+			wrong("client %d got a result without its mark %s: %.100s", (int)(k - w.client), own, p);
+	}
+	if (kind == ASK_LIST && result && !w.set.plain && strstr(p, "\"name\":\"t\""))
+		wrong("a tool without its prefix: %.200s", p);
+	if (w.calm && !result && kind != ASK_BAD)
+		wrong("client %d was refused in a calm world: %u %.120s", (int)(k - w.client), status, p);
+	k->good += result;
+	total_results += result;
+}
+
+/* The events of a stream so far; true: the last one was an answer. */
+static bool check_events(struct client *k, char *body, bool ended)
+{
+	char *p = body, *end;
+	unsigned finals = 0;
+	while ((end = strstr(p, "\n\n")) != NULL) {
+		*end = 0;
+		if (strncmp(p, "data: ", 6) == 0) {
+			if (finals)
+				wrong("something behind the answer in a stream");
+			if (strstr(p, "\"method\":\"notifications/") == NULL) {
+				finals++;
+				if (ended)
+					check_message(k, 200, p + 6);
+			} else {
+				check_marks(k, p + 6);
+				if (strstr(p, "progressToken") && !strstr(p, "\"progressToken\":\"p\""))
+					wrong("a foreign token: %.100s", p);
+				if (strstr(p, "subscriptionId") && !strstr(p, "subscriptionId\":7"))
+					wrong("a foreign subscription: %.200s", p);
+				if (strstr(p, "acknowledged") && k->leaves_ms == 0)
+					k->leaves_ms = sim.now_ms + 1 + sim_roll(2000);
+			}
+		} else if (*p != ':') {
+			wrong("not an event: %.40s", p);
+		}
+		*end = '\n';
+		p = end + 2;
+	}
+	if (finals > 1)
+		wrong("two answers in one stream");
+	return finals == 1;
+}
+
+static unsigned unread_requests(const struct client *k) { return k->sent - k->answered; }
+
+/* Takes one whole answer out of what came; false: not whole yet. */
+static bool take_answer(struct client *k, bool end)
+{
+	char *start = k->in.p + k->in_at;
+	size_t n = k->in.n - k->in_at;
+	char *head_end = n ? strstr(start, "\r\n\r\n") : NULL;
+	unsigned status;
+
+	if (!head_end)
+		return false;
+	if (n < 12 || strncmp(start, "HTTP/1.1 ", 9) != 0) {
+		wrong("client %d got something that is no answer: %.80s", (int)(k - w.client), start);
+		k->done = true;
+		return false;
+	}
+	status = (unsigned)strtoul(start + 9, NULL, 10);
+	char *body = head_end + 4;
+	if (status < 200) {
+		k->in_at += (size_t)(body - start);
+		if (k->old)
+			wrong("an interim answer to HTTP/1.0");
+		return true;
+	}
+	if (unread_requests(k) == 0 && status != 408) {
+		wrong("client %d got an answer to no question: %.80s", (int)(k - w.client), start);
+		k->done = true;
+		return false;
+	}
+	*head_end = 0;
+	bool chunked = strstr(start, "\r\nTransfer-Encoding: chunked") != NULL, stream = strstr(start, "text/event-stream") != NULL;
+	char *cl = strstr(start, "\r\nContent-Length: ");
+	bool close = strstr(start, "\r\nConnection: close") != NULL;
+	*head_end = '\r';
+	size_t room = n - (size_t)(body - start), used;
+	struct text plain = { NULL, 0, 0 };
+	bool whole = false;
+	if (chunked) {
+		char *p = body, *limit = body + room;
+		while (p < limit) {
+			char *eol = strstr(p, "\r\n");
+			if (!eol)
+				break;
+			size_t size = strtoul(p, NULL, 16);
+			if ((size_t)(limit - eol) < size + 4)
+				break;
+			if (size > 0)
+				text_put(&plain, eol + 2, size);
+			if (memcmp(eol + 2 + size, "\r\n", 2) != 0)
+				wrong("broken chunks");
+			p = eol + 4 + size;
+			if (size == 0) {
+				whole = true;
+				break;
+			}
+		}
+		used = (size_t)(p - body);
+	} else if (cl) {
+		size_t length = strtoul(cl + 18, NULL, 10);
+		whole = room >= length;
+		used = length;
+		if (whole)
+			text_put(&plain, body, length);
+	} else {
+		whole = end;
+		used = room;
+		text_put(&plain, body, room);
+	}
+	if (!plain.p)
+		text_put(&plain, "", 0);
+	bool seen = stream && check_events(k, plain.p, whole);
+	if (whole && stream && !seen && (chunked || w.calm))
+		wrong("a stream without an answer");
+	if (whole) {
+		if (!stream && status != 202 && plain.n > 0)
+			check_message(k, status, plain.p);
+		k->in_at += (size_t)(body - start) + used;
+		k->answered++;
+		total_answers++;
+		k->closing |= close;
+	}
+	text_free(&plain);
+	return whole;
+}
+
+static void leave(struct client *k)
+{
+	k->done = true;
+	if (!sim_over(k->c)) {
+		if (dice(3))
+			sim_reset(k->c);
+		else
+			sim_close(k->c);
+	}
+}
+
+static bool client_act(struct client *k)
+{
+	struct sim_conn *c = k->c;
+	bool did = false;
+
+	if (k->done || sim.now_ms < k->starts_ms)
+		return false;
+	if (!c) {
+		if (!(c = k->c = sim_client()))
+			wrong("too many connections");
+		return true;
+	}
+	if (sim.rough && dice(3))
+		return true;
+	if (k->abort_in > 0 && --k->abort_in == 0) {
+		leave(k);
+		return true;
+	}
+	if (c->got.n > 0) {
+		size_t n = sim.rough && dice(2) ? 1 + sim_roll((uint32_t)c->got.n) : c->got.n;
+		text_put(&k->in, c->got.p, n);
+		sim_took(c, n);
+		did = true;
+	}
+	bool over = sim_over(c) || (c->gate_fin && c->got.n == 0);
+	while (!k->done && take_answer(k, over))
+		did = true;
+	if (k->answered == k->n || over) {
+		if (w.calm && k->answered < k->n)
+			wrong("client %d was left with %u of %u answers", (int)(k - w.client), k->answered, k->n);
+		leave(k);
+		return true;
+	}
+	if (k->leaves_ms && sim.now_ms >= k->leaves_ms) {
+		leave(k);
+		return true;
+	}
+	if (k->sent < k->n && k->out.n == 0 && (k->pipelined || k->sent == k->answered)) {
+		write_ask(k, k->sent++);
+		did = true;
+	}
+	if (say_some(c, &k->out, !sim.rough ? SIZE_MAX : k->one_byte ? 1 : 1 + sim_roll(dice(2) ? 40 : 20000)))
+		did = true;
+	if (k->half && !k->halved && k->sent == k->n && k->out.n == 0) {
+		k->halved = true;
+		sim_fin(c);
+		did = true;
+	}
+	return did;
+}
+
+static void new_client(unsigned i, bool good)
+{
+	struct client *k = &w.client[i];
+	*k = (struct client){ .n = good ? 1 : 1 + sim_roll(ASKS), .starts_ms = sim.now_ms + (good ? 0 : sim_roll(3000)), .abort_in = -1 };
+	for (unsigned a = 0; a < k->n; a++) {
+		k->kind[a] = good ? ASK_CALL : sim_roll(ASK_LISTEN);
+		if (!good && dice(8))
+			k->kind[a] = ASK_BAD;
+	}
+	if (good)
+		return;
+	k->pipelined = dice(3);
+	k->one_byte = dice(8);
+	k->half = dice(5);
+	k->old = dice(10);
+	if (k->old)
+		k->n = 1;
+	if (dice(6)) {
+		k->n = 1;
+		k->kind[0] = ASK_LISTEN;
+		k->half = false;
+	}
+	if (!w.calm && dice(4))
+		k->abort_in = 1 + (int)sim_roll(120);
+}
+
+/* ---- the world ---- */
+
+static bool step(bool clients)
+{
+	bool did = connects_act();
+	for (unsigned i = 0; i < w.nclients && clients; i++)
+		did |= client_act(&w.client[i]);
+	for (unsigned i = 0; i < SIM_CONNS; i++)
+		if (w.voice[i].c)
+			did |= voice_act(&w.voice[i]);
+	did |= sim_deliver(&w.loop);
+	w.loop.now_ms = sim.now_ms;
+	int wait = flow_tick(w.f);
+	if (did || sim_news() || wait == 0) {
+		if (sim.rough && dice(4))
+			sim.now_ms += sim_roll(3);
+		return true;
+	}
+	int64_t next = wait > 0 ? sim.now_ms + wait : INT64_MAX;
+	for (unsigned i = 0; i < w.nclients && clients; i++) {
+		struct client *k = &w.client[i];
+		if (!k->done && k->starts_ms > sim.now_ms && k->starts_ms < next)
+			next = k->starts_ms;
+		if (!k->done && k->leaves_ms > sim.now_ms && k->leaves_ms < next)
+			next = k->leaves_ms;
+	}
+	for (unsigned i = 0; i < SIM_CONNS; i++)
+		if (w.voice[i].c && !w.voice[i].mute && w.voice[i].at_ms > sim.now_ms && w.voice[i].at_ms < next)
+			next = w.voice[i].at_ms;
+	if (next == INT64_MAX)
+		return false;
+	sim.now_ms = next;
+	return true;
+}
+
+static bool clients_done(void)
+{
+	for (unsigned i = 0; i < w.nclients; i++)
+		if (!w.client[i].done)
+			return false;
+	return true;
+}
+
+static void run_for(int64_t ms)
+{
+	int64_t until = sim.now_ms + ms;
+	for (unsigned i = 0; i < TURNS_MAX && sim.now_ms < until; i++)
+		if (!step(false))
+			return;
+}
+
+static void build(uint64_t seed)
+{
+	static const struct span names[] = { { "s0", 2 }, { "s1", 2 }, { "s2", 2 } };
+	struct flow_settings *s = &w.set;
+	memset(&w, 0, sizeof w);
+	w.seed = seed;
+	sim_begin(seed, seed % 10 != 0);
+	w.hostile = seed % 3 == 1;
+	sim.faulty = w.hostile;
+	w.tiny = seed % 5 == 2;
+	w.calm = !w.hostile && !w.tiny;
+	w.nservers = 1 + sim_roll(UPS);
+	w.nclients = 1 + sim_roll(CLIENTS);
+	*s = (struct flow_settings){ .nlisteners = 1, .nservers = w.nservers, .plain = w.nservers == 1 && dice(2), .version = SPAN("0"),
+		.connections = 64, .requests = 64, .listens = 16, .large = 80, .tokens = 4096, .links = 80, .body_max = 100000, .reply_max = 100000,
+		.head_ms = 20000, .body_ms = 30000, .idle_ms = 60000, .write_ms = 30000, .keepalive_ms = 5000, .metrics = &w.metrics };
+	if (w.tiny) {
+		s->connections = 1 + sim_roll(4);
+		s->requests = 1 + sim_roll(2);
+		s->listens = sim_roll(2);
+		s->large = sim_roll(2);
+		s->links = 2 + sim_roll(2);
+	}
+	memset(s->seed, 7, sizeof s->seed);
+	s->listeners[0] = (struct flow_listener){ .fd = SIM_LISTEN_FD, .path = SPAN("/mcp"), .address = { .family = 4, .ip = { 127, 0, 0, 1 }, .port = 80 } };
+	for (unsigned i = 0; i < w.nservers; i++)
+		s->servers[i] = (struct flow_server){ .name = names[i], .kind = dice(3) ? FLOW_BUILTIN : FLOW_HTTP, .host = SPAN("up"), .path = SPAN("/up"),
+			.fields = SPAN(""), .address = { .family = 4, .ip = { 127, 0, 0, 1 }, .port = (uint16_t)(i + 1) },
+			.connect_ms = 5000, .idle_ms = 10000, .call_ms = 40000 };
+	w.need = flow_need(s);
+	w.area = aligned_alloc(64, (w.need + 2 * GUARD + 63) & ~(size_t)63);
+	if (!w.area)
+		abort();
+	memset(w.area, 0xa5, w.need + 2 * GUARD);
+	memset(w.area + GUARD, 0, w.need);
+	w.loop.now_ms = sim.now_ms;
+	w.f = flow_place(w.area + GUARD, s, &w.loop);
+	for (unsigned i = 0; i < w.nservers; i++)
+		if (s->servers[i].kind == FLOW_BUILTIN)
+			link_line(i);
+	if (!flow_open(w.f))
+		wrong("flow_open failed");
+	for (unsigned i = 0; i < w.nclients; i++)
+		new_client(i, false);
+}
+
+static void destroy(void)
+{
+	for (size_t i = 0; i < GUARD; i++)
+		if ((unsigned char)w.area[i] != 0xa5 || (unsigned char)w.area[GUARD + w.need + i] != 0xa5) {
+			wrong("memory outside the area was written");
+			break;
+		}
+	free(w.area);
+	for (unsigned i = 0; i <= CLIENTS; i++) {
+		text_free(&w.client[i].in);
+		text_free(&w.client[i].out);
+	}
+	for (unsigned i = 0; i < SIM_CONNS; i++) {
+		text_free(&w.voice[i].in);
+		text_free(&w.voice[i].out);
+	}
+	sim_end();
+}
+
+static void check_empty(void)
+{
+	struct flow *f = w.f;
+	struct { const char *name; uint64_t used; } pools[] = {
+		{ "connections", f->fronts.used }, { "requests", f->txns.used }, { "calls", f->legs.used }, { "links", f->links.used },
+		{ "small buffers", f->small.used }, { "large buffers", f->large.used }, { "listens", f->listens },
+		{ "postern_connections_open", f->metrics->v[METRIC_CONNECTIONS_OPEN] }, { "postern_requests_open", f->metrics->v[METRIC_REQUESTS_OPEN] },
+		{ "postern_listens_open", f->metrics->v[METRIC_LISTENS_OPEN] }, { "postern_upstream_open", f->metrics->v[METRIC_UPSTREAM_OPEN] },
+	};
+	for (unsigned i = 0; i < sizeof pools / sizeof pools[0]; i++)
+		if (pools[i].used != 0)
+			wrong("%llu %s in use when everybody has left", (unsigned long long)pools[i].used, pools[i].name);
+}
+
+/* Clients have left: what was asked for them must have been called off, long before any timeout. */
+static void check_cancelled(void)
+{
+	run_for(300);
+	for (unsigned i = 0; i < w.nq; i++) {
+		struct question *q = &w.q[i];
+		if (!q->answered && !q->cancelled && !q->catalog && !q->c->gate_closed && !q->c->closed && !q->c->reset)
+			wrong("question %llu (mark %u) was abandoned and not called off", (unsigned long long)q->id, q->mark);
+	}
+}
+
+static void relink(void)
+{
+	for (unsigned i = 0; i < w.nservers; i++)
+		if (w.set.servers[i].kind == FLOW_BUILTIN && !w.f->up[i].line_up)
+			link_line(i);
+}
+
+static void run_world(uint64_t seed)
+{
+	build(seed);
+	bool drain = seed % 7 == 3;
+	unsigned drain_at = sim_roll(2000);
+	int64_t deadline = sim.now_ms + 3600000, drained_by = 0;
+	if (drain)
+		w.calm = false;
+	unsigned i;
+	for (i = 0; i < TURNS_MAX && !clients_done() && sim.now_ms < deadline; i++) {
+		if (drain && i == drain_at) {
+			w.loop.now_ms = sim.now_ms;
+			flow_drain(w.f, 3000);
+			w.draining = true;
+			drained_by = sim.now_ms + 3000;
+			for (unsigned c = 0; c < w.nclients; c++) /* nobody comes any more */
+				if (!w.client[c].done && (!w.client[c].c || !w.client[c].c->accepted)) {
+					if (w.client[c].c)
+						leave(&w.client[c]);
+					w.client[c].done = true;
+				}
+		}
+		if (w.draining && flow_drained(w.f))
+			break;
+		if (!step(true))
+			break;
+	}
+	if (w.draining) {
+		w.loop.now_ms = sim.now_ms;
+		if (!flow_drained(w.f) && sim.now_ms > drained_by + 100)
+			wrong("not drained within its time");
+		for (unsigned c = 0; c < w.nclients; c++)
+			if (!w.client[c].done && w.client[c].c)
+				leave(&w.client[c]);
+		run_for(70000);
+	} else {
+		if (!clients_done())
+			wrong("stalled after %u steps at %lld", i, (long long)sim.now_ms);
+		check_cancelled();
+		w.hostile = sim.faulty = false;
+		relink();
+		for (unsigned v = 0; v < SIM_CONNS; v++) /* what hangs, dies */
+			if (w.voice[v].c && !w.voice[v].mute && w.voice[v].c->server < 0 && w.voice[v].stalled)
+				sim_close(w.voice[v].c), w.voice[v].mute = true;
+		run_for(70000);
+		new_client(CLIENTS, true);
+		w.client[0] = (text_free(&w.client[0].in), text_free(&w.client[0].out), w.client[CLIENTS]);
+		w.client[CLIENTS] = (struct client){ .done = true };
+		w.nclients = 1;
+		for (i = 0; i < TURNS_MAX && !clients_done() && step(true); i++)
+			;
+		if (w.client[0].good != 1)
+			wrong("a good client that came later was not served: %.200s", w.client[0].in.p ? w.client[0].in.p : "(nothing)");
+		run_for(70000);
+	}
+	check_empty();
+	destroy();
+}
+
+static void worlds(const char *name, uint64_t from, uint64_t count)
+{
+	unsigned failed = 0;
+	for (uint64_t seed = from; seed < from + count; seed++) {
+		run_world(seed);
+		failed += w.failed;
+		if (loud && w.failed)
+			diag("world %llu failed", (unsigned long long)seed);
+	}
+	is_int(failed, 0, name);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1) {
+		loud = true;
+		worlds("chosen worlds", strtoull(argv[1], NULL, 10), argc > 2 ? strtoull(argv[2], NULL, 10) : 1);
+		return done_testing();
+	}
+	worlds("seeded worlds: one answer each, nobody else's, nothing left behind", 1, 1500);
+	diag("%u questions to upstreams, %u answers, %u of them results, %u cancellations", total_questions, total_answers, total_results, total_cancelled);
+	ok(total_results > 1000, "most of it went well");
+	ok(total_cancelled > 10, "some was called off");
+	return done_testing();
+}
