@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""Memory is laid out at start and does not follow what strangers do: 10,000 connections at rest, and a body of 1 GiB that is refused."""
+import os
+import resource
+import socket
+import sys
+import tempfile
+import threading
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+from postern import Conn, Postern, call, done, is_, ok, request_bytes, skip_all
+
+IDLE = 10000
+NEED = IDLE + 500
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+if hard != resource.RLIM_INFINITY and hard < NEED:
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (NEED, NEED))
+    except (ValueError, OSError):
+        skip_all("only %d open files are allowed here, %d are needed (ulimit -n)" % (hard, NEED))
+else:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, NEED), hard))
+if "san" in os.path.basename(os.environ.get("POSTERN", "")) or "valgrind" in os.environ.get("POSTERN", ""):
+    skip_all("the memory of a sanitizer or valgrind build says nothing about the product's")
+
+
+def rss_kb(pid):
+    with open("/proc/%d/status" % pid) as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:"))
+
+
+def worker_of(p):
+    for pid in p.children():
+        with open("/proc/%d/comm" % pid) as f:
+            if f.read().startswith("worker"):
+                return pid
+    raise RuntimeError("no worker")
+
+
+with tempfile.TemporaryDirectory() as root:
+    os.chmod(root, 0o755)
+    config = {"listeners": [{"address": "127.0.0.1:0", "path": "/mcp"}], "workers": 1, "names": "plain",
+              "mcpServers": {"docs": {"builtin": "files", "root": root}}, "memory": {"connections": IDLE + 100},
+              "timeouts": {"idle": "10m"}}
+    with Postern(config) as p:
+        worker = worker_of(p)
+        request = request_bytes("tools/call", {"name": "list_files", "arguments": {}})
+        for _n in range(200):  # what a worker touches once, it has touched now
+            is_ok = call(p, "tools/call", {"name": "list_files", "arguments": {}}).status == 200
+        ok(is_ok, "a call is answered")
+        before = rss_kb(worker)
+        conns = []
+        for n in range(IDLE):
+            c = Conn(p.port)
+            if n % 10 == 0:  # some have been served before they rest
+                c.send(request)
+                if c.read_answer().status != 200:
+                    ok(False, "connection %d is served" % n)
+                    break
+            conns.append(c)
+        is_(len(conns), IDLE, "10,000 connections are open")
+        is_(call(p, "tools/call", {"name": "list_files", "arguments": {}}).status, 200, "and a new one is served")
+        grown = rss_kb(worker) - before
+        ok(grown * 1024 / IDLE <= 512, "each costs at most 512 bytes of ours (%.0f)" % (grown * 1024 / IDLE), "the worker grew by %d KB" % grown)
+        conns[-1].send(request)
+        is_(conns[-1].read_answer().status, 200, "one that rested is served")
+        for c in conns:
+            c.close()
+
+        # --- a body of 1 GiB in chunks: refused at the limit, whoever sends how much of it
+        head = (b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+                b"Accept: application/json, text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        piece = b"10000\r\n" + b" " * 65536 + b"\r\n"
+        sent = [0] * 8
+
+        def flood(n):
+            with Conn(p.port, timeout_s=60) as c:
+                try:
+                    c.send(head)
+                    while sent[n] < 1 << 30:
+                        c.send(piece)
+                        sent[n] += 65536
+                except OSError:
+                    pass  # cut off: that is the point
+
+        def once():
+            threads = [threading.Thread(target=flood, args=(n,)) for n in range(len(sent))]
+            for t in threads:
+                t.start()
+            top = 0
+            while any(t.is_alive() for t in threads):
+                top = max(top, rss_kb(worker))
+                threads[0].join(0.01)
+            for t in threads:
+                t.join()
+            return top
+
+        first = once()  # the large buffers of the pool are touched
+        for n in range(len(sent)):
+            sent[n] = 0
+        second = once()
+        ok(second <= first + 64, "8 bodies of 1 GiB: memory stays flat", "highest %d KB, then %d KB" % (first, second))
+        ok(all(s < 1 << 30 for s in sent), "none of them was taken to its end", sent)
+        limit = 8 * (2 * (2 << 20) + 65536) // 1024
+        ok(first - before <= limit + IDLE * 512 // 1024, "and what they touched is the pool's large buffers at most (%d KB)" % (first - before))
+        raw = socket.create_connection(("127.0.0.1", p.port))
+        raw.sendall(head + piece * 8)
+        raw.settimeout(20)
+        got = b""
+        while b"\r\n\r\n" not in got:
+            more = raw.recv(65536)
+            if not more:
+                break
+            got += more
+        ok(got.startswith(b"HTTP/1.1 413 "), "who listens is told: 413", got[:200])
+        raw.close()
+        is_(call(p, "tools/call", {"name": "list_files", "arguments": {}}).status, 200, "and everybody else is served")
+done()
