@@ -178,7 +178,7 @@ void front_interim(struct front *c, struct span head)
 static void probe(struct front *c)
 {
 	struct txn *t = c->txn;
-	if (c->probed || !t || t->step < STEP_SEND || t->out || t->head.minor == 0)
+	if (c->probed || !t || t->step < STEP_SEND || t->out || (t->head.minor == 0 && !t->streaming))
 		return;
 	c->probed = true;
 	if (t->streaming)

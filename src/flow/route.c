@@ -248,6 +248,8 @@ enum step_end step_route(struct txn *t, int64_t now_ms)
 enum step_end step_send(struct txn *t, int64_t now_ms)
 {
 	(void)now_ms;
+	if (t->front->half) /* its end came along with its question: it is probed when we wait */
+		list_append(&t->f->ready, &t->front->node);
 	if (t->msg.method == MCP_LISTEN)
 		return listen_send(t);
 	return request_send(t);

@@ -137,6 +137,10 @@ void sim_fin(struct sim_conn *c)
 
 void sim_close(struct sim_conn *c)
 {
+	if (c->got.n > 0 && c->server < 0) { /* closed with bytes unread: the kernel resets at once */
+		sim_reset(c);
+		return;
+	}
 	sim_fin(c);
 	c->closed = true;
 	if (c->server >= 0) /* a stream socket pair: both directions end at once */

@@ -43,6 +43,7 @@ struct voice { /* the upstream's end of a connection */
 	struct sim_conn *c;
 	int server;
 	struct text in, out;
+	size_t skip;
 	int64_t at_ms;
 	enum then then;
 	bool busy, stalled, mute;        /* mute: dead for this script */
@@ -342,8 +343,10 @@ static bool http_ask(struct voice *v)
 	http_answer(v, q, method, strstr(v->in.p, "progressToken") != NULL, whole);
 	if (whole)
 		text_drop(&v->in, head + length);
-	else
+	else {
+		v->skip = head + length - v->in.n; /* answered early: the rest of the question is to be thrown away */
 		v->in.n = 0;
+	}
 	return true;
 }
 
@@ -434,6 +437,11 @@ static bool voice_act(struct voice *v)
 			return true;
 		}
 	} else {
+		if (v->skip > 0) {
+			size_t n = v->skip < v->in.n ? v->skip : v->in.n;
+			text_drop(&v->in, n);
+			v->skip -= n;
+		}
 		did |= http_ask(v);
 	}
 	if (sim.now_ms >= v->at_ms && say_some(c, &v->out, sim.rough ? 1 + sim_roll(dice(2) ? 50 : 20000) : SIZE_MAX))
@@ -787,6 +795,10 @@ static bool step(bool clients)
 	did |= sim_deliver(&w.loop);
 	w.loop.now_ms = sim.now_ms;
 	int wait = flow_tick(w.f);
+	for (unsigned i = 0; i < w.nclients && clients; i++) /* what the tick said has not been looked at */
+		did |= !w.client[i].done && w.client[i].c && (w.client[i].c->got.n > 0 || sim_over(w.client[i].c));
+	for (unsigned i = 0; i < SIM_CONNS; i++)
+		did |= w.voice[i].c && !w.voice[i].mute && w.voice[i].c->got.n > 0;
 	if (did || sim_news() || wait == 0) {
 		if (sim.rough && dice(4))
 			sim.now_ms += sim_roll(3);
@@ -911,7 +923,8 @@ static void check_cancelled(void)
 	for (unsigned i = 0; i < w.nq; i++) {
 		struct question *q = &w.q[i];
 		if (!q->answered && !q->cancelled && !q->catalog && !q->c->gate_closed && !q->c->closed && !q->c->reset)
-			wrong("question %llu (mark %u) was abandoned and not called off", (unsigned long long)q->id, q->mark);
+			wrong("question %llu (mark %u) was abandoned and not called off by server %d (%s)", (unsigned long long)q->id, q->mark, q->server,
+			    q->c->server >= 0 ? "line" : "http");
 	}
 }
 
@@ -960,6 +973,9 @@ static void run_world(uint64_t seed)
 	} else {
 		if (!clients_done())
 			wrong("stalled after %u steps at %lld", i, (long long)sim.now_ms);
+		for (unsigned c = 0; c < w.nclients; c++)
+			if (!w.client[c].done)
+				wrong("  client %u has %u of %u answers", c, w.client[c].answered, w.client[c].n);
 		check_cancelled();
 		w.hostile = sim.faulty = false;
 		relink();
