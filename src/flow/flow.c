@@ -127,8 +127,7 @@ static void empty_limbo(struct flow *f)
 		list_remove(node);
 		slots_give(&f->links, link_of_node(node));
 	}
-	if (f->accept_paused && !f->draining && f->fronts.used < f->fronts.count)
-		front_pause(f, false);
+	front_accept_more(f);
 }
 
 int flow_tick(struct flow *f)
@@ -150,6 +149,8 @@ int flow_tick(struct flow *f)
 		struct front *c = LIST_OWNER(now.next, struct front, node);
 		front_run(c);
 	}
+	for (unsigned i = 0; i < f->set->nservers; i++)
+		line_resume(&f->up[i]);
 	empty_limbo(f);
 	metrics_peak(f->metrics, METRIC_POOL_BUFFERS_PEAK, f->small.peak);
 	metrics_peak(f->metrics, METRIC_POOL_LARGE_PEAK, f->large.peak);

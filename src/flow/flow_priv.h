@@ -32,6 +32,7 @@ enum {
 	FLOW_CATALOG_RETRY_MS = 1000,
 	FLOW_CATALOG_PAGES = 64,   /* tools/list pages asked of one upstream */
 	FLOW_EDITS = 2048,         /* changed places in one reply: entries of a list */
+	FLOW_ACCEPT_MS = 100,      /* until it is tried again, when descriptors or memory have run out */
 	FLOW_ACK_MS = 2000         /* how long a listen waits for its slowest upstream's acknowledgement */
 };
 
@@ -79,7 +80,7 @@ void front_interim(struct front *c, struct span head); /* an interim response, a
 bool front_say_owed(struct front *c);       /* true: no part of an interim response is left to write */
 void front_next(struct front *c, bool close); /* its txn is over */
 bool front_open_all(struct flow *f);        /* listeners */
-void front_pause(struct flow *f, bool pause);
+void front_accept_more(struct flow *f);      /* slots may be free again */
 
 /* ---- requests: txn.c, step_table.c, step_run.c ---- */
 
@@ -261,6 +262,7 @@ void link_abandon(struct link *k);               /* close it: nobody wants the r
 /* link_line.c */
 void line_set(struct upstream *up, int fd);
 bool line_send(struct upstream *up, struct buffer *line);
+void line_resume(struct upstream *up);           /* each turn: reading that stopped for want of a buffer goes on */
 
 /* ---- buffers: buffer.c ---- */
 
@@ -302,6 +304,7 @@ struct flow {
 	uint32_t listens;
 	uint32_t leg_generation;
 	bool accept_paused;
+	struct timer accept_again;     /* armed: descriptors or memory had run out */
 	bool draining;
 	int64_t drain_until_ms;
 };

@@ -18,8 +18,6 @@ void front_close(struct front *c)
 	c->item.fd = -1;
 	list_append(&f->limbo_fronts, &c->node);
 	metrics_sub(f->metrics, METRIC_CONNECTIONS_OPEN, 1);
-	if (f->accept_paused && !f->draining)
-		front_pause(f, false);
 }
 
 /* A refused client gets our answer and then a quiet end: closing with its bytes unread would reset the connection and might take the
@@ -276,12 +274,20 @@ void front_next(struct front *c, bool close)
 		timer_arm(&f->timers, &c->timer, flow_now(f) + f->set->idle_ms);
 }
 
-void front_pause(struct flow *f, bool pause)
+static void pause_accepting(struct flow *f, bool pause)
 {
 	for (unsigned i = 0; i < f->set->nlisteners; i++)
 		(void)(pause ? loop_pause(f->loop, &f->accept[i].item) : loop_resume(f->loop, &f->accept[i].item));
 	f->accept_paused = pause;
 }
+
+void front_accept_more(struct flow *f)
+{
+	if (f->accept_paused && !f->draining && f->accept_again.at_ms == 0 && f->fronts.used < f->fronts.count)
+		pause_accepting(f, false);
+}
+
+static void accept_timeout(struct timer *timer) { front_accept_more(LIST_OWNER(timer, struct flow, accept_again)); }
 
 static void accept_event(struct loop_item *item, unsigned events)
 {
@@ -291,14 +297,17 @@ static void accept_event(struct loop_item *item, unsigned events)
 	for (unsigned i = 0; i < 64; i++) { /* the listener is level-triggered: what is left comes again */
 		struct front *c = slots_take(&f->fronts);
 		if (!c) {
-			front_pause(f, true); /* full means stop taking: the queue of the kernel holds the rest */
+			pause_accepting(f, true); /* full means stop taking: the queue of the kernel holds the rest */
 			return;
 		}
 		int fd = sock_accept(a->item.fd);
 		if (fd < 0) {
 			slots_give(&f->fronts, c);
-			if (fd == SOCK_ERROR)
+			if (fd == SOCK_ERROR) { /* the listener stays readable: without a pause this would be asked for ever */
+				pause_accepting(f, true);
+				timer_arm(&f->timers, &f->accept_again, flow_now(f) + FLOW_ACCEPT_MS);
 				flow_log(f, SPAN("accept failed: out of descriptors or memory"), span_of(NULL, 0), span_of(NULL, 0));
+			}
 			return;
 		}
 		*c = (struct front){ .item = { front_event, fd }, .f = f, .state = FRONT_REST, .listener = a->index, .writable = true };
@@ -318,6 +327,7 @@ static void accept_event(struct loop_item *item, unsigned events)
 
 bool front_open_all(struct flow *f)
 {
+	timer_init(&f->accept_again, accept_timeout);
 	for (unsigned i = 0; i < f->set->nlisteners; i++) {
 		f->accept[i] = (struct acceptor){ { accept_event, f->set->listeners[i].fd }, f, (uint8_t)i };
 		if (!loop_add_level(f->loop, &f->accept[i].item))

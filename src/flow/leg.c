@@ -28,14 +28,16 @@ struct leg *leg_new(struct upstream *up, struct txn *t, enum mcp_method method)
 }
 
 /* Unique for 2^32 calls and bound to the slot: a late answer to an earlier tenant of the slot cannot be mistaken for ours. */
-uint64_t leg_id(const struct leg *l) { return (uint64_t)l->generation << 16 | slots_index(&l->f->legs, l); }
+enum { SLOT_BITS = 20 }; /* more slots than any configuration asks for; with 32 bits of generation within 2^53 */
+
+uint64_t leg_id(const struct leg *l) { return (uint64_t)l->generation << SLOT_BITS | slots_index(&l->f->legs, l); }
 
 static struct leg *leg_by_id(struct upstream *up, struct span id)
 {
 	uint64_t v;
 	if (!text_u64(id, &v))
 		return NULL;
-	uint32_t slot = (uint32_t)(v & 0xffff);
+	uint32_t slot = (uint32_t)(v & ((UINT32_C(1) << SLOT_BITS) - 1));
 	if (slot >= up->f->legs.fresh)
 		return NULL;
 	struct leg *l = slots_at(&up->f->legs, slot);

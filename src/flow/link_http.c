@@ -157,6 +157,7 @@ static bool read_head(struct link *k, size_t head_len)
 /* The body as far as it is here. True: go on reading. */
 static bool read_body(struct link *k)
 {
+	struct flow *f = k->f;
 	intake_decode(&k->intake);
 	switch (k->intake.body.state) {
 	case HTTP_BODY_MORE:
@@ -176,13 +177,16 @@ static bool read_body(struct link *k)
 		close_link(k);
 		return false;
 	}
-	leg_answer(l, k->status, intake_payload(&k->intake));
-	if (k->state == LINK_CLOSED)
-		return false; /* it was judged broken */
+	/* The connection comes to rest first: what the answer sets in motion may want it. An answer judged broken closes it. */
+	struct span text = intake_payload(&k->intake);
+	struct buffer *in = k->in;
+	k->in = NULL;
 	if (clean)
 		rest(k);
 	else
 		close_link(k);
+	leg_answer(l, k->status, text);
+	buffer_give(f, in);
 	return false;
 }
 

@@ -79,14 +79,14 @@ static void line_read(struct upstream *up)
 {
 	struct flow *f = up->f;
 	while (up->line_up && up->line_readable) {
-		if (!up->line_in && !(up->line_in = buffer_take(f, FLOW_SMALL))) {
-			line_down(up, SPAN("was cut off: no buffer is free"));
-			return;
-		}
-		if (up->line_in->n == up->line_in->cap && !buffer_grow(f, &up->line_in)) {
+		if (!up->line_in && !(up->line_in = buffer_take(f, FLOW_SMALL)))
+			return; /* still readable: line_resume() */
+		if (up->line_in->n == up->line_in->cap && up->line_in->is_large) {
 			line_down(up, SPAN("sent a line that is too long"));
 			return;
 		}
+		if (up->line_in->n == up->line_in->cap && !buffer_grow(f, &up->line_in))
+			return; /* likewise; what holds the large buffers now will be over in time */
 		struct buffer *b = up->line_in;
 		long n = sock_read(up->item.fd, b->p + b->n, b->cap - b->n);
 		if (n == SOCK_AGAIN) {
@@ -106,6 +106,12 @@ static void line_read(struct upstream *up)
 		buffer_give(f, up->line_in);
 		up->line_in = NULL;
 	}
+}
+
+void line_resume(struct upstream *up)
+{
+	if (up->line_up && up->line_readable)
+		line_read(up);
 }
 
 static void line_event(struct loop_item *item, unsigned events)

@@ -123,7 +123,7 @@ static bool list_edits(struct txn *t, struct upstream *up, uint32_t result, stru
 		struct span raw = json_raw(j, value);
 		if (value == list)
 			entry_edits(t, up, list, &x->s, named ? buf_span(&prefix) : NOTHING);
-		else if (value == next)
+		else if (value == next && has) /* one that is no string, and leads nowhere, is passed as it is */
 			edit_replace(&x->s, raw, span_of(cursor.p + before - 1, cursor.n - before)); /* with its quotes, without the comma */
 		else if (value == scope)
 			edit_replace(&x->s, raw, SPAN("\"private\""));

@@ -328,11 +328,8 @@ long sock_write(int fd, const void *from, size_t n)
 int sock_accept(int listen_fd)
 {
 	(void)listen_fd;
-	if (sim.failing_accepts > 0) {
-		sim.failing_accepts--;
-		sim.accept_faults++;
+	if (sim.now_ms < sim.no_accept_until_ms)
 		return SOCK_ERROR;
-	}
 	if (sim.nbacklog == 0)
 		return SOCK_AGAIN;
 	int fd = sim.backlog[0];

@@ -17,7 +17,7 @@
 
 #include "os/loop.h"
 
-enum { SIM_CONNS = 256, SIM_FD = 100, SIM_LISTEN_FD = 50 };
+enum { SIM_CONNS = 1024, SIM_FD = 100, SIM_LISTEN_FD = 50 };
 
 struct sim_bytes {
 	char *p;
@@ -49,8 +49,7 @@ struct sim {
 	bool listener_paused;
 	int backlog[SIM_CONNS];            /* conns waiting to be accepted */
 	unsigned nbacklog;
-	unsigned failing_accepts;          /* so many accepts fail as if out of descriptors */
-	unsigned accept_faults;            /* and so many did */
+	int64_t no_accept_until_ms;        /* till then accept fails as if out of descriptors */
 	bool faulty;                       /* a connect may fail at once */
 	bool rough;                        /* short writes, late and spurious events; false: everything at once */
 };

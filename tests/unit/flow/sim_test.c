@@ -200,7 +200,7 @@ static void http_answer(struct voice *v, struct question *q, const char *method,
 	struct text body = { NULL, 0, 0 }, note = { NULL, 0, 0 };
 	bool ask_only = strcmp(method, "server/discover") == 0 || strcmp(method, "tools/list") == 0;
 	unsigned mode = sim_roll(7);
-	bool big = !w.tiny && dice(12);
+	bool big = dice(12);
 	unsigned long long id = (unsigned long long)q->id;
 
 	q->answered = true;
@@ -379,7 +379,7 @@ static void line_ask(struct voice *v)
 				if (w.hostile && dice(6))
 					text_add(&v->out, dice(2) ? "not a message\n" : "{\"jsonrpc\":\"2.0\",\"id\":77,\"result\":{\"x\":\"mark-999999-\"}}\n");
 				q->answered = true;
-				result_text(&body, q, method, q->id, !w.tiny && dice(12));
+				result_text(&body, q, method, q->id, dice(12));
 				text_put(&v->out, body.p, body.n);
 				text_add(&v->out, "\n");
 				body.n = 0;
@@ -417,6 +417,8 @@ static bool voice_act(struct voice *v)
 	if (v->mute || c->connecting)
 		return false;
 	if (c->reset || c->gate_closed) {
+		if (c->server >= 0)
+			wrong("a line was cut that did nothing wrong"); /* nobody would bring a new one */
 		v->mute = true;
 		return true;
 	}
@@ -698,7 +700,7 @@ static void leave(struct client *k)
 {
 	k->done = true;
 	if (!sim_over(k->c)) {
-		if (dice(3))
+		if (dice(3) || k->halved) /* behind a FIN, a close that loses nothing is not to be heard on the wire */
 			sim_reset(k->c);
 		else
 			sim_close(k->c);
@@ -800,6 +802,8 @@ static bool step(bool clients)
 	for (unsigned i = 0; i < SIM_CONNS; i++)
 		did |= w.voice[i].c && !w.voice[i].mute && w.voice[i].c->got.n > 0;
 	if (did || sim_news() || wait == 0) {
+		if (w.hostile && dice(300))
+			sim.no_accept_until_ms = sim.now_ms + sim_roll(1000);
 		if (sim.rough && dice(4))
 			sim.now_ms += sim_roll(3);
 		return true;
@@ -837,6 +841,9 @@ static void run_for(int64_t ms)
 			return;
 }
 
+static unsigned log_lines;
+static void count_line(struct span line) { log_lines += line.n > 0; }
+
 static void build(uint64_t seed)
 {
 	static const struct span names[] = { { "s0", 2 }, { "s1", 2 }, { "s2", 2 } };
@@ -851,13 +858,14 @@ static void build(uint64_t seed)
 	w.nservers = 1 + sim_roll(UPS);
 	w.nclients = 1 + sim_roll(CLIENTS);
 	*s = (struct flow_settings){ .nlisteners = 1, .nservers = w.nservers, .plain = w.nservers == 1 && dice(2), .version = SPAN("0"),
-		.connections = 64, .requests = 64, .listens = 16, .large = 80, .tokens = 4096, .links = 80, .body_max = 100000, .reply_max = 100000,
-		.head_ms = 20000, .body_ms = 30000, .idle_ms = 60000, .write_ms = 30000, .keepalive_ms = 5000, .metrics = &w.metrics };
+		.connections = 16, .requests = 16, .listens = 12, .large = 26, .tokens = 4096, .links = 30, .body_max = 100000, .reply_max = 100000,
+		.head_ms = 20000, .body_ms = 30000, .idle_ms = 60000, .write_ms = 30000, .keepalive_ms = 5000, .metrics = &w.metrics, .log = count_line };
+	log_lines = 0;
 	if (w.tiny) {
 		s->connections = 1 + sim_roll(4);
 		s->requests = 1 + sim_roll(2);
 		s->listens = sim_roll(2);
-		s->large = sim_roll(2);
+		s->large = 2 + sim_roll(2);
 		s->links = 2 + sim_roll(2);
 	}
 	memset(s->seed, 7, sizeof s->seed);
@@ -905,6 +913,8 @@ static void destroy(void)
 static void check_empty(void)
 {
 	struct flow *f = w.f;
+	if (log_lines > 4 * w.nq + 300)
+		wrong("%u lines of log for %u questions", log_lines, w.nq);
 	struct { const char *name; uint64_t used; } pools[] = {
 		{ "connections", f->fronts.used }, { "requests", f->txns.used }, { "calls", f->legs.used }, { "links", f->links.used },
 		{ "small buffers", f->small.used }, { "large buffers", f->large.used }, { "listens", f->listens },
@@ -978,6 +988,7 @@ static void run_world(uint64_t seed)
 				wrong("  client %u has %u of %u answers", c, w.client[c].answered, w.client[c].n);
 		check_cancelled();
 		w.hostile = sim.faulty = false;
+		sim.no_accept_until_ms = 0;
 		relink();
 		for (unsigned v = 0; v < SIM_CONNS; v++) /* what hangs, dies */
 			if (w.voice[v].c && !w.voice[v].mute && w.voice[v].c->server < 0 && w.voice[v].stalled)
