@@ -66,6 +66,7 @@ LTO   = -flto -ffat-lto-objects -frandom-seed=$@
 
 # Variants of the whole program: directory, compiler, flags, what must be there first.
 #   own    the product                        san    ASan and UBSan, host libc (they need calls the sandbox kills)
+#   arm64  the product, cross-built
 #   clang  proof that clang agrees            plain  host libc, for valgrind          fuzz   libFuzzer
 C11 := -std=c11 $(WARN) $(CPP)
 DIR_own   := build
@@ -73,6 +74,13 @@ CC_own    := build/cc
 PLAIN_own := $(C11) -O2 $(HARD) -ffunction-sections -fdata-sections
 FLAGS_own  = $(PLAIN_own) $(LTO)
 NEED_own  := build/cc
+DIR_arm64   := build/arm64
+CC_arm64    := build/arm64/cc
+TOOL_arm64  := aarch64-linux-gnu-
+GEN_arm64   := build/arm64/gen
+ARM64       := -mbranch-protection=pac-ret -mno-outline-atomics
+FLAGS_arm64  = $(PLAIN_own) $(ARM64) $(LTO)
+NEED_arm64  := build/arm64/cc
 DIR_clang   := build/clang
 CC_clang     = clang --target=$$(gcc -print-multiarch) -nostdinc -isystem $$(clang -print-resource-dir)/include \
                -isystem build/sysroot/usr/include -Wno-unused-command-line-argument \
@@ -107,22 +115,30 @@ build/cc build/host/lib/libbearssl.a: sbom/sources.lock sbom/sysroot.sh
 	    flock build/.deps.lock sh sbom/fetch.sh sbom/sources.lock build/deps && \
 	    sh sbom/sysroot.sh sbom/sources.lock build/deps build $(if $(findstring host,$@),host,target) && touch $@'
 # The syscall lists become BPF at build time, so libseccomp is not in the product.
+build/arm64/cc: sbom/sources.lock sbom/sysroot.sh
+	$(Q)mkdir -p build/arm64; flock build/.arm64.lock sh -c ' \
+	    [ $@ -nt sbom/sources.lock ] && [ $@ -nt sbom/sysroot.sh ] && exit; \
+	    flock build/.deps.lock sh sbom/fetch.sh sbom/sources.lock build/deps && \
+	    sh sbom/sysroot.sh sbom/sources.lock build/deps build/arm64 cross $(TOOL_arm64)gcc && touch $@'
 build/seccomp-gen: seccomp/gen.c build/cc Makefile
 	$(call say,CC,$<)
 	$(Q)$(UMASK) build/cc $(FLAGS_own) -isystem build/tools/include -static-pie $< build/tools/lib/libseccomp.a -o $@
 build/gen/role/seccomp_table.c: build/seccomp-gen $(LISTS)
 	$(call say,GEN,$@)
-	$(Q)$(UMASK) mkdir -p $(@D) && build/seccomp-gen $(LISTS) >$@
+	$(Q)$(UMASK) mkdir -p $(@D) && build/seccomp-gen x86_64 $(LISTS) >$@
+build/arm64/gen/role/seccomp_table.c: build/seccomp-gen $(LISTS)
+	$(call say,GEN,$@)
+	$(Q)$(UMASK) mkdir -p $(@D) && build/seccomp-gen aarch64 $(LISTS) >$@
 
 # One variant: objects in DIR/obj, one archive per room in DIR.
 define variant
 $(DIR_$(1))/obj/%.o: src/%.c Makefile $(NEED_$(1))
 	$$(call say,CC,$$@)
 	$(Q)$(UMASK) mkdir -p $$(@D) && $$(CC_$(1)) $$(FLAGS_$(1)) -c $$< -o $$@
-$(DIR_$(1))/obj/%.o: build/gen/%.c Makefile $(NEED_$(1))
+$(DIR_$(1))/obj/%.o: $(or $(GEN_$(1)),build/gen)/%.c Makefile $(NEED_$(1))
 	$$(call say,CC,$$@)
 	$(Q)$(UMASK) mkdir -p $$(@D) && $$(CC_$(1)) $$(FLAGS_$(1)) -c $$< -o $$@
-$(foreach room,$(ROOMS),$(call archive,$(DIR_$(1)),$(room)))
+$(foreach room,$(ROOMS),$(call archive,$(DIR_$(1)),$(room),$(TOOL_$(1))))
 -include $(wildcard $(DIR_$(1))/obj/*/*.d $(DIR_$(1))/obj/*.d)
 
 endef
@@ -130,19 +146,23 @@ endef
 define archive
 $(1)/lib$(2).a: $(patsubst src/%.c,$(1)/obj/%.o,$(sort $(wildcard src/$(2)/*.c))) \
     $(patsubst %,$(1)/obj/%.o,$(filter $(2)/%,$(GENERATED))) $(1)/obj/$(2).members
-	$(Q)$(UMASK) rm -f $$@ && ar rcD $$@ $$(filter %.o,$$^)
+	$(Q)$(UMASK) rm -f $$@ && $(3)ar rcD $$@ $$(filter %.o,$$^)
 $(1)/obj/$(2).members: FORCE
 	$(Q)mkdir -p $$(@D); echo '$(sort $(wildcard src/$(2)/*.c))' | cmp -s - $$@ || \
 	    echo '$(sort $(wildcard src/$(2)/*.c))' >$$@
 
 endef
-$(eval $(foreach v,own san plain fuzz clang,$(call variant,$(v))))
+$(eval $(foreach v,own arm64 san plain fuzz clang,$(call variant,$(v))))
 libs = $(patsubst %,$(DIR_$(1))/lib%.a,$(filter $(ROOMS),$(2)))
 
 build/postern: build/obj/main.o $(call libs,own,$(MAY_cmd))
 	$(call say,LINK,$@)
 	$(Q)$(UMASK) build/cc $(LINK) -O2 $(HARD) -flto -flto-partition=one -save-temps=obj -Wl,-Map=build/postern.map $^ -lbearssl -o $@.full
 	$(Q)$(UMASK) strip -s --remove-section=.comment -o $@ $@.full
+build/arm64/postern: build/arm64/obj/main.o $(call libs,arm64,$(MAY_cmd))
+	$(call say,LINK,$@)
+	$(Q)$(UMASK) build/arm64/cc $(LINK) -O2 $(HARD) $(ARM64) -flto -flto-partition=one -save-temps=obj -Wl,-Map=$@.map $^ -lbearssl -o $@.full
+	$(Q)$(UMASK) $(TOOL_arm64)strip -s --remove-section=.comment -o $@ $@.full
 build/postern-san: build/san/obj/main.o $(call libs,san,$(MAY_cmd)) build/host/lib/libbearssl.a
 	$(call say,LINK,$@)
 	$(Q)gcc -fsanitize=address,undefined -Wl,--build-id=sha1 $^ -o $@
@@ -194,6 +214,10 @@ BOX_RUN := $(patsubst tests/sandbox/%.c,build/t/sandbox/%,$(wildcard tests/sandb
 build/t/sandbox/%: tests/sandbox/%.c $(call libs,own,$(MAY_role)) build/cc
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && build/cc $(PLAIN_own) -fno-lto -fno-use-linker-plugin -Itests -static-pie $(filter %.c %.a,$^) -lbearssl -o $@
+build/arm64/t/sandbox/%: tests/sandbox/%.c $(call libs,arm64,$(MAY_role)) build/arm64/cc
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && build/arm64/cc $(PLAIN_own) $(ARM64) -fno-lto -fno-use-linker-plugin -Itests -static-pie $(filter %.c %.a,$^) \
+	    -lbearssl -o $@
 
 # Clients and servers of the official SDK, exactly as locked. Anew only when the lock has changed.
 PEERS := $(if $(wildcard tests/peers/package-lock.json),tests/peers/node_modules/.installed)

@@ -1,9 +1,10 @@
 #!/bin/sh
-# sysroot.sh LOCK SOURCES OUT [target|host] [CC]: build, from the verified SOURCES that LOCK names,
-#   target (as usual)
+# sysroot.sh LOCK SOURCES OUT [target|cross|host] [CC]: build, from the verified SOURCES that LOCK names,
+#   target (as usual), for the machine that CC compiles for
 #     OUT/sysroot   musl, kernel headers, libbearssl.a, jsmn.h: all that postern is made of besides its own code
 #     OUT/cc        the compiler that sees this sysroot and nothing else of the host's libraries
 #     OUT/tools     libseccomp, linked only into the build-time filter generator
+#   cross           the same without OUT/tools, which run on the machine that builds
 #   host
 #     OUT/host      BearSSL and jsmn.h for the sanitizer and valgrind builds, which need the host's C library
 # The same bytes come out wherever and whenever it runs: fixed umask, locale and time zone, sorted inputs, no -g
@@ -20,6 +21,12 @@ jobs=$(nproc)
 work=$out/$what.work
 rm -rf "$work"
 mkdir -p "$work"
+
+# aarch64-linux-gnu-gcc brings its own ar and ranlib; plain gcc has the host's.
+tool=${cc%gcc}
+[ "$tool" != "$cc" ] || tool=
+arch=$($cc -dumpmachine)
+arch=${arch%%-*}
 
 say() { echo "sysroot: $*"; }
 quietly() { # LOG COMMAND...: the log is shown only if the command fails
@@ -53,6 +60,8 @@ unpack() { # NAME: orig + Debian's patches in series order, into $work/NAME
 }
 
 common="-fstack-clash-protection -fno-plt -ffunction-sections -fdata-sections -fPIE -ffile-prefix-map=$work=."
+# Signed return addresses; and no helpers of libgcc that ask the C library for the processor's features.
+[ "$arch" != aarch64 ] || common="$common -mbranch-protection=pac-ret -mno-outline-atomics"
 
 bearssl() { # COMPILER OUTDIR FLAGS...
     compiler=$1 objs=$2
@@ -64,7 +73,7 @@ bearssl() { # COMPILER OUTDIR FLAGS...
         for f; do $cc $flags -Iinc -Isrc -c "$f" -o "$objs/$(basename "$f" .c).o" || exit 255; done' \
         sh "$compiler" "$objs" "$*" <"$objs/list") || { say "failed: bearssl" >&2; exit 1; }
     # One directory, names are unique; sorted, and without dates or owners (D).
-    (cd "$objs" && ls ./*.o | sort | xargs ar rcD lib/libbearssl.a)
+    (cd "$objs" && ls ./*.o | sort | xargs "${tool}ar" rcD lib/libbearssl.a)
 }
 
 if [ "$what" = host ]; then
@@ -85,12 +94,12 @@ say "musl"
 unpack musl
 (
     cd "$work/musl"
-    CFLAGS="-Os $common" quietly musl ./configure --target="$(uname -m)-linux-musl" --prefix=/usr --syslibdir=/lib \
-        --disable-shared --disable-gcc-wrapper CC="$cc" AR=ar RANLIB=ranlib \
+    CFLAGS="-Os $common" quietly musl ./configure --target="$arch-linux-musl" --prefix=/usr --syslibdir=/lib \
+        --disable-shared --disable-gcc-wrapper CC="$cc" AR="${tool}ar" RANLIB="${tool}ranlib" \
         LIBCC="$($cc -print-libgcc-file-name)"
     quietly musl make -j"$jobs"
     quietly musl make DESTDIR="$out/sysroot" install
-    sh tools/musl-gcc.specs.sh "$out/sysroot/usr/include" "$out/sysroot/usr/lib" "/lib/ld-musl-$(uname -m).so.1" \
+    sh tools/musl-gcc.specs.sh "$out/sysroot/usr/include" "$out/sysroot/usr/lib" "/lib/ld-musl-$arch.so.1" \
         >"$out/musl.specs"
 )
 cat >"$out/cc" <<END
@@ -101,9 +110,13 @@ chmod 755 "$out/cc"
 
 say "kernel headers"
 inc=$out/sysroot/usr/include
-multi=$($cc -print-multiarch)
-cp -rL /usr/include/linux /usr/include/asm-generic "$inc/"
-cp -rL "/usr/include/$multi/asm" "$inc/" # Debian 13 has links here
+if [ "$what" = cross ]; then
+    headers=/usr/$($cc -dumpmachine)/include asm=
+else
+    headers=/usr/include asm=$($cc -print-multiarch)/
+fi
+cp -rL "$headers/linux" "$headers/asm-generic" "$inc/"
+cp -rL "$headers/${asm}asm" "$inc/" # Debian 13 has links here
 
 say "bearssl"
 unpack bearssl
@@ -115,11 +128,15 @@ say "jsmn"
 unpack libjsmn-dev
 cp "$(find "$work/libjsmn-dev" -name jsmn.h)" "$inc/"
 
+if [ "$what" = cross ]; then
+    rm -rf "$work"
+    exit 0
+fi
 say "libseccomp (for the filter generator only)"
 unpack libseccomp
 (
     cd "$work/libseccomp"
-    quietly libseccomp ./configure --host="$(uname -m)-linux-musl" --prefix="$out/tools" --enable-static \
+    quietly libseccomp ./configure --host="$arch-linux-musl" --prefix="$out/tools" --enable-static \
         --disable-shared --disable-python CC="$out/cc" CFLAGS="-O2 -fPIE -w" LDFLAGS=-static-pie
     quietly libseccomp make -j"$jobs" -C include
     quietly libseccomp make -j"$jobs" -C src libseccomp.la

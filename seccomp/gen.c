@@ -1,4 +1,6 @@
-/* Build-time tool: seccomp/<role>.list -> C source with one BPF array per role. The grammar stands in seccomp/README.md.
+/* Build-time tool: seccomp-gen ARCH LIST... turns seccomp/<role>.list into C source with one BPF array per role, for x86_64 or aarch64
+ * whatever it runs on. seccomp-gen rules LIST... prints what it understood, one line each, for whoever makes something else of the lists
+ * (image/profile/seccomp.py). The grammar stands in seccomp/README.md.
  *
  * Never part of the product; stdio and libseccomp are welcome here. Any doubt about a line ends the build. */
 #include <errno.h>
@@ -55,6 +57,7 @@ static const struct { const char *call, *arguments; } known[] = {
 	{ "signalfd4", "fd mask size flags" },
 };
 
+/* Words of this machine's headers, so only such as are the same on both architectures (not O_DIRECTORY, O_NOFOLLOW, O_DIRECT). */
 static const struct { const char *word; uint64_t value; } words[] = {
 #define WORD(w) { #w, (uint64_t)(w) }
 	WORD(AF_INET), WORD(AF_INET6), WORD(AF_UNIX), WORD(SOCK_STREAM), WORD(SOCK_SEQPACKET), WORD(SOCK_NONBLOCK), WORD(SOCK_CLOEXEC),
@@ -201,16 +204,57 @@ static void add_rules(const struct place *at, scmp_filter_ctx ctx, int number, c
 	}
 }
 
-static const char *arch_name(void)
+static const struct arch { const char *name; uint32_t token; } arches[] = {
+	{ "@x86_64", SCMP_ARCH_X86_64 },
+	{ "@aarch64", SCMP_ARCH_AARCH64 },
+};
+static const struct arch *target;
+
+static const struct arch *arch_of(const char *name)
 {
-	switch (seccomp_arch_native()) {
-	case SCMP_ARCH_X86_64: return "@x86_64";
-	case SCMP_ARCH_AARCH64: return "@aarch64";
-	default: return "@unknown";
-	}
+	for (size_t i = 0; i < sizeof arches / sizeof arches[0]; i++)
+		if (strcmp(arches[i].name, name) == 0)
+			return &arches[i];
+	return NULL;
 }
 
-/* Reads one list into a filter; numbers[] gets each call once. */
+static const char *role_of(const struct place *at, size_t *n)
+{
+	const char *role = strrchr(at->file, '/') ? strrchr(at->file, '/') + 1 : at->file;
+	const char *dot = strstr(role, ".list");
+
+	if (!dot || dot[5] != 0)
+		stop(at, "a list is called ROLE.list", role);
+	*n = (size_t)(dot - role);
+	return role;
+}
+
+/* role, line, architecture or -, call, its number on x86_64 and on aarch64 (- for none), tests as index:in|none:value[,value]...,
+ * reason; with tabs between them. */
+static void print_rule(const struct place *at, const char *only, const char *call, const struct test *t, unsigned n, const char *reason)
+{
+	size_t role_n;
+	const char *role = role_of(at, &role_n);
+
+	printf("%.*s\t%u\t%s\t%s", (int)role_n, role, at->line, only, call);
+	for (size_t i = 0; i < sizeof arches / sizeof arches[0]; i++) {
+		int number = seccomp_syscall_resolve_name_arch(arches[i].token, call);
+
+		if (number >= 0)
+			printf("\t%d", number);
+		else
+			printf("\t-");
+	}
+	printf("\t");
+	for (unsigned i = 0; i < n; i++) {
+		printf("%s%u:%s", i ? " " : "", t[i].argument, t[i].none_of ? "none" : "in");
+		for (unsigned c = 0; c < t[i].nchoices; c++)
+			printf("%c%llu", c ? ',' : ':', (unsigned long long)t[i].choice[c]);
+	}
+	printf("\t%s", reason);
+}
+
+/* Reads one list into a filter; numbers[] gets each call once. Without a filter: prints the rules of all architectures. */
 static unsigned read_list(const char *file, scmp_filter_ctx ctx, int *numbers)
 {
 	struct place at = { file, 0 };
@@ -225,6 +269,8 @@ static unsigned read_list(const char *file, scmp_filter_ctx ctx, int *numbers)
 		char *p = line + strspn(line, " \t\n");
 		char *reason = strchr(line, '#');
 		char *call, *rest = NULL;
+		const char *why, *mark = "-";
+		const struct arch *arch = target;
 		unsigned known_before, ntests;
 		int number;
 
@@ -233,21 +279,29 @@ static unsigned read_list(const char *file, scmp_filter_ctx ctx, int *numbers)
 			continue;
 		if (!reason || strspn(reason, "# \t\n") == strlen(reason))
 			stop(&at, "no reason", p);
+		why = reason + strspn(reason, "# \t");
 		for (*reason = 0; reason > p && strchr(" \t", reason[-1]); )
 			*--reason = 0;
 		call = strtok_r(p, " \t", &rest);
 		if (*call == '@') {
-			if (strcmp(call, "@x86_64") != 0 && strcmp(call, "@aarch64") != 0)
+			mark = call;
+			arch = arch_of(call);
+			if (!arch)
 				stop(&at, "an architecture that gen.c does not know", call);
-			if (strcmp(call, arch_name()) != 0)
+			if (ctx && arch != target)
 				continue;
 			call = strtok_r(NULL, " \t", &rest);
 		}
-		number = call ? seccomp_syscall_resolve_name(call) : __NR_SCMP_ERROR;
+		number = call ? seccomp_syscall_resolve_name_arch(arch->token, call) : __NR_SCMP_ERROR;
 		if (number < 0)
 			stop(&at, "no such system call here", call ? call : "");
 		ntests = rest ? tests_of(&at, call, rest, tests) : 0;
-		add_rules(&at, ctx, number, tests, ntests, call);
+		if (!ctx) {
+			print_rule(&at, mark, call, tests, ntests, why);
+			continue;
+		}
+		/* The library wants the number that this machine has for the call, and translates it itself. */
+		add_rules(&at, ctx, seccomp_syscall_resolve_name(call), tests, ntests, call);
 		for (known_before = 0; known_before < n && numbers[known_before] != number; known_before++)
 			;
 		if (known_before == n) {
@@ -281,18 +335,16 @@ static void print_filter(const struct place *at, const char *role, size_t role_n
 static void make_role(const char *file)
 {
 	struct place at = { file, 0 };
-	const char *role = strrchr(file, '/') ? strrchr(file, '/') + 1 : file;
-	const char *dot = strstr(role, ".list");
+	size_t role_n;
+	const char *role = role_of(&at, &role_n);
 	int numbers[CALLS_MAX];
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	unsigned n;
-	size_t role_n;
 
-	if (!dot || dot[5] != 0)
-		stop(&at, "a list is called ROLE.list", role);
-	role_n = (size_t)(dot - role);
 	if (!ctx || seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) != 0
-	    || seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2) != 0)
+	    || seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2) != 0
+	    || (target->token != seccomp_arch_native()
+	        && (seccomp_arch_add(ctx, target->token) != 0 || seccomp_arch_remove(ctx, seccomp_arch_native()) != 0)))
 		stop(&at, "libseccomp cannot start", "");
 	n = read_list(file, ctx, numbers);
 	print_filter(&at, role, role_n, ctx);
@@ -306,9 +358,21 @@ static void make_role(const char *file)
 
 int main(int argc, char **argv)
 {
+	char name[16];
+
+	if (argc > 2 && strcmp(argv[1], "rules") == 0) {
+		target = &arches[0];
+		for (int i = 2; i < argc; i++)
+			read_list(argv[i], NULL, NULL);
+		return 0;
+	}
+	if (argc < 3 || snprintf(name, sizeof name, "@%s", argv[1]) >= (int)sizeof name || !(target = arch_of(name))) {
+		fprintf(stderr, "usage: seccomp-gen x86_64|aarch64|rules LIST...\n");
+		return 2;
+	}
 	printf("/* Made by seccomp/gen.c from seccomp/NAME.list; the lists are what to read and change. */\n"
 		"#include \"role/seccomp_table.h\"\n\n");
-	for (int i = 1; i < argc; i++)
+	for (int i = 2; i < argc; i++)
 		make_role(argv[i]);
-	return argc > 1 ? 0 : 2;
+	return 0;
 }

@@ -54,11 +54,11 @@ with tempfile.TemporaryDirectory() as tmp:
     def refused(text, name):
         path = os.path.join(tmp, "trial.list")
         open(path, "w").write(text)
-        run = subprocess.run(["build/seccomp-gen", path], capture_output=True, text=True)
+        run = subprocess.run(["build/seccomp-gen", "x86_64", path], capture_output=True, text=True)
         ok(run.returncode != 0 and "trial.list" in run.stderr, f"the generator refuses {name}", run.stderr)
     path = os.path.join(tmp, "trial.list")
     open(path, "w").write("read  # a reason that will do\nexit_group  # the end\n")
-    run = subprocess.run(["build/seccomp-gen", path], capture_output=True, text=True)
+    run = subprocess.run(["build/seccomp-gen", "x86_64", path], capture_output=True, text=True)
     ok(run.returncode == 0 and "seccomp_trial" in run.stdout, "the generator takes a right list", run.stderr)
     refused("read\n", "a line without a reason")
     refused("no_such_call  # why\n", "a call that does not exist")
