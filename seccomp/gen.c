@@ -19,6 +19,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -55,6 +56,7 @@ static const struct { const char *call, *arguments; } known[] = {
 	{ "prlimit64", "pid resource new old" },
 	{ "seccomp", "operation flags args" },
 	{ "signalfd4", "fd mask size flags" },
+	{ "ioctl", "fd request arg" },
 };
 
 /* Words of this machine's headers, so only such as are the same on both architectures (not O_DIRECTORY, O_NOFOLLOW, O_DIRECT). */
@@ -68,7 +70,7 @@ static const struct { const char *word; uint64_t value; } words[] = {
 	WORD(PR_GET_NO_NEW_PRIVS), { "PR_SET_MDWE", 65 }, { "PR_GET_MDWE", 66 },
 	WORD(F_GETFD), WORD(F_SETFD), WORD(F_GETFL), WORD(FD_CLOEXEC), WORD(O_CLOEXEC), WORD(O_RDONLY), WORD(O_WRONLY), WORD(O_RDWR), WORD(O_CREAT),
 	WORD(O_TRUNC), WORD(SIGKILL), WORD(SIGCHLD), WORD(EPOLL_CLOEXEC), WORD(EPOLL_CTL_ADD), WORD(EPOLL_CTL_DEL), WORD(EPOLL_CTL_MOD),
-	WORD(AT_EMPTY_PATH), WORD(AT_SYMLINK_NOFOLLOW),
+	WORD(AT_EMPTY_PATH), WORD(AT_SYMLINK_NOFOLLOW), WORD(SFD_CLOEXEC), WORD(SFD_NONBLOCK), WORD(TIOCGWINSZ),
 #undef WORD
 };
 

@@ -24,7 +24,9 @@ lists = sorted(glob.glob("seccomp/*.list"))
 ok(lists, "there are lists")
 for path in lists:
     role = os.path.basename(path)[:-5]
-    calls[role], seen = set(), set()
+    seen = set()
+    if role != "runtime":  # no role of Postern; tests/appliance/40-profile.t looks at it
+        calls[role] = set()
     for number, line in enumerate(open(path), 1):
         rule, hash_, reason = line.rstrip("\n").partition("#")
         rule = " ".join(rule.split())
@@ -39,7 +41,8 @@ for path in lists:
         if rule in seen:
             twice.append(f"{path}:{number}: {rule}")
         seen.add(rule)
-        calls[role].add(m[2])
+        if role in calls:
+            calls[role].add(m[2])
 none(reasons, "every line has its reason")
 none(form, "every line is [@ARCH] CALL [ARGUMENT TEST]...")
 none(twice, "no line stands twice")
