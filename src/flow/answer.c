@@ -136,6 +136,7 @@ bool stream_begin(struct txn *t)
 
 	if (t->streaming)
 		return true;
+	timer_disarm(&f->timers, &t->timer);
 	t->out = buffer_take(f, FLOW_SMALL);
 	if (!t->out)
 		return false;
@@ -161,6 +162,7 @@ static bool stream_room(struct txn *t, size_t size)
 {
 	struct flow *f = t->f;
 	if (!t->out) {
+		timer_disarm(&f->timers, &t->timer); /* it was counting the silence: now the client's time to take this begins */
 		t->out = buffer_take(f, size);
 		return t->out != NULL;
 	}

@@ -30,11 +30,12 @@ void sim_begin(uint64_t seed, bool rough)
 
 void sim_end(void)
 {
-	for (unsigned i = 0; i < SIM_CONNS; i++) {
+	for (unsigned i = 0; i < sim.top; i++) {
 		free(sim.conn[i].in.p);
 		free(sim.conn[i].got.p);
 	}
-	memset(&sim, 0, sizeof sim);
+	memset(sim.conn, 0, sim.top * sizeof sim.conn[0]);
+	memset(&sim, 0, offsetof(struct sim, conn));
 }
 
 static void die(const char *what)
@@ -77,6 +78,8 @@ static struct sim_conn *new_conn(int *fd)
 	for (int i = 0; i < SIM_CONNS; i++)
 		if (!sim.conn[i].used) {
 			struct sim_conn *c = &sim.conn[i];
+			if ((unsigned)i >= sim.top)
+				sim.top = (unsigned)i + 1;
 			*c = (struct sim_conn){ .used = true, .window = sim.rough ? 1 + sim_roll(sim_roll(2) ? 300 : 40000) : 1 << 20, .server = -1 };
 			*fd = SIM_FD + i;
 			return c;
@@ -178,7 +181,7 @@ bool sim_news(void)
 {
 	if (sim.listener && !sim.listener_paused && sim.nbacklog > 0)
 		return true;
-	for (unsigned i = 0; i < SIM_CONNS; i++)
+	for (unsigned i = 0; i < sim.top; i++)
 		if (sim.conn[i].used && !sim.conn[i].gate_closed && sim.conn[i].item && sim.conn[i].pending)
 			return true;
 	return false;
@@ -196,7 +199,7 @@ bool sim_deliver(struct loop *l)
 		sim.listener->event(sim.listener, LOOP_READ);
 		any = true;
 	}
-	for (unsigned i = 0; i < SIM_CONNS; i++) {
+	for (unsigned i = 0; i < sim.top; i++) {
 		struct sim_conn *c = &sim.conn[i];
 		if (c->used && c->item && !c->gate_closed && (c->pending || chance(40)) && !chance(4))
 			conn[n++] = i;

@@ -44,7 +44,6 @@ struct sim_conn {
 struct sim {
 	uint64_t dice;
 	int64_t now_ms;
-	struct sim_conn conn[SIM_CONNS];
 	struct loop_item *listener;
 	bool listener_paused;
 	int backlog[SIM_CONNS];            /* conns waiting to be accepted */
@@ -52,6 +51,8 @@ struct sim {
 	int64_t no_accept_until_ms;        /* till then accept fails as if out of descriptors */
 	bool faulty;                       /* a connect may fail at once */
 	bool rough;                        /* short writes, late and spurious events; false: everything at once */
+	unsigned top;                      /* conn[0 .. top-1] have been in use */
+	struct sim_conn conn[SIM_CONNS];   /* last: cleared as far as it was used */
 };
 extern struct sim sim;
 

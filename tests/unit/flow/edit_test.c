@@ -1,0 +1,57 @@
+/* Every pair of edits on a short text, against putting it together by hand. */
+#include "flow/edit.h"
+#include "page.h"
+#include "tap.h"
+
+int main(void)
+{
+	char *text = page_copy("abcdef", 6);
+	struct span all = { text, 6 };
+	static const struct span with[] = { { "", 0 }, { "X", 1 }, { "long words", 10 } };
+	unsigned wrong = 0, sizes = 0, cut = 0, cases = 0;
+
+	for (unsigned a = 0; a <= 6; a++)
+		for (unsigned b = a; b <= 6; b++)
+			for (unsigned c = b; c <= 6; c++)
+				for (unsigned d = c; d <= 6; d++)
+					for (unsigned w = 0; w < 9; w++) {
+						struct edit mem[2];
+						struct edits s = { mem, 0, 2, false };
+						char want[64], got[64];
+						struct buf wb = buf_on(want, sizeof want), gb = buf_on(got, sizeof got);
+						edit_add(&s, text + a, text + b, with[w / 3]);
+						edit_replace(&s, span_of(text + c, d - c), with[w % 3]);
+						buf_put(&wb, span_of(text, a));
+						buf_put(&wb, with[w / 3]);
+						buf_put(&wb, span_of(text + b, c - b));
+						buf_put(&wb, with[w % 3]);
+						buf_put(&wb, span_of(text + d, 6 - d));
+						edit_write(&gb, all, &s);
+						wrong += gb.full || !span_eq(buf_span(&gb), buf_span(&wb));
+						sizes += edit_size(all, &s) != wb.n;
+						for (size_t cap = 0; cap < wb.n; cap++) { /* too little room: said, and nothing beyond it */
+							struct buf small = buf_on(got, cap);
+							edit_write(&small, all, &s);
+							cut += !small.full || small.n > cap;
+						}
+						cases++;
+					}
+	ok(cases == 210 * 9, "all pairs");
+	is_int(wrong, 0, "the text with its edits");
+	is_int(sizes, 0, "the size is told before");
+	is_int(cut, 0, "what does not fit is said");
+
+	struct edit one[1];
+	struct edits s = { one, 0, 1, false };
+	edit_add(&s, text, text, with[1]);
+	ok(!s.full, "as many as there is room for");
+	edit_add(&s, text, text, with[1]);
+	ok(s.full && s.n == 1, "one more is not taken, and that is remembered");
+	struct edits none = { NULL, 0, 0, false };
+	char out[8];
+	struct buf b = buf_on(out, sizeof out);
+	edit_write(&b, all, &none);
+	is_mem(b.p, b.n, "abcdef", 6, "no edits: as it was");
+	page_free(text, 6);
+	return done_testing();
+}
