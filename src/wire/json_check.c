@@ -233,6 +233,8 @@ static inline __attribute__((always_inline)) struct at document(const char *p, c
 
 	_Static_assert(JSON_DEPTH_MAX <= 32, "one bit a level");
 value:
+	if (o != NULL && o->n > o->cap)
+		return bad(p, JSON_TOO_MANY); /* nothing that follows can make it acceptable */
 	p = skip(p, end);
 	if (p == end)
 		return bad(p, depth == 0 ? JSON_EMPTY : JSON_TRUNCATED);

@@ -40,8 +40,8 @@ struct json_outline {
 	uint32_t n, cap;
 };
 
-/* json_check, and the outline of a text that passes. n may come out larger than cap: then only cap bytes are there. text.n is at most
- * 2^32 - 1. */
+/* json_check, and the outline of a text that passes. JSON_TOO_MANY: the outline does not fit; cap bytes of it are there, and the rest of the
+ * text was not looked at. text.n is at most 2^32 - 1. */
 enum json_error json_check_outline(struct span text, struct json_outline *o, size_t *where);
 
 struct span json_error_text(enum json_error e);

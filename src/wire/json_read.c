@@ -370,7 +370,7 @@ enum json_error json_read(struct json *j, struct json_table *table, struct span 
 		return JSON_TOO_MANY;
 	}
 	error = json_check_outline(text, &table->outline, where);
-	if (error != JSON_OK)
+	if (error != JSON_OK && error != JSON_TOO_MANY)
 		return error;
 	j->ntokens = read_scalar(table, text);
 	if (j->ntokens > 0)
@@ -380,10 +380,10 @@ enum json_error json_read(struct json *j, struct json_table *table, struct span 
 	uint32_t drawn = o->n < o->cap ? o->n : o->cap;
 	jsmn_init(&parser);
 	count = jsmn_parse(&parser, o->text, drawn, tok + JSON_ROOT, table->tokens_max);
-	if (count <= 0) {
+	if (count <= 0 || error != JSON_OK) {
 		/* Anything but a full table would mean that the two parsers disagree: then the stricter one is right. */
 		*where = o->at[parser.pos < drawn ? parser.pos : drawn - 1];
-		return count == JSMN_ERROR_NOMEM ? JSON_TOO_MANY : JSON_UNEXPECTED;
+		return error != JSON_OK || count == JSMN_ERROR_NOMEM ? JSON_TOO_MANY : JSON_UNEXPECTED;
 	}
 	/* From the back, a subtree's end follows from its children's; each token is some parent's child once, so this is linear. */
 	for (uint32_t i = (uint32_t)count; i >= JSON_ROOT; i--) {

@@ -77,8 +77,8 @@ def pss_kb(pid):
 class Program:
     """A program of ours that prints `listening PORT`."""
 
-    def __init__(self, name, core):
-        self.proc = subprocess.Popen(pin(core) + [os.path.join(BUILD, name)], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    def __init__(self, name, core, *args):
+        self.proc = subprocess.Popen(pin(core) + [os.path.join(BUILD, name), *args], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
         self.pid = self.proc.pid
         line = self.proc.stdout.readline().split()
         if line[:1] != [b"listening"]:
