@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -60,13 +61,16 @@ static const struct pin pins[] = {
 	{ "P", SYS_prctl, "another prctl", { PR_GET_DUMPABLE }, { PR_SET_PTRACER, -1 } },
 	{ "P", SYS_fcntl, "another fcntl", { -1, F_GETFD }, { -1, F_SETFL, 0 } },
 	{ "P", SYS_kill, "another signal", { NOBODY_PID, SIGKILL }, { NOBODY_PID, SIGTERM } },
+#ifdef SYS_dup2
 	{ "P", SYS_dup3, "dup3 without CLOEXEC", { -1, 100, O_CLOEXEC }, { -1, 100, 0 } },
+#else /* the C library's dup2() is dup3() without flags */
+	{ "P", SYS_dup3, "dup3 with a flag that it has not", { -1, 100, O_CLOEXEC }, { -1, 100, O_NONBLOCK } },
+#endif
 	{ "P", SYS_epoll_create1, "epoll without CLOEXEC", { EPOLL_CLOEXEC }, { 0 } },
 	{ "P", SYS_openat, "a file opened for writing", { -1, 0, O_RDONLY }, { -1, 0, O_WRONLY } },
 	{ "P", SYS_openat, "a file created", { -1, 0, O_RDONLY | O_CLOEXEC }, { -1, 0, O_RDONLY | O_CREAT, 0600 } },
 #ifndef SYS_fork
 	{ "P", SYS_clone, "a thread", { SIGCHLD }, { CLONE_VM | SIGCHLD } },
-	{ "p", SYS_newfstatat, "a file looked at by its name", { -1, 0, 0, AT_EMPTY_PATH }, { -1, 0, 0, 0 } },
 #endif
 };
 
