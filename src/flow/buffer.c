@@ -12,6 +12,7 @@ struct buffer *buffer_take(struct flow *f, size_t size)
 	b->cap = (uint32_t)(is_large ? f->large_cap : FLOW_SMALL);
 	b->n = b->from = 0;
 	b->is_large = is_large;
+	b->call = 0;
 	return b;
 }
 

@@ -262,6 +262,9 @@ void link_abandon(struct link *k);               /* close it: nobody wants the r
 /* link_line.c */
 void line_set(struct upstream *up, int fd);
 bool line_send(struct upstream *up, struct buffer *line);
+/* Calls off what was asked: a question that has not begun to be sent is taken back, else the provider is told. */
+void line_cancel(struct leg *l);
+static inline unsigned line_call(const struct leg *l) { return (l->generation & 0x3fffffffu) + 1; }
 void line_resume(struct upstream *up);           /* each turn: reading that stopped for want of a buffer goes on */
 
 /* ---- buffers: buffer.c ---- */
@@ -269,7 +272,8 @@ void line_resume(struct upstream *up);           /* each turn: reading that stop
 struct buffer {
 	struct list node;
 	uint32_t cap, n, from;
-	bool is_large;
+	unsigned is_large : 1;
+	unsigned call : 31;            /* on a line: whose question this is (part of its generation), 0: nobody's */
 	_Alignas(16) char p[];
 };
 

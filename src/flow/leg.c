@@ -76,10 +76,12 @@ void leg_send(struct leg *l, struct buffer *request)
 	bool sent;
 
 	leg_touch(l);
-	if (l->up->set->kind == FLOW_HTTP)
+	if (l->up->set->kind == FLOW_HTTP) {
 		sent = link_send(l, request, &fault);
-	else
+	} else {
+		request->call = line_call(l) & 0x7fffffffu;
 		sent = line_send(l->up, request);
+	}
 	if (!sent)
 		leg_failed(l, fault, fault == LEG_FULL ? SPAN("has no connection free") :
 			fault == LEG_CONNECT ? SPAN("cannot be reached") : SPAN("is not running"));
@@ -91,10 +93,8 @@ void leg_cancel(struct leg *l)
 		struct link *k = l->link;
 		link_detach(k);
 		link_abandon(k); /* closing is how a call over HTTP is cancelled */
-	} else if (l->up->set->kind == FLOW_BUILTIN && l->up->line_up) {
-		struct buffer *b = request_cancel(l);
-		if (b)
-			(void)line_send(l->up, b);
+	} else if (l->up->set->kind == FLOW_BUILTIN) {
+		line_cancel(l);
 	}
 	leg_free(l);
 }
@@ -120,10 +120,8 @@ void leg_failed(struct leg *l, enum leg_fault fault, struct span detail)
 	if (k) {
 		link_detach(k);
 		link_abandon(k);
-	} else if (fault == LEG_LATE && up->set->kind == FLOW_BUILTIN && up->line_up) {
-		struct buffer *b = request_cancel(l);
-		if (b)
-			(void)line_send(up, b);
+	} else if (fault == LEG_LATE && up->set->kind == FLOW_BUILTIN) {
+		line_cancel(l);
 	}
 	bool of_catalog = up->catalog_leg == l;
 	leg_free(l);

@@ -50,6 +50,34 @@ bool line_send(struct upstream *up, struct buffer *line)
 	return true;
 }
 
+/* A provider that reads nothing must not collect buffers while clients come and go. */
+void line_cancel(struct leg *l)
+{
+	struct upstream *up = l->up;
+	struct flow *f = up->f;
+
+	if (!up->line_up)
+		return;
+	for (struct list *n = up->line_out.next; n != &up->line_out; n = n->next) {
+		struct buffer *b = LIST_OWNER(n, struct buffer, node);
+		if (b->call == line_call(l) && b->from == 0) {
+			buffer_give(f, b);
+			return;
+		}
+	}
+	struct buffer *word = request_cancel(l);
+	if (!word)
+		return;
+	struct buffer *last = LIST_OWNER(up->line_out.prev, struct buffer, node);
+	if (list_empty(&up->line_out) || last->call != 0 || last->cap - last->n < word->n) {
+		(void)line_send(up, word);
+		return;
+	}
+	memcpy(last->p + last->n, word->p, word->n); /* behind others that wait */
+	last->n += word->n;
+	buffer_give(f, word);
+}
+
 /* Takes whole lines out of what has been read; false: the line is no more. */
 static bool take_lines(struct upstream *up)
 {

@@ -1027,6 +1027,53 @@ static void worlds(const char *name, uint64_t from, uint64_t count)
 	is_int(failed, 0, name);
 }
 
+/* A provider that reads nothing, and clients that ask it and go away: what was asked and never sent is taken back. */
+static void stalled_line(void)
+{
+	memset(&w, 0, sizeof w);
+	uint64_t seed = 1;
+	do
+		build(seed++ * 30); /* neither hostile nor tiny, nothing rough */
+	while ((w.nservers != 2 || w.set.servers[0].kind != FLOW_BUILTIN || w.set.servers[1].kind != FLOW_HTTP) && (destroy(), true));
+	w.nclients = 0;
+	for (unsigned i = 0; i < CLIENTS; i++)
+		w.client[i].done = true;
+	run_for(100); /* the catalogues are known */
+	struct voice *line = NULL;
+	for (unsigned i = 0; i < sim.top; i++)
+		if (w.voice[i].c && w.voice[i].c->server == 0)
+			line = &w.voice[i];
+	line->mute = true;
+	line->c->window = 2000;
+	unsigned most = 0;
+	for (unsigned i = 0; i < 600; i++) {
+		new_client(0, true);
+		struct client *k = &w.client[0];
+		k->sent = 1;
+		do {
+			w.marks = i;
+			k->out.n = 0;
+			write_ask(k, 0);
+		} while (k->server[0] != 0);
+		k->c = sim_client();
+		sim_say(k->c, k->out.p, k->out.n);
+		run_for(1);
+		(void)step(false);
+		sim_reset(k->c);
+		run_for(1);
+		(void)step(false);
+		text_free(&k->out);
+		most = w.f->small.used > most ? w.f->small.used : most;
+		free(k->c->in.p);
+		free(k->c->got.p);
+		*k->c = (struct sim_conn){ .used = false }; /* its place is free for the next */
+		k->done = true;
+	}
+	ok(most < 24, "a provider that reads nothing does not collect buffers");
+	is_int(w.f->legs.used, 0, "nor calls");
+	destroy();
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1) {
@@ -1035,6 +1082,7 @@ int main(int argc, char **argv)
 		return done_testing();
 	}
 	worlds("seeded worlds: one answer each, nobody else's, nothing left behind", 1, 1500);
+	stalled_line();
 	free(area);
 	diag("%u questions to upstreams, %u answers, %u of them results, %u cancellations", total_questions, total_answers, total_results, total_cancelled);
 	ok(total_results > 1000, "most of it went well");
