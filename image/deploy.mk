@@ -12,3 +12,16 @@ build/profile/postern.json: build/seccomp-gen image/profile/seccomp.py $(PROFILE
 build/profile/listing.txt: build/seccomp-gen image/profile/seccomp.py $(PROFILE_LISTS)
 	$(call say,GEN,$@)
 	$(Q)$(UMASK) mkdir -p $(@D) && python3 -B image/profile/seccomp.py listing build/seccomp-gen $(PROFILE_LISTS) >$@
+
+# The deployment files with everything filled in: name and digest of the image, the system calls of the lists.
+HELP_MORE += 'make deploy       build/deploy: files for podman, docker compose, Kubernetes and systemd, naming this very image'
+APPLIANCE += build/deploy.done
+DEPLOY_SOURCES := $(wildcard image/deploy/*.* image/deploy/*/*.*)
+
+.PHONY: deploy
+deploy: build/deploy.done
+build/deploy.done: build/image/digest build/seccomp-gen image/profile/seccomp.py $(DEPLOY_SOURCES) $(PROFILE_LISTS) Makefile
+	$(call say,GEN,build/deploy)
+	$(Q)$(UMASK) rm -rf build/deploy && mkdir -p build/deploy && \
+	    python3 -B image/deploy/fill.py build/deploy "$(IMAGE_NAME):$(VERSION)@$$(cat build/image/digest)" \
+	    build/seccomp-gen $(PROFILE_LISTS) && touch $@
