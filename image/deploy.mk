@@ -23,5 +23,5 @@ deploy: build/deploy.done
 build/deploy.done: build/image/digest build/seccomp-gen image/profile/seccomp.py $(DEPLOY_SOURCES) $(PROFILE_LISTS) Makefile
 	$(call say,GEN,build/deploy)
 	$(Q)$(UMASK) rm -rf build/deploy && mkdir -p build/deploy && \
-	    python3 -B image/deploy/fill.py build/deploy "$(IMAGE_NAME):$(VERSION)@$$(cat build/image/digest)" \
+	    python3 -B image/deploy/fill.py build/deploy "$(IMAGE_NAME)@$$(cat build/image/digest)" \
 	    build/seccomp-gen $(PROFILE_LISTS) && touch $@

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """fill.py OUT IMAGE SECCOMP-GEN LIST...: the deployment files, complete, in OUT.
 
-The files of this folder hold marks for what is known elsewhere: @IMAGE@ (name, version and digest), @SYSTEM_CALLS@ (from the lists), and the
+The files of this folder hold marks for what is known elsewhere: @IMAGE@ (name and digest), @SYSTEM_CALLS@ (from the lists), and the
 configuration for Kubernetes, which is postern.json of this folder with another listener. A mark that nothing fills ends the build."""
 
 import json
