@@ -185,6 +185,8 @@ def program(args):
     dpkg, root = Dpkg(), args.root
     distro = host_distro()
     origin = Origin(table, sources, root, args.arch, build, args.map or f"{root}/{build}/postern.map", dpkg)
+    program_path = args.binary or f"{root}/{build}/postern"
+    origin.link.check_program(program_path)
     headers = origin.headers(os.path.abspath(f"{root}/{build}/cc"), args.version)
     main_ref = f"postern@{args.arch}"
     linked, needs = [], {main_ref: []}
@@ -209,7 +211,7 @@ def program(args):
         needs[main_ref].append(ref)
         needs[ref] = []
 
-    binary = read(f"{root}/{build}/postern", "rb")
+    binary = read(program_path, "rb")
     own = sorted(set(origin.own.values()))
     read_too = sorted(headers.get("postern", []))
     main = postern(args, table, main_ref, f"?arch={args.arch}", "application", digests(binary), bsi("postern", executable=True))
@@ -429,6 +431,7 @@ def main():
     parser.add_argument("--deps", help="the verified source archives (build/deps)")
     parser.add_argument("--table", default=f"{here}/components.json")
     parser.add_argument("--map", help="another linker map")
+    parser.add_argument("--binary", help="another program, which that map is of")
     parser.add_argument("--version", required=True)
     parser.add_argument("--epoch", default=os.environ.get("SOURCE_DATE_EPOCH", "0"), help="the time the paper is dated, in seconds")
     parser.add_argument("--revision", default="", help="the source's commit, as the image's labels have it")

@@ -3,7 +3,7 @@
 The witnesses are the linker's map, the link-time optimiser's list of inputs, the compiler's list of headers, the locked source
 archives and dpkg's records. Whatever none of them can explain ends the run with Stop: there is no entry "unknown".
 """
-import fnmatch, hashlib, io, json, os, re, subprocess, tarfile
+import fnmatch, hashlib, io, json, os, re, struct, subprocess, tarfile
 
 
 class Stop(Exception):
@@ -242,6 +242,8 @@ class Link:
         for m in re.finditer(r"^ (?!\*fill\*)(?:\S+)?\s+0x([0-9a-f]+)\s+0x([0-9a-f]+) (\S.*)$", body, re.M):
             name = self.name(m[3])
             self.bytes[name] = self.bytes.get(name, 0) + (int(m[2], 16) if int(m[1], 16) else 0)
+        self.sections = {m[1]: (int(m[2], 16), int(m[3], 16))
+                         for m in re.finditer(r"^(\.\S+)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)$", body, re.M)}
         if not self.loaded or not self.bytes:
             raise Stop(f"{path} lists no input; was it cut off?")
 
@@ -263,8 +265,28 @@ class Link:
             raise Stop(f"{self.path}: bytes come from {', '.join(sorted(stray))}, which the linker never loaded")
         return sorted(whole | inside)
 
+    def check_program(self, path):
+        """The map is this program's own: all its sections lie where the map says."""
+        found = elf_sections(read(path, "rb"), path)
+        for name, place in found.items():
+            if self.sections.get(name) != place:
+                raise Stop(f"{self.path} is not the map of {path}: {name} is at {place[0]:#x}, {place[1]} bytes. Link again (make)")
+        if ".text" not in found:
+            raise Stop(f"{path} has no .text")
+
     def occupies(self, name):
         return self.bytes.get(name, 0)
+
+
+def elf_sections(data, path):
+    """{name: (address, size)} of what is loaded, from a 64-bit little-endian ELF file."""
+    if data[:6] != b"\x7fELF\x02\x01":
+        raise Stop(f"{path} is no 64-bit ELF program")
+    start, = struct.unpack_from("<Q", data, 40)
+    size, count, names = struct.unpack_from("<3H", data, 58)
+    heads = [struct.unpack_from("<IIQQQQ", data, start + n * size) for n in range(count)]
+    texts = heads[names][4]
+    return {data[texts + h[0]:data.index(b"\0", texts + h[0])].decode(): (h[3], h[5]) for h in heads if h[2] & 2}
 
 
 MUSL_ARCH = {"amd64": "x86_64", "arm64": "aarch64"}
