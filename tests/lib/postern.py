@@ -480,10 +480,10 @@ class Conn:
         return a
 
     def read_answer(self):
-        """The next response, 100 Continue passed over."""
+        """The next response, interim ones passed over."""
         while True:
             a = self.read_head()
-            if a.status == 100:
+            if a.status is not None and a.status < 200:
                 continue
             self.read_body(a)
             a.rest = bytes(self.buf)

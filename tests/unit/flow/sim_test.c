@@ -75,6 +75,10 @@ static struct world {
 	unsigned nq;
 	bool failed;
 	unsigned marks;
+	int64_t died_ms[UPS];            /* 0: its provider lives */
+	void *pinched[64];               /* buffers held by nobody, as if others had them all */
+	unsigned npinched;
+	int64_t pinched_until_ms;
 } w;
 
 static bool loud;
@@ -435,7 +439,7 @@ static bool voice_act(struct voice *v)
 		if (w.hostile && dice(400)) { /* dies, and is started anew */
 			sim_close(c);
 			v->mute = true;
-			link_line((unsigned)v->server);
+			w.died_ms[v->server] = sim.now_ms;
 			return true;
 		}
 	} else {
@@ -734,6 +738,13 @@ static bool client_act(struct client *k)
 	bool over = sim_over(c) || (c->gate_fin && c->got.n == 0);
 	while (!k->done && take_answer(k, over))
 		did = true;
+	if (k->answered == k->n && k->halved && !over) { /* we both have said all: nothing may keep the connection */
+		if (k->leaves_ms == 0)
+			k->leaves_ms = sim.now_ms + 3000;
+		else if (sim.now_ms >= k->leaves_ms && (wrong("a connection outlived both its ends"), true))
+			leave(k);
+		return did;
+	}
 	if (k->answered == k->n || over) {
 		if (w.calm && k->answered < k->n)
 			wrong("client %d was left with %u of %u answers", (int)(k - w.client), k->answered, k->n);
@@ -786,9 +797,43 @@ static void new_client(unsigned i, bool good)
 
 /* ---- the world ---- */
 
+/* The parent starts a provider anew a while after it died; that it is gone must have been seen long before. */
+static bool parent_act(void)
+{
+	bool waits = false;
+	for (unsigned i = 0; i < w.nservers; i++) {
+		if (w.died_ms[i] == 0)
+			continue;
+		waits |= w.f->up[i].line_up;
+		if (sim.now_ms < w.died_ms[i] + 200)
+			continue;
+		if (w.f->up[i].line_up)
+			wrong("the end of a provider was not seen");
+		w.died_ms[i] = 0;
+		link_line(i);
+		return true;
+	}
+	return waits && sim_news();
+}
+
+/* For a while no large buffer is to be had. */
+static void pinch(bool may_begin)
+{
+	struct slots *pool = &w.f->large;
+	if (w.npinched > 0 && (!may_begin || sim.now_ms >= w.pinched_until_ms)) {
+		while (w.npinched > 0)
+			slots_give(pool, w.pinched[--w.npinched]);
+	} else if (w.npinched == 0 && may_begin && w.tiny && dice(100)) {
+		w.pinched_until_ms = sim.now_ms + 1 + sim_roll(1500);
+		while (w.npinched < 64 && (w.pinched[w.npinched] = slots_take(pool)) != NULL)
+			w.npinched++;
+	}
+}
+
 static bool step(bool clients)
 {
-	bool did = connects_act();
+	pinch(clients);
+	bool did = connects_act() | parent_act();
 	for (unsigned i = 0; i < w.nclients && clients; i++)
 		did |= client_act(&w.client[i]);
 	for (unsigned i = 0; i < sim.top; i++)
@@ -816,6 +861,11 @@ static bool step(bool clients)
 		if (!k->done && k->leaves_ms > sim.now_ms && k->leaves_ms < next)
 			next = k->leaves_ms;
 	}
+	if (w.npinched > 0 && w.pinched_until_ms < next)
+		next = w.pinched_until_ms;
+	for (unsigned i = 0; i < w.nservers; i++)
+		if (w.died_ms[i] && w.died_ms[i] + 200 < next)
+			next = w.died_ms[i] + 200;
 	for (unsigned i = 0; i < sim.top; i++)
 		if (w.voice[i].c && !w.voice[i].mute && w.voice[i].at_ms > sim.now_ms && w.voice[i].at_ms < next)
 			next = w.voice[i].at_ms;
@@ -937,6 +987,9 @@ static void check_empty(void)
 static void check_cancelled(void)
 {
 	run_for(300);
+	for (unsigned i = 0; i < sim.top; i++)
+		if (w.voice[i].c && !w.voice[i].mute && w.voice[i].c->server >= 0 && w.voice[i].c->in.n > 0)
+			wrong("a line is not read any more");
 	for (unsigned i = 0; i < w.nq; i++) {
 		struct question *q = &w.q[i];
 		if (!q->answered && !q->cancelled && !q->catalog && !q->c->gate_closed && !q->c->closed && !q->c->reset)
@@ -948,8 +1001,10 @@ static void check_cancelled(void)
 static void relink(void)
 {
 	for (unsigned i = 0; i < w.nservers; i++)
-		if (w.set.servers[i].kind == FLOW_BUILTIN && !w.f->up[i].line_up)
+		if (w.set.servers[i].kind == FLOW_BUILTIN && (!w.f->up[i].line_up || w.died_ms[i])) {
+			w.died_ms[i] = 0;
 			link_line(i);
+		}
 }
 
 static void run_world(uint64_t seed)
@@ -979,6 +1034,7 @@ static void run_world(uint64_t seed)
 		if (!step(true))
 			break;
 	}
+	pinch(false);
 	if (w.draining) {
 		w.loop.now_ms = sim.now_ms;
 		if (!flow_drained(w.f) && sim.now_ms > drained_by + 100)
@@ -994,7 +1050,7 @@ static void run_world(uint64_t seed)
 			if (!w.client[c].done)
 				wrong("  client %u has %u of %u answers", c, w.client[c].answered, w.client[c].n);
 		check_cancelled();
-		w.hostile = sim.faulty = false;
+		w.hostile = w.tiny = sim.faulty = false;
 		sim.no_accept_until_ms = 0;
 		relink();
 		for (unsigned v = 0; v < sim.top; v++) /* what hangs, dies */
@@ -1074,6 +1130,30 @@ static void stalled_line(void)
 	destroy();
 }
 
+/* One connection to the upstream is enough to learn what it offers and then to call it. */
+static void one_link(void)
+{
+	unsigned good = 0, known = 0;
+	for (uint64_t seed = 30; seed < 3030; seed += 30) {
+		memset(&w, 0, sizeof w);
+		build(seed);
+		if (w.nservers == 1 && w.set.servers[0].kind == FLOW_HTTP) {
+			w.set.links = 1;
+			w.calm = false; /* an event stream may still be ending on the only connection */
+			new_client(0, true);
+			w.client[0].starts_ms += 3000;
+			w.nclients = 1;
+			for (unsigned i = 0; i < TURNS_MAX && !clients_done() && step(true); i++)
+				;
+			good += w.client[0].good;
+			known += w.f->up[0].catalog_state == CATALOG_KNOWN && w.client[0].good;
+		}
+		destroy();
+	}
+	ok(good > 0, "calls over the only connection are answered");
+	ok(known > 0, "and what is offered was learned over it in two questions");
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1) {
@@ -1083,6 +1163,7 @@ int main(int argc, char **argv)
 	}
 	worlds("seeded worlds: one answer each, nobody else's, nothing left behind", 1, 1500);
 	stalled_line();
+	one_link();
 	free(area);
 	diag("%u questions to upstreams, %u answers, %u of them results, %u cancellations", total_questions, total_answers, total_results, total_cancelled);
 	ok(total_results > 1000, "most of it went well");
