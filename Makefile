@@ -78,7 +78,7 @@ DIR_arm64   := build/arm64
 CC_arm64    := build/arm64/cc
 TOOL_arm64  := aarch64-linux-gnu-
 GEN_arm64   := build/arm64/gen
-ARM64       := -mbranch-protection=pac-ret -mno-outline-atomics
+ARM64       := -mbranch-protection=pac-ret -mno-outline-atomics -fplt
 FLAGS_arm64  = $(PLAIN_own) $(ARM64) $(LTO)
 NEED_arm64  := build/arm64/cc
 DIR_clang   := build/clang

@@ -23,8 +23,8 @@ trap 'rm -rf "$work"' EXIT
 blobs=$work/oci/blobs/sha256
 mkdir -p "$blobs"
 
-tar_of() { # TAR OWNER: append the names on standard input, below the current directory, as they are but for owner and date
-    tar --append --file="$1" --no-recursion --format=ustar --owner="$2" --group="$2" --numeric-owner --mtime="@$epoch" \
+tar_of() { # TAR OWNER [OPTION]: append the names on standard input, below the current directory, as they are but for owner and date
+    tar --append --file="$1" --no-recursion --format=ustar --owner="$2" --group="$2" --numeric-owner --mtime="@$epoch" ${3:-} \
         --verbatim-files-from --files-from=-
 }
 blob() { # FILE: move it among the blobs and print its digest
@@ -56,14 +56,15 @@ for pair; do
     arch=${pair%%=*} binary=${pair#*=}
     root=$work/root.$arch
     mkdir -p "$root"
-    install -m 0111 "$binary" "$root/postern"
+    install -m 0555 "$binary" "$root/postern"
     # Mount points: configuration, what the server `files` may show, and state, which a volume takes its owner from.
     install -d -m 0755 "$root/etc" "$root/etc/postern" "$root/srv" "$root/var" "$root/var/lib"
     install -d -m 0700 "$root/var/lib/postern"
     (
         cd "$root"
-        find . -mindepth 1 ! -path ./var/lib/postern -printf '%P\n' | sort | tar_of "$work/layer.tar" 0
+        find . -mindepth 1 -type d ! -path ./var/lib/postern -printf '%P\n' | sort | tar_of "$work/layer.tar" 0
         echo var/lib/postern | tar_of "$work/layer.tar" $uid
+        echo postern | tar_of "$work/layer.tar" 0 --mode=0111 # whoever builds must still be able to read it
     )
     diff_id=sha256:$(sha256sum <"$work/layer.tar" | cut -c1-64)
     gzip -9n <"$work/layer.tar" >"$work/layer.gz"

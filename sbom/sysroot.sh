@@ -60,8 +60,9 @@ unpack() { # NAME: orig + Debian's patches in series order, into $work/NAME
 }
 
 common="-fstack-clash-protection -fno-plt -ffunction-sections -fdata-sections -fPIE -ffile-prefix-map=$work=."
-# Signed return addresses; and no helpers of libgcc that ask the C library for the processor's features.
-[ "$arch" != aarch64 ] || common="$common -mbranch-protection=pac-ret -mno-outline-atomics"
+# Signed return addresses; no helpers of libgcc that ask the C library for the processor's features; and direct calls, since the linker
+# cannot turn the ones through the GOT back into such here.
+[ "$arch" != aarch64 ] || common="$common -mbranch-protection=pac-ret -mno-outline-atomics -fplt"
 
 bearssl() { # COMPILER OUTDIR FLAGS...
     compiler=$1 objs=$2
