@@ -1,5 +1,6 @@
 """cosign as a pen: it signs bytes with a key it holds the password of, in a network namespace where the system gives one."""
 import base64
+import functools
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ NO_LOG = '{"mediaType":"application/vnd.dev.sigstore.signingconfig.v0.2+json","r
 NO_ROOT = '{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}'
 
 
+@functools.cache
 def _cut_off():
     for command in (["unshare", "--net"], ["unshare", "--user", "--map-current-user", "--net"]):
         try:

@@ -33,11 +33,11 @@ for name, keys, env, word in refused:
     ok(r.returncode != 0 and word in r.stdout and not os.path.exists(f"{TMP}/refused/layout"), f"make sign refuses {name}", r.stdout)
 other = key("other")
 r = run(sys.executable, "sign/kit.py", "--signed", f"{TMP}/sign", "--version", VERSION, "--identity", IDENTITY, "--source",
-        "build/image/source.json", "--out", f"{TMP}/x", env={"KEY": other, "ATTEST_KEY": attest})
+        f"{BUILT}/image/source.json", "--out", f"{TMP}/x", env={"KEY": other, "ATTEST_KEY": attest})
 ok(r.returncode != 0 and "another release key" in r.stdout, "a kit is not sealed with another key than its image", r.stdout)
 
 # Not one connection is tried, not even one that would fail.
-r = run("strace", "-f", "-qq", "-o", f"{TMP}/trace", "-e", "trace=connect,sendto,sendmsg", sys.executable, "sign/sign.py", "--image", "build/image/oci",
+r = run("strace", "-f", "-qq", "-o", f"{TMP}/trace", "-e", "trace=connect,sendto,sendmsg", sys.executable, "sign/sign.py", "--image", f"{BUILT}/image/oci",
         "--name", VERSION, "--identity", IDENTITY, "--out", f"{TMP}/traced", env={"KEY": release, "ATTEST_KEY": attest})
 calls = re.findall(r".*AF_INET.*", read(f"{TMP}/trace").decode(errors="replace"))
 ok(r.returncode == 0 and not calls, "signing tries no connection", r.stdout + "\n".join(calls[:10]))
@@ -52,7 +52,7 @@ for wanted in ("RELEASE", "SHA256SUMS", "SHA256SUMS.sigstore.json", "verify.sh",
         ok(False, f"the kit has {wanted}")
 ok(len(files) > 60, f"the kit has what it should: {len(files)} files")
 ok(not any("PRIVATE KEY-----" in read(os.path.join(kit, f)).decode(errors="replace") for f in files), "and no private key")
-epoch = json.loads(read("build/image/source.json"))["epoch"]
+epoch = json.loads(read(f"{BUILT}/image/source.json"))["epoch"]
 os.umask(0o077)
 kit_maker.archive(kit, f"{TMP}/again.tar", epoch)
 os.umask(0o022)
@@ -104,13 +104,13 @@ for what, descriptor in image.parts():
     ok(r.returncode == 0, f"cosign 3 verifies the {what}, asked for a signature and nothing else", r.stdout)
     r = run(COSIGN[3], "verify-attestation", "--key", f"{TMP}/attest.pub", *strict, at)
     ok(r.returncode != 0, f"cosign 3 so asked does not take the attestation key for the {what}", r.stdout)
-    for name, (kind, subject, _, path) in PAPERS.items():
+    for name, (kind, subject, in_kit, _) in PAPERS.items():
         for n in (2, 3):
             new = ["--new-bundle-format"] if n == 2 else []
             r = run(COSIGN[n], "verify-attestation", "--key", f"{TMP}/attest.pub", "--type", kind, *flags, *new, "--trusted-root", f"{TMP}/root.json", at)
             if subject == what:
                 payloads = re.findall(r'"payload":"([^"]*)"', r.stdout)
-                same = any(base64.b64decode(p).endswith(read(path) + b"}") for p in payloads)
+                same = any(base64.b64decode(p).endswith(read(f"{kit}/{in_kit}") + b"}") for p in payloads)
                 ok(r.returncode == 0 and same, f"cosign {n} verifies {name} of the {what}: the bytes of the file", r.stdout[:2000])
             elif not any(k == kind and s == what for k, s, _, _ in PAPERS.values()):
                 ok(r.returncode != 0, f"cosign {n} finds no {kind} on the {what}", r.stdout[:2000])
@@ -126,10 +126,10 @@ names = {d.get("name") for d in slsa["buildDefinition"]["resolvedDependencies"]}
 locked = {line.split()[4].split("/")[-1] for line in open("sbom/sources.lock") if not line.startswith("#") and line.strip()}
 ok(locked <= names, "provenance: every locked source is a material", str(locked - names))
 is_(slsa["buildDefinition"]["internalParameters"]["slsaBuildLevel"], 1, "provenance: claims Build L1")
-r = run(sys.executable, "sign/provenance.py", "--source", "build/image/source.json", "--lock", "sbom/sources.lock", "--identity", IDENTITY, "--out",
+r = run(sys.executable, "sign/provenance.py", "--source", f"{BUILT}/image/source.json", "--lock", "sbom/sources.lock", "--identity", IDENTITY, "--out",
         f"{TMP}/p.json", cwd=ROOT)
 ok(r.returncode == 0 and read(f"{TMP}/p.json") == read(f"{kit}/provenance/postern.slsa.json"), "provenance: the same bytes again", r.stdout)
-r = run(sys.executable, "sign/provenance.py", "--source", "build/image/source.json", "--lock", "sbom/sources.lock", "--identity", IDENTITY, "--out",
+r = run(sys.executable, "sign/provenance.py", "--source", f"{BUILT}/image/source.json", "--lock", "sbom/sources.lock", "--identity", IDENTITY, "--out",
         f"{TMP}/p.json", env={"BUILDER_ID": "https://builder.example.com/one"})
 ok(b"slsaBuildLevel" not in read(f"{TMP}/p.json"), "provenance: of another builder no level is claimed", r.stdout)
 r = skopeo("inspect", "--config", f"docker-archive:{kit}/image/postern-{VERSION}-amd64.docker.tar")

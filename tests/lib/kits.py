@@ -56,7 +56,12 @@ TOOLS = os.path.join(ROOT, "build", "signtools")
 COSIGN = {n: os.path.join(TOOLS, f"cosign{n}") for n in (2, 3)}
 SKOPEO = os.path.join(TOOLS, "skopeo.sh")
 NAME = "registry.example.com/postern"
-VERSION = json.loads(read("build/image/source.json"))["version"]
+# What there is to sign, as it is now: a make that runs meanwhile must not change it under a test.
+BUILT = f"{TMP}/built"
+for _name in ("image", "sbom"):
+    shutil.copytree(f"build/{_name}", f"{BUILT}/{_name}", ignore=shutil.ignore_patterns(".*"))
+shutil.copy("build/provenance.json", BUILT)
+VERSION = json.loads(read(f"{BUILT}/image/source.json"))["version"]
 IDENTITY = f"{NAME}:{VERSION}"
 write(f"{TMP}/root.json", NO_ROOT)
 
@@ -81,7 +86,7 @@ def signer(path):
 
 def other_image(out, name, word):
     """The image with another label in each configuration: a different image that is as valid; written to OUT as NAME."""
-    layout = Layout.load("build/image/oci")
+    layout = Layout.load(f"{BUILT}/image/oci")
     image = Image(layout, VERSION)
     new = Layout()
     manifests = []
@@ -99,15 +104,15 @@ def other_image(out, name, word):
 
 
 PAPERS = {  # attestation -> (cosign's type, subject, where the kit has it, where the build has it)
-    "sbom-image": ("cyclonedx", "index", "sbom/postern-image.cdx.json", "build/sbom/postern-image.cdx.json"),
-    "sbom-amd64": ("cyclonedx", "amd64", "sbom/postern-amd64.cdx.json", "build/sbom/postern-amd64.cdx.json"),
-    "sbom-arm64": ("cyclonedx", "arm64", "sbom/postern-arm64.cdx.json", "build/sbom/postern-arm64.cdx.json"),
-    "provenance": ("slsaprovenance1", "index", "provenance/postern.slsa.json", "build/provenance.json"),
-    "vex": ("openvex", "index", "vex/postern.openvex.json", "build/sbom/postern.openvex.json"),
+    "sbom-image": ("cyclonedx", "index", "sbom/postern-image.cdx.json", f"{BUILT}/sbom/postern-image.cdx.json"),
+    "sbom-amd64": ("cyclonedx", "amd64", "sbom/postern-amd64.cdx.json", f"{BUILT}/sbom/postern-amd64.cdx.json"),
+    "sbom-arm64": ("cyclonedx", "arm64", "sbom/postern-arm64.cdx.json", f"{BUILT}/sbom/postern-arm64.cdx.json"),
+    "provenance": ("slsaprovenance1", "index", "provenance/postern.slsa.json", f"{BUILT}/provenance.json"),
+    "vex": ("openvex", "index", "vex/postern.openvex.json", f"{BUILT}/sbom/postern.openvex.json"),
 }
 
 
-def make_signed(out, release, attest, image="build/image/oci", version=VERSION):
+def make_signed(out, release, attest, image=f"{BUILT}/image/oci", version=VERSION):
     args = [f"--attest={kind}:{subject}:{name}:{path}" for name, (kind, subject, _, path) in PAPERS.items()]
     done = run(sys.executable, "sign/sign.py", "--image", image, "--name", version, "--identity", f"{NAME}:{version}", "--out", out, *args,
                env={"KEY": release, "ATTEST_KEY": attest})
@@ -118,7 +123,7 @@ def make_signed(out, release, attest, image="build/image/oci", version=VERSION):
 def make_kit(signed, out, release, attest, version=VERSION, issue=0, env=None):
     args = [f"--copy={path}:{to}" for _, _, to, path in PAPERS.values()]
     done = run(sys.executable, "sign/kit.py", "--signed", signed, "--version", version, "--identity", f"{NAME}:{version}", "--source",
-               "build/image/source.json", "--issue", issue, "--out", out, "--copy=docs/TRUST.md:docs/TRUST.md", *args,
+               f"{BUILT}/image/source.json", "--issue", issue, "--out", out, "--copy=docs/TRUST.md:docs/TRUST.md", *args,
                env=dict({"KEY": release, "ATTEST_KEY": attest}, **(env or {})))
     assert done.returncode == 0, done.stdout
     return out
