@@ -236,7 +236,7 @@ FUZZ_SECONDS ?= 60
 
 test: setup-test
 	$(Q)$(MAKE) test-programs
-	$(PROVE) $(UNIT) $(FUZZ_RUN) $(call suite,table lint sandbox system peers appliance) tests/reproduce.t
+	$(PROVE) $(UNIT) $(FUZZ_RUN) $(call suite,table lint sandbox system peers appliance) tests/reproduce.t tests/reproduce-image.t
 test-programs: build/postern $(APPLIANCE) $(UNIT) $(FUZZ_RUN) $(BOX_RUN) $(PEERS)
 
 unit: $(UNIT)
