@@ -33,7 +33,7 @@ build/provenance.json: build/image/digest sbom/sources.lock sign/provenance.py
 
 # All there is to sign, by one make: two in one tree would be in each other's way.
 sign: setup-image
-	$(Q)$(MAKE) build/signtools/.done build/image/digest build/provenance.json $(SBOMS) $(VEX) $(KIT_PROFILE)
+	$(Q)$(MAKE) build/signtools/.done build/image/digest build/provenance.json $(SBOMS) $(VEX) $(KIT_PROFILE) build/deploy.done
 	$(Q)python3 sign/sign.py --image build/image/oci --name $(VERSION) --identity $(IDENTITY) --out $(SIGNED) \
 	    --attest cyclonedx:index:sbom-image:build/sbom/postern-image.cdx.json \
 	    --attest cyclonedx:amd64:sbom-amd64:build/sbom/postern-amd64.cdx.json \
@@ -42,12 +42,12 @@ sign: setup-image
 	$(Q)cp build/provenance.json $(SIGNED)/
 
 # What else goes along, as it stands in the tree.
-KIT_MORE = $(wildcard README.md CHANGELOG.md docs seccomp examples image/deploy)
+KIT_MORE = $(wildcard README.md CHANGELOG.md docs seccomp examples) build/deploy
 kit: sign
 	$(Q)python3 sign/kit.py --signed $(SIGNED) --version $(VERSION) --identity $(IDENTITY) --source build/image/source.json \
 	    --out $(KITS)/postern-$(VERSION) --issue $(ISSUE) $(foreach f,$(SBOMS),--copy $(f):sbom/$(notdir $(f))) \
 	    --copy $(VEX):vex/$(notdir $(VEX)) --copy $(SIGNED)/provenance.json:provenance/postern.slsa.json \
-	    --copy sbom/sources.lock:sbom/sources.lock $(foreach f,$(KIT_MORE),--copy $(f):$(f:image/%=%)) \
+	    --copy sbom/sources.lock:sbom/sources.lock $(foreach f,$(KIT_MORE),--copy $(f):$(f:build/%=%)) \
 	    $(foreach f,$(KIT_PROFILE),--copy $(f):profile/$(notdir $(f)))
 
 # The key that this tree has signed with, unless another is given; a site gives its own.
