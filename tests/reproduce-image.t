@@ -16,7 +16,11 @@ ok() { # STATUS NAME
 
 cp -r Makefile src sbom seccomp image "$other/"
 cp -r build/deps "$tmp/deps"
-read -r revision epoch <build/image/source
+# What the second build is compared with: the first one as it is at this moment, whoever builds here meanwhile.
+mkdir -p "$tmp/first/arm64"
+cp -r build/image build/postern build/postern.full "$tmp/first/"
+cp build/arm64/postern build/arm64/postern.full "$tmp/first/arm64/"
+revision=$(jq -r .revision "$tmp/first/image/source.json") epoch=$(jq -r .epoch "$tmp/first/image/source.json")
 
 as=
 if [ "$(id -u)" = 0 ]; then
@@ -42,18 +46,18 @@ ok $status "a second build, elsewhere${as:+, by another user}${cut_off:+, withou
 [ $status = 0 ] || tail -n 30 "$tmp/log" | sed 's/^/# /' >&2
 
 for file in postern.full postern arm64/postern.full arm64/postern; do
-    cmp "build/$file" "$other/build/$file" >&2
+    cmp "$tmp/first/$file" "$other/build/$file" >&2
     ok $? "build/$file: the same bytes"
 done
-cmp build/image/digest "$other/build/image/digest" >&2
-ok $? "the index digest: $(cat build/image/digest)"
-diff -r build/image/oci "$other/build/image/oci" >&2
+cmp "$tmp/first/image/digest" "$other/build/image/digest" >&2
+ok $? "the index digest: $(cat "$tmp/first/image/digest")"
+diff -r "$tmp/first/image/oci" "$other/build/image/oci" >&2
 ok $? "the layout: the same files"
-cmp build/image/oci-archive.tar "$other/build/image/oci-archive.tar" >&2
+cmp "$tmp/first/image/oci-archive.tar" "$other/build/image/oci-archive.tar" >&2
 ok $? "the archive: the same bytes"
 if command -v diffoscope >/dev/null; then
     # Owners and dates of the directories on this disk are no part of the image.
-    diffoscope --exclude-directory-metadata=yes build/image/oci "$other/build/image/oci" >"$tmp/diff" 2>&1
+    diffoscope --exclude-directory-metadata=yes "$tmp/first/image/oci" "$other/build/image/oci" >"$tmp/diff" 2>&1
     status=$?
     head -n 40 "$tmp/diff" | sed 's/^/# /' >&2
     ok $status "diffoscope finds nothing"
