@@ -18,6 +18,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from pages import commands, pattern
 from postern import BINARY, Postern, ROOT, call, done, is_, ok, skip
 
 NODE_MODULES = os.path.join(ROOT, "tests", "peers", "node_modules")
@@ -43,48 +44,6 @@ def read(name):
 
 
 # ---------------------------------------------------------------- commands
-
-def whole(text):
-    """True if a shell would not wait for more: quotes are closed, no line goes on, no here-document is open."""
-    here = re.search(r"<<'(\w+)'", text.split("\n")[0])
-    if here:
-        return text.rstrip("\n").endswith("\n" + here[1])
-    if text.rstrip().endswith(("\\", "|")):
-        return False
-    try:
-        shlex.split(text)
-        return True
-    except ValueError:
-        return False
-
-
-def commands(page):
-    """(command, expected lines) of a page, in order."""
-    for indent, block in re.findall(r"^( *)```console\n(.*?)^ *```$", read(page), re.S | re.M):
-        lines = [line[len(indent):] if line.startswith(indent) else line for line in block.splitlines()]
-        at = 0
-        while at < len(lines):
-            if not lines[at].startswith("$ "):
-                yield None, [lines[at]]
-                at += 1
-                continue
-            command = lines[at][2:]
-            at += 1
-            while not whole(command) and at < len(lines):
-                command += "\n" + lines[at]
-                at += 1
-            expected = []
-            while at < len(lines) and not lines[at].startswith("$ "):
-                expected.append(lines[at])
-                at += 1
-            yield command, expected
-
-
-def pattern(expected):
-    """A line that is only … stands for any number of lines, … in a line for any text."""
-    parts = [r"(?:.*\n)*" if line.strip() == "…" else ".*".join(map(re.escape, line.split("…"))) + r"\n" for line in expected]
-    return "".join(parts)
-
 
 class Page:
     def __init__(self, name):
@@ -185,7 +144,7 @@ class Page:
 
 ran = 0
 for name in RUNNABLE:
-    todo = list(commands(name))
+    todo = list(commands(read(name)))
     ok(todo, "%s has commands to run" % name)
     if any(c and c.startswith("node ") and c.endswith("&") for c, _ in todo) and not HAVE_SDK:
         skip("the commands of %s" % name, "the SDK is not installed (npm ci in tests/peers; make test does it)")
@@ -291,7 +250,7 @@ is_([n for n in names if n not in reached and not n.startswith("sbom/")], [], "e
 
 # ---------------------------------------------------------------- names
 
-every_file = [os.path.relpath(os.path.join(d, f), ROOT) for top in ("src", "tests", "docs", "seccomp", "sbom", "examples")
+every_file = [os.path.relpath(os.path.join(d, f), ROOT) for top in ("src", "tests", "docs", "seccomp", "sbom", "examples", "image", "sign")
               for d, dirs, fs in os.walk(os.path.join(ROOT, top)) if "node_modules" not in d for f in fs] + os.listdir(ROOT)
 source = {f: read(f) for f in every_file if re.match(r"src/.*\.[ch]$|seccomp/gen\.c$", f)}
 all_source = "\n".join(source.values())
@@ -330,7 +289,7 @@ for name in names:
             short = "/" not in quoted and re.match(r"\d\d-", quoted)  # a test named after its neighbour in a list of tests
             if not candidates(name, quoted) and not (short and candidates(name, "tests/*/" + quoted)):
                 missing_files.append("%s: %s" % (name, quoted))
-        elif re.fullmatch(r"(src|tests|docs|seccomp|sbom|examples)/[\w./*-]*", quoted):
+        elif re.fullmatch(r"(src|tests|docs|seccomp|sbom|examples|image|sign)/[\w./*-]*", quoted):
             looked += 1
             if not os.path.exists(os.path.join(ROOT, quoted)) and not candidates(name, quoted):
                 missing_files.append("%s: %s" % (name, quoted))
