@@ -131,17 +131,17 @@ else:
 
 # ---------------------------------------------------------------- podman Quadlet
 
-# The keys of podman 4.4, the first with Quadlet, and of 4.5 for the health checks; systemd's own sections go through as they are.
-KNOWN = set("ContainerName Image Pull Network User Group ReadOnly DropCapability NoNewPrivileges SeccompProfile Volume PodmanArgs HealthCmd "
+# The keys of podman 4.5, the first whose Quadlet has health checks; systemd's own sections go through as they are.
+KNOWN = set("ContainerName Image Network User Group ReadOnly DropCapability NoNewPrivileges SeccompProfile Volume PodmanArgs HealthCmd "
             "HealthInterval HealthTimeout HealthRetries HealthStartPeriod HealthOnFailure".split())
 is_(sorted({k for k, _ in QUADLET["Container"]} - KNOWN), [], "quadlet: every key is one that podman knows")
-is_({k: one(QUADLET, "Container", k) for k in ("ReadOnly", "DropCapability", "NoNewPrivileges", "User", "Group", "Pull")},
-    {"ReadOnly": "true", "DropCapability": "all", "NoNewPrivileges": "true", "User": "65532", "Group": "65532", "Pull": "never"},
-    "quadlet: read-only root, no capabilities, no new privileges, user 65532, nothing pulled")
+is_({k: one(QUADLET, "Container", k) for k in ("ReadOnly", "DropCapability", "NoNewPrivileges", "User", "Group")},
+    {"ReadOnly": "true", "DropCapability": "all", "NoNewPrivileges": "true", "User": "65532", "Group": "65532"},
+    "quadlet: read-only root, no capabilities, no new privileges, user 65532")
 ok(one(QUADLET, "Container", "SeccompProfile"), "quadlet: the profile")
 ok(all(v.endswith(":ro") for k, v in QUADLET["Container"] if k == "Volume"), "quadlet: nothing writable is mounted")
 args = dict(a.lstrip("-").split("=") for a in one(QUADLET, "Container", "PodmanArgs").split())
-is_(args.get("read-only-tmpfs"), "false", "quadlet: no writable /tmp either")
+is_((args.get("read-only-tmpfs"), args.get("pull")), ("false", "never"), "quadlet: no writable /tmp either, nothing pulled")
 fits("quadlet", args["memory"], args["memory-swap"], args["pids-limit"])
 is_(json.loads(one(QUADLET, "Container", "HealthCmd")), c["healthcheck"]["test"][1:], "quadlet: the same health check")
 generator = next((g for g in ("/usr/libexec/podman/quadlet", "/usr/lib/podman/quadlet") if os.access(g, os.X_OK)), None)

@@ -145,7 +145,7 @@ in_runc("systemd", START, (65532, 65532), {"/etc/postern": "config", "/srv/docs"
         ["/postern", "health", "--address", "127.0.0.1:9090"], LOCAL, CONFIG)
 
 # podman Quadlet: the options that its generator makes of the keys.
-OPTION = {"User": None, "Group": None, "Image": None, "Network": None, "ReadOnly": "--read-only", "DropCapability": "--cap-drop=", "Pull": "--pull=",
+OPTION = {"User": None, "Group": None, "Image": None, "Network": None, "ReadOnly": "--read-only", "DropCapability": "--cap-drop=",
           "NoNewPrivileges": "--security-opt=no-new-privileges", "SeccompProfile": None, "Volume": None, "PodmanArgs": None, "ContainerName": "--name=",
           "HealthCmd": "--health-cmd=", "HealthInterval": None, "HealthTimeout": "--health-timeout=", "HealthRetries": "--health-retries=",
           "HealthStartPeriod": "--health-start-period=", "HealthOnFailure": None}
