@@ -204,6 +204,7 @@ else:
             for pid in p.children():          # strace itself passes over SIGTERM
                 if open("/proc/%d/comm" % pid).read().strip() == "postern":
                     os.kill(pid, signal.SIGTERM)
+                    break                     # the others are on their way out
             p.wait()
         lines = open(trace, errors="replace").read().splitlines()
         # What a role tries as the proof of its jail ends in EACCES, before any packet.
