@@ -4,6 +4,7 @@ verify.sh under three shells with openssl alone."""
 import os
 import re
 import sys
+import tarfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from kits import *  # noqa: E402, F403
@@ -52,7 +53,8 @@ for wanted in ("RELEASE", "SHA256SUMS", "SHA256SUMS.sigstore.json", "verify.sh",
         ok(False, f"the kit has {wanted}")
 ok(len(files) > 60, f"the kit has what it should: {len(files)} files")
 ok(not any("PRIVATE KEY-----" in read(os.path.join(kit, f)).decode(errors="replace") for f in files), "and no private key")
-epoch = json.loads(read(f"{BUILT}/image/source.json"))["epoch"]
+with tarfile.open(f"{kit}.tar") as tar:
+    epoch = tar.next().mtime
 os.umask(0o077)
 kit_maker.archive(kit, f"{TMP}/again.tar", epoch)
 os.umask(0o022)
@@ -126,10 +128,12 @@ names = {d.get("name") for d in slsa["buildDefinition"]["resolvedDependencies"]}
 locked = {line.split()[4].split("/")[-1] for line in open("sbom/sources.lock") if not line.startswith("#") and line.strip()}
 ok(locked <= names, "provenance: every locked source is a material", str(locked - names))
 is_(slsa["buildDefinition"]["internalParameters"]["slsaBuildLevel"], 1, "provenance: claims Build L1")
-r = run(sys.executable, "sign/provenance.py", "--source", f"{BUILT}/image/source.json", "--lock", "sbom/sources.lock", "--identity", IDENTITY, "--out",
+said = slsa["buildDefinition"]["externalParameters"]
+write(f"{TMP}/source.json", json.dumps({name: said[name] for name in ("version", "revision", "epoch")}))
+r = run(sys.executable, "sign/provenance.py", "--source", f"{TMP}/source.json", "--lock", "sbom/sources.lock", "--identity", IDENTITY, "--out",
         f"{TMP}/p.json", cwd=ROOT)
 ok(r.returncode == 0 and read(f"{TMP}/p.json") == read(f"{kit}/provenance/postern.slsa.json"), "provenance: the same bytes again", r.stdout)
-r = run(sys.executable, "sign/provenance.py", "--source", f"{BUILT}/image/source.json", "--lock", "sbom/sources.lock", "--identity", IDENTITY, "--out",
+r = run(sys.executable, "sign/provenance.py", "--source", f"{TMP}/source.json", "--lock", "sbom/sources.lock", "--identity", IDENTITY, "--out",
         f"{TMP}/p.json", env={"BUILDER_ID": "https://builder.example.com/one"})
 ok(b"slsaBuildLevel" not in read(f"{TMP}/p.json"), "provenance: of another builder no level is claimed", r.stdout)
 r = skopeo("inspect", "--config", f"docker-archive:{kit}/image/postern-{VERSION}-amd64.docker.tar")

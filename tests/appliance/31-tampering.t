@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The tampering table against verify.sh. Each row twice: done by someone without the release key, whom the signature over SHA256SUMS stops; and
-sealed anew with the release key, as if the one who seals had been fooled, so that the check of that very thing must speak."""
+"""The tampering table against verify.sh. Each row is sealed anew with the release key, as if the one who seals had been fooled, so that the check of that
+very thing must speak. Rows marked with a star are also done by someone without that key, whom the signature over SHA256SUMS stops."""
 import concurrent.futures
 import io
 import os
@@ -179,8 +179,8 @@ SIGN_V1 = sign_maker.SIGN_V1
 sign_statement = ('{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"%s"},"annotations":{}}],"predicateType":"%s","predicate":{}}'
                   % (HEX["amd64"], SIGN_V1)).encode()
 ROWS = [  # what, how, what verify.sh must say
-    ("unsigned", unsigned, ["index: unsigned", "amd64: unsigned", "arm64: unsigned", "signature-1 is missing", "index: the layout has no bundles"]),
-    ("another key signed one architecture", layouts(lambda it: it.resign("amd64", simple(), other)), ["amd64 (signature): not a signature of the release key"]),
+    ("* unsigned", unsigned, ["index: unsigned", "amd64: unsigned", "arm64: unsigned", "signature-1 is missing", "index: the layout has no bundles"]),
+    ("* another key signed one architecture", layouts(lambda it: it.resign("amd64", simple(), other)), ["amd64 (signature): not a signature of the release key"]),
     ("another key, dir: form", lambda kit: dir_signature(kit, other, simple()), ["amd64 (image/dir/", "not a signature of the release key"]),
     ("another key, bundle", layouts(lambda it: it.rebundle("amd64", lambda bs: [
         (t, signer(other).statement(sign_statement) if t == SIGN_V1 else b) for t, b in bs])), ["amd64 (bundle): not a signature of the release key"]),
@@ -191,31 +191,31 @@ ROWS = [  # what, how, what verify.sh must say
      ["signed by the release key, but for another image or another name"]),
     ("the signature of one architecture on the other", layouts(lambda it: it.resign("amd64", simple(HEX["arm64"]), release)),
      ["amd64 (signature): signed by the release key, but for another image"]),
-    ("the tag moved to another signed image", moved_tag, [f"image: the tag {VERSION} was moved"]),
-    ("a byte of a layer changed", lambda kit: flip(f"{kit}/image/oci/blobs/sha256/{LAYER}"), [f"(blob {LAYER}) was altered"]),
+    ("* the tag moved to another signed image", moved_tag, [f"image: the tag {VERSION} was moved"]),
+    ("* a byte of a layer changed", lambda kit: flip(f"{kit}/image/oci/blobs/sha256/{LAYER}"), [f"(blob {LAYER}) was altered"]),
     ("a byte of a layer changed in dir: form", lambda kit: flip(f"{kit}/image/dir/{LAYER}"), [f"image/dir/{LAYER} is missing or altered"]),
     ("a byte of the configuration changed", lambda kit: flip(f"{kit}/image/oci/blobs/sha256/{CONFIG}"), [f"(blob {CONFIG}) was altered"]),
     ("a layer lost", lose(f"image/oci/blobs/sha256/{LAYER}"), [f"(blob {LAYER}) is missing"]),
     ("a layer changed in the docker archive", in_docker(grow), ["its layer is not that of the signed image"]),
     ("a file more in the docker archive", in_docker(lambda inside: inside.update({"repositories": b"{}"})), ["docker.tar: holds more than the image"]),
-    ("one signature removed", layouts(lambda it: it.layout.names.pop(f"sha256-{HEX['arm64']}.sig")), ["arm64: unsigned"]),
+    ("* one signature removed", layouts(lambda it: it.layout.names.pop(f"sha256-{HEX['arm64']}.sig")), ["arm64: unsigned"]),
     ("one signature removed in dir: form", lose("image/dir/signature-1"), ["index: unsigned: image/dir/signature-1 is missing"]),
     ("one bundle removed", layouts(lambda it: it.rebundle("arm64", lambda bs: [(t, b) for t, b in bs if t != SIGN_V1])),
      ["arm64: the layout has no bundle with the signature"]),
     ("the VEX removed from the layout", layouts(lambda it: it.rebundle("index", lambda bs: [(t, b) for t, b in bs if "vex" not in t])),
      ["index: the layout has no bundle with the vex"]),
-    ("the index edited", edited_index, ["the image index", "was altered", "manifest.json is missing or another manifest"]),
-    ("the index edited, and all that needs no key", rewritten_index, ["index (signature): signed by the release key, but for another image"]),
+    ("* the index edited", edited_index, ["the image index", "was altered", "manifest.json is missing or another manifest"]),
+    ("* the index edited, and all that needs no key", rewritten_index, ["index (signature): signed by the release key, but for another image"]),
     ("the SBOM edited", lambda kit: edit(f"{kit}/sbom/postern-image.cdx.json", lambda d: d.replace(b"musl", b"musk", 1)),
      ["attestations/sbom-image.sigstore.json: it was made over another sbom/postern-image.cdx.json"]),
-    ("the SBOMs swapped", swap("sbom/postern-amd64.cdx.json", "sbom/postern-arm64.cdx.json"), ["it was made over another sbom/postern-amd64.cdx.json"]),
+    ("* the SBOMs swapped", swap("sbom/postern-amd64.cdx.json", "sbom/postern-arm64.cdx.json"), ["it was made over another sbom/postern-amd64.cdx.json"]),
     ("the SBOMs' attestations swapped", swap("attestations/sbom-amd64.sigstore.json", "attestations/sbom-arm64.sigstore.json"),
      ["attestations/sbom-amd64.sigstore.json: it speaks of another image"]),
     ("another SBOM, attested by another key", lambda kit: attestation(kit, "sbom-image", other, predicate=b'{"bomFormat":"CycloneDX"}'),
      ["attestations/sbom-image.sigstore.json: not a signature of the attestation key", "index (bundle sbom-image): not a signature"]),
     ("an attestation made with the release key", lambda kit: attestation(kit, "vex", release),
      ["attestations/vex.sigstore.json: not a signature of the attestation key"]),
-    ("an attestation of the wrong type", lambda kit: attestation(kit, "provenance", attest, kind="openvex"),
+    ("* an attestation of the wrong type", lambda kit: attestation(kit, "provenance", attest, kind="openvex"),
      ["attestations/provenance.sigstore.json: its type is https://openvex.dev/ns, not https://slsa.dev/provenance/v1"]),
     ("an attestation of a type that no kit has", layouts(lambda it: it.rebundle("amd64", lambda bs: bs + [(
         "https://example.com/testresult", signer(attest).statement(sign_statement))])), ["amd64: a bundle of the wrong type: https://example.com/testresult"]),
@@ -223,7 +223,7 @@ ROWS = [  # what, how, what verify.sh must say
     ("an attestation of another image", lambda kit: attestation(kit, "vex", attest, subject="amd64"), ["attestations/vex.sigstore.json: it speaks of another image"]),
     ("a VEX that says more", lambda kit: edit(f"{kit}/vex/postern.openvex.json", lambda d: d.replace(b"{", b'{"x":"y",', 1)),
      ["it was made over another vex/postern.openvex.json"]),
-    ("release number forged", lambda kit: edit(f"{kit}/RELEASE", lambda d: d.replace(b"number=", b"number=9")), ["RELEASE: release number 9"]),
+    ("* release number forged", lambda kit: edit(f"{kit}/RELEASE", lambda d: d.replace(b"number=", b"number=9")), ["RELEASE: release number 9"]),
     ("RELEASE with a line more", lambda kit: edit(f"{kit}/RELEASE", lambda d: d + b"version=9.9.9\n"), ["RELEASE: not the form of a kit"]),
     ("a stray blob", lambda kit: write(f"{kit}/image/oci/blobs/sha256/{sha256(b'x')}", b"x"), ["belongs to nothing"]),
     ("a member of index.json more", lambda kit: edit(f"{kit}/image/oci/index.json", lambda d: d.replace(b'"schemaVersion":2', b'"schemaVersion":2,"a":1', 1)),
@@ -240,18 +240,22 @@ def row(number, name, how, words):
     old_seal = read(f"{kit}/SHA256SUMS.sigstore.json")
     kit_maker.seal(kit, signer(release))
     new_seal = read(f"{kit}/SHA256SUMS.sigstore.json")
-    write(f"{kit}/SHA256SUMS.sigstore.json", old_seal)
-    stopped = verify(kit, *PUB)
-    write(f"{kit}/SHA256SUMS.sigstore.json", new_seal)
+    stopped = None
+    if name.startswith("* "):
+        write(f"{kit}/SHA256SUMS.sigstore.json", old_seal)
+        stopped = verify(kit, *PUB)
+        write(f"{kit}/SHA256SUMS.sigstore.json", new_seal)
     found = verify(kit, *PUB)
     shutil.rmtree(f"{TMP}/row-{number}")
-    return name, words, stopped, found
+    return name.removeprefix("* "), words, stopped, found
 
 
 with concurrent.futures.ThreadPoolExecutor(2) as pool:
     for name, words, stopped, found in pool.map(lambda n: row(n, *ROWS[n]), range(len(ROWS))):
-        status, said = stopped
-        ok(status == 1 and "FAIL  SHA256SUMS: the signature" in said and "PASS" not in said, f"{name}: no one without the release key can", said)
+        if stopped:
+            status, said = stopped
+            ok(status == 1 and "FAIL  SHA256SUMS: the signature" in said and "PASS" not in said,
+               f"{name}: no one without the release key can", said)
         status, said = found
         fails = "\n".join(line for line in said.splitlines() if line.startswith("FAIL "))
         ok(status == 1 and "ok    SHA256SUMS: signed" in said and all(w in fails for w in words) and "PASS" not in said, f"{name}: found for what it is", said)
