@@ -92,6 +92,16 @@ for source, where in ((GOOD, "from the site's registry"), (DIR, "from the kit, w
     accepted(f"one architecture of it, {where}", source, every=False)
     accepted(f"by the policy for this release alone, {where}", source, policy="policy-one-release.json")
 
+# While keys rotate, a policy names both.
+both = json.loads(read(f"{TMP}/policy.json"))
+rule = both["transports"]["dir"][""][0]
+rule["keyPaths"] = [f"{TMP}/other.pub", rule.pop("keyPath")]
+write(f"{TMP}/policy-both.json", json.dumps(both))
+accepted("by a policy that names two keys", DIR, policy="policy-both.json")
+rule["keyPaths"] = [f"{TMP}/other.pub", f"{TMP}/attest.pub"]
+write(f"{TMP}/policy-neither.json", json.dumps(both))
+refused("by a policy with two keys, neither of which has signed", "Source image rejected", DIR, policy="policy-neither.json")
+
 bare = put("bare", lambda n: n == VERSION)
 refused("unsigned", "A signature was required, but no signature exists", bare)
 refused("unsigned, dir:", "A signature was required, but no signature exists",
