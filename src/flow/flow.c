@@ -6,6 +6,8 @@ static size_t large_cap(const struct flow_settings *s)
 	return (size_t)most + 65536; /* heads, ids, prefixes and framing around the largest body or reply */
 }
 
+static size_t large_size(const struct flow_settings *s) { return slots_each(sizeof(struct buffer) + large_cap(s)); }
+
 static uint32_t http_servers(const struct flow_settings *s)
 {
 	uint32_t n = 0;
@@ -31,7 +33,8 @@ void flow_budget(const struct flow_settings *s, void (*row)(void *to, struct spa
 	row(to, SPAN("calls to upstreams"), slots_each(sizeof(struct leg)), leg_count(s));
 	row(to, SPAN("upstream connections"), slots_each(link_size()), (uint64_t)s->links * http_servers(s));
 	row(to, SPAN("small buffers"), slots_each(sizeof(struct buffer) + FLOW_SMALL), small_count(s));
-	row(to, SPAN("large buffers"), slots_each(sizeof(struct buffer) + large_cap(s)), s->large);
+	row(to, SPAN("large buffers"), large_size(s), s->large);
+	row(to, SPAN("lines from built-in servers"), large_size(s), s->nservers - http_servers(s));
 	row(to, SPAN("scratch"), slots_each(large_cap(s)), 1);
 	row(to, SPAN("JSON tokens"), slots_each(json_table_need(s->tokens)), 1);
 	row(to, SPAN("changed places of a reply"), slots_each(sizeof(struct edit) * FLOW_EDITS), 1);
@@ -73,9 +76,10 @@ struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *l
 	slots_place(&f->txns, carve(&at, slots_each(sizeof(struct txn)), txn_count(s)), sizeof(struct txn), txn_count(s));
 	slots_place(&f->legs, carve(&at, slots_each(sizeof(struct leg)), leg_count(s)), sizeof(struct leg), leg_count(s));
 	slots_place(&f->links, carve(&at, slots_each(link_size()), links), link_size(), links);
-	size_t small = sizeof(struct buffer) + FLOW_SMALL, large = sizeof(struct buffer) + f->large_cap;
+	size_t small = sizeof(struct buffer) + FLOW_SMALL;
 	slots_place(&f->small, carve(&at, slots_each(small), small_count(s)), small, small_count(s));
-	slots_place(&f->large, carve(&at, slots_each(large), s->large), large, s->large);
+	slots_place(&f->large, carve(&at, large_size(s), s->large), large_size(s), s->large);
+	char *lines = carve(&at, large_size(s), s->nservers - http_servers(s));
 	f->scratch = carve(&at, slots_each(f->scratch_cap), 1);
 	f->table = json_table_place(carve(&at, slots_each(json_table_need(s->tokens)), 1), s->tokens, s->seed);
 	f->edits = carve(&at, slots_each(sizeof(struct edit) * FLOW_EDITS), 1);
@@ -101,6 +105,11 @@ struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *l
 		list_init(&up->idle);
 		list_init(&up->line_out);
 		list_init(&up->waiting);
+		if (up->set->kind == FLOW_BUILTIN) {
+			up->line_in = (struct buffer *)(void *)lines;
+			up->line_in->cap = (uint32_t)f->large_cap;
+			lines += large_size(s);
+		}
 	}
 	return f;
 }
@@ -149,8 +158,6 @@ int flow_tick(struct flow *f)
 		struct front *c = LIST_OWNER(now.next, struct front, node);
 		front_run(c);
 	}
-	for (unsigned i = 0; i < f->set->nservers; i++)
-		line_resume(&f->up[i]);
 	empty_limbo(f);
 	metrics_peak(f->metrics, METRIC_POOL_BUFFERS_PEAK, f->small.peak);
 	metrics_peak(f->metrics, METRIC_POOL_LARGE_PEAK, f->large.peak);

@@ -175,7 +175,7 @@ struct upstream {
 	unsigned nlinks;
 	/* built-in */
 	bool line_up, line_readable, line_writable, line_half;
-	struct buffer *line_in;
+	struct buffer *line_in;        /* its own, as large as the largest: all calls share the line, and none may stop it for want of a buffer */
 	size_t line_scanned;
 	struct list line_out;          /* buffers to write, in order */
 	/* catalogue: catalog_fetch.c */
@@ -265,7 +265,6 @@ bool line_send(struct upstream *up, struct buffer *line);
 /* Calls off what was asked: a question that has not begun to be sent is taken back, else the provider is told. */
 void line_cancel(struct leg *l);
 static inline unsigned line_call(const struct leg *l) { return (l->generation & 0x3fffffffu) + 1; }
-void line_resume(struct upstream *up);           /* each turn: reading that stopped for want of a buffer goes on */
 
 /* ---- buffers: buffer.c ---- */
 

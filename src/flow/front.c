@@ -49,7 +49,7 @@ static void linger_run(struct front *c)
 		list_append(&c->f->ready, &c->node);
 }
 
-/* The oldest connection that is still in its head gives way, if it has had its chance. */
+/* The oldest connection that is still in its head gives way, if it has had its chance. False: there is none. */
 static bool evict_slow_head(struct flow *f)
 {
 	if (list_empty(&f->heads))
@@ -67,9 +67,10 @@ static bool ensure_input(struct front *c)
 	struct flow *f = c->f;
 	if (c->in)
 		return true;
+	/* A head holds one buffer, a request needs more: heads that do not end never get the last quarter. */
+	while (f->small.count - f->small.used < f->small.count / 4 && evict_slow_head(f)) {
+	}
 	c->in = buffer_take(f, FLOW_SMALL);
-	if (!c->in && evict_slow_head(f))
-		c->in = buffer_take(f, FLOW_SMALL);
 	return c->in != NULL;
 }
 

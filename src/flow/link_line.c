@@ -10,8 +10,7 @@ static void line_down(struct upstream *up, struct span why)
 	up->line_up = false;
 	loop_forget(f->loop, &up->item);
 	sock_close(up->item.fd);
-	buffer_give(f, up->line_in);
-	up->line_in = NULL;
+	up->line_in->n = up->line_in->from = 0;
 	up->line_scanned = 0;
 	while (!list_empty(&up->line_out))
 		buffer_give(f, LIST_OWNER(up->line_out.next, struct buffer, node));
@@ -105,17 +104,12 @@ static bool take_lines(struct upstream *up)
 
 static void line_read(struct upstream *up)
 {
-	struct flow *f = up->f;
+	struct buffer *b = up->line_in;
 	while (up->line_up && up->line_readable) {
-		if (!up->line_in && !(up->line_in = buffer_take(f, FLOW_SMALL)))
-			return; /* still readable: line_resume() */
-		if (up->line_in->n == up->line_in->cap && up->line_in->is_large) {
+		if (b->n == b->cap) {
 			line_down(up, SPAN("sent a line that is too long"));
 			return;
 		}
-		if (up->line_in->n == up->line_in->cap && !buffer_grow(f, &up->line_in))
-			return; /* likewise; what holds the large buffers now will be over in time */
-		struct buffer *b = up->line_in;
 		long n = sock_read(up->item.fd, b->p + b->n, b->cap - b->n);
 		if (n == SOCK_AGAIN) {
 			up->line_readable = false;
@@ -130,16 +124,6 @@ static void line_read(struct upstream *up)
 				return;
 		}
 	}
-	if (up->line_in && up->line_in->n == 0) {
-		buffer_give(f, up->line_in);
-		up->line_in = NULL;
-	}
-}
-
-void line_resume(struct upstream *up)
-{
-	if (up->line_up && up->line_readable)
-		line_read(up);
 }
 
 static void line_event(struct loop_item *item, unsigned events)
