@@ -6,12 +6,14 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
-from postern import Conn, Postern, call, done, is_, ok, request_bytes, skip_all
+from postern import Conn, Postern, call, done, http_get, is_, ok, request_bytes, skip_all
 
 IDLE = 10000
+BODY = 256 << 10  # the default of memory.body
 NEED = IDLE + 500
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 if hard != resource.RLIM_INFINITY and hard < NEED:
@@ -28,6 +30,13 @@ if "san" in os.path.basename(os.environ.get("POSTERN", "")) or "valgrind" in os.
 def rss_kb(pid):
     with open("/proc/%d/status" % pid) as f:
         return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:"))
+
+
+def large_peak(p):
+    for line in http_get(p.admin_port, "/metrics").body.decode().splitlines():
+        if line.startswith('postern_pool_peak{pool="large"}'):
+            return int(line.rsplit(" ", 1)[1])
+    return 0
 
 
 def worker_of(p):
@@ -96,7 +105,23 @@ with tempfile.TemporaryDirectory() as root:
                 t.join()
             return top
 
-        first = once()  # the large buffers of the pool are touched
+        # What eight bodies can touch at once, touched: each is held one byte short of the limit until all of them are there.
+        # How far floods overlap is up to the scheduler, so the first of them cannot be trusted to have touched all.
+        part = head + b"%x\r\n" % BODY + b" " * (BODY - 1)
+        held = []
+        for _n in range(len(sent)):
+            c = Conn(p.port, timeout_s=60)
+            c.send(part)
+            held.append(c)
+        until = time.monotonic() + 60
+        while large_peak(p) < len(held) and time.monotonic() < until:
+            time.sleep(0.01)
+        is_(large_peak(p), len(held), "eight bodies hold eight large buffers")
+        for c in held:
+            c.send(b" \r\n0\r\n\r\n")
+            c.read_answer()
+            c.close()
+        first = once()
         for n in range(len(sent)):
             sent[n] = 0
         second = once()
