@@ -229,6 +229,8 @@ void reply_failed(struct txn *t, struct upstream *up, enum leg_fault fault, stru
 /* route.c */
 /* The first server from index `from` on that can have what the txn asks for; -1: none; -2: wait, a catalogue is being fetched. */
 int route_next(struct txn *t, unsigned from);
+/* files://NAME/… is the built-in server NAME's and nobody else's. */
+bool route_owns_uri(const struct flow_server *s, struct span uri);
 
 /* request.c: what goes to an upstream */
 enum step_end request_send(struct txn *t);                                   /* the txn's own message, to t->server */

@@ -17,11 +17,7 @@ enum { FLAGS = 3 };
 
 static bool uri_goes_to(const struct flow_server *s, struct span uri)
 {
-	bool ours = span_starts(uri, SPAN("files://"));
-	struct span rest = span_from(uri, 8);
-	if (s->kind == FLOW_HTTP)
-		return !ours;
-	return ours && span_starts(rest, s->name) && (rest.n == s->name.n || rest.p[s->name.n] == '/');
+	return s->kind == FLOW_HTTP ? !span_starts(uri, SPAN("files://")) : route_owns_uri(s, uri);
 }
 
 /* The part of the client's filter that this upstream can serve; false: nothing. */

@@ -18,17 +18,18 @@ static bool split_name(struct flow *f, struct span name, unsigned *server, struc
 	return false;
 }
 
-/* files://NAME/… is the built-in server NAME's and nobody else's. */
+bool route_owns_uri(const struct flow_server *s, struct span uri)
+{
+	struct span rest = span_from(uri, 8);
+	return s->kind == FLOW_BUILTIN && span_starts(uri, SPAN("files://")) && span_starts(rest, s->name) &&
+		(rest.n == s->name.n || rest.p[s->name.n] == '/');
+}
+
 static int builtin_of_uri(struct flow *f, struct span uri)
 {
-	if (!span_starts(uri, SPAN("files://")))
-		return -1;
-	struct span rest = span_from(uri, 8);
-	for (unsigned i = 0; i < f->set->nservers; i++) {
-		struct span s = f->set->servers[i].name;
-		if (f->set->servers[i].kind == FLOW_BUILTIN && span_starts(rest, s) && (rest.n == s.n || rest.p[s.n] == '/'))
+	for (unsigned i = 0; i < f->set->nservers; i++)
+		if (route_owns_uri(&f->set->servers[i], uri))
 			return (int)i;
-	}
 	return -1;
 }
 
