@@ -35,7 +35,7 @@ struct json {
 
 /* Checks (json_check), tokenises and looks for duplicate names at every depth. Linear in text.n for any input. On an error the view is
  * empty and *where is an offset in text: for JSON_DUPLICATE that of the opening quote of a name that was there before, for JSON_TOO_MANY
- * that of the first value without a token (or JSON_TEXT_MAX for a longer text). */
+ * that of the first value without a token (or JSON_TEXT_MAX for a longer text); what is wrong further on is then not found. */
 enum json_error json_read(struct json *j, struct json_table *table, struct span text, size_t *where);
 
 enum json_type json_type(const struct json *j, uint32_t token);
