@@ -12,20 +12,79 @@
 #define POSTERN_CONF_CONF_H
 
 #include "base/addr.h"
+#include "gate/auth.h"
+#include "gate/policy.h"
 
 enum {
 	CONF_SERVERS_MAX = 32,
 	CONF_LISTENERS_MAX = 8,
 	CONF_NAMES_MAX = 16,      /* hosts or origins of one listener, headers of one server */
 	CONF_WORKERS_MAX = 64,
+	CONF_CERTS_MAX = 8,       /* certificates of one listener */
 	CONF_ERRORS_MAX = 20,
 	CONF_ERRORS_SIZE = 32 * 1024
+};
+
+/* A file that is named and not read here: a path (relative: beside `file`), or with `credential` a name beneath $CREDENTIALS_DIRECTORY. */
+struct conf_file {
+	struct span path;             /* absent: none */
+	bool credential;
+	uint32_t line, column;        /* where it stands */
+};
+
+struct conf_cert { struct conf_file cert, key; };
+
+struct conf_tls_in {
+	bool on;
+	struct conf_cert certs[CONF_CERTS_MAX];
+	unsigned ncerts;              /* at least 1 if on */
+	struct conf_file client_ca;   /* absent: no client certificate is asked for */
+	bool client_required;         /* "client": "required" or "optional" (default required where client_ca is given) */
+	bool cnsa;                    /* "profile": "cnsa" or "default" */
+};
+
+struct conf_tls_out {
+	bool on;                      /* the url is https */
+	struct conf_file ca;          /* required if on */
+	struct span name;             /* of the certificate; default the url's host */
+	bool has_own;
+	struct conf_cert own;         /* client certificate */
+	bool cnsa;
+};
+
+/* A URL that Postern itself asks: a key set, an introspection or a token endpoint. */
+struct conf_peer {
+	struct span url;              /* absent: none */
+	struct addr address;
+	struct span host, path;
+	struct conf_tls_out tls;
+};
+
+struct conf_issuer {
+	struct auth_issuer auth;      /* tenant, roles and names resolved */
+	struct conf_file jwks;        /* "jwks": "file" */
+	struct conf_peer keys;        /* "jwks": { "url": … }; one of the two, or introspection alone */
+	struct conf_peer introspection;
+	struct span client_id;        /* for introspection */
+	struct conf_file client_secret;
+};
+
+/* Credentials for an upstream, never the caller's. */
+enum conf_credential_kind { CONF_NO_CREDENTIAL, CONF_SECRET, CONF_CLIENT_CREDENTIALS, CONF_EXCHANGE };
+struct conf_credential {
+	enum conf_credential_kind kind;
+	struct conf_file secret;      /* CONF_SECRET: the file's content is the credential; else the client secret */
+	struct span scheme;           /* CONF_SECRET: before it in Authorization: default "Bearer"; empty: nothing */
+	struct span header;           /* CONF_SECRET: default "Authorization" */
+	struct conf_peer token;       /* token endpoint */
+	struct span client_id, scope, resource, audience; /* scope: space-separated; absent: not sent */
 };
 
 struct conf_listener {
 	struct span address_text;
 	struct addr address;          /* loopback, unless `insecure` */
-	bool insecure;                /* "insecure": true: neither TLS nor authentication, and reachable from outside all the same */
+	bool insecure;                /* "insecure": true: no TLS, and reachable from outside all the same */
+	struct conf_tls_in tls;
 	struct span path;             /* "/mcp" unless given; starts with '/' */
 	struct span hosts[CONF_NAMES_MAX];   /* "gw.example" or "gw.example:8443": accepted Host values besides the loopback names */
 	unsigned nhosts;
@@ -57,6 +116,8 @@ struct conf_server {
 	int64_t connect_ms;           /* "connect_timeout", default 5s */
 	int64_t idle_ms;              /* "idle_timeout": longest silence of the upstream during a call, default 30s */
 	int64_t call_ms;              /* "call_timeout": whole call, default 60s; listens have no total */
+	struct conf_tls_out tls;
+	struct conf_credential credential;
 };
 
 struct conf {
@@ -71,6 +132,28 @@ struct conf {
 	struct conf_server servers[CONF_SERVERS_MAX];
 	unsigned nservers;            /* at least 1 */
 	bool plain;                   /* "names": "plain" (exactly one server) or "prefixed" (default) */
+	/* identity: required; at least one way to be somebody */
+	struct {
+		struct span resource;     /* canonical URI of this resource server; required with issuers */
+		struct span tenants[IDENTITY_TENANTS_MAX], roles[IDENTITY_ROLES_MAX], scopes[IDENTITY_SCOPES_MAX]; /* every name the file mentions */
+		unsigned ntenants, nroles, nscopes;
+		struct conf_issuer issuers[AUTH_ISSUERS_MAX];
+		unsigned nissuers;
+		struct auth_key keys[AUTH_KEYS_MAX];
+		unsigned nkeys;
+		struct auth_certificate certificates[AUTH_CERTIFICATES_MAX];
+		unsigned ncertificates;
+		uint8_t revoked[AUTH_REVOKED_MAX][32];
+		unsigned nrevoked;
+		bool anonymous;           /* every listener is on loopback then */
+		uint8_t anonymous_tenant;
+		uint64_t anonymous_roles;
+		enum auth_dpop dpop;
+		bool certificate_bound;
+	} identity;
+	/* policy: required; may be empty, and then nothing is allowed */
+	struct policy_rule policy[POLICY_RULES_MAX];
+	unsigned npolicy;
 	bool strict;                  /* "strict": true: refuse to start when the kernel lacks a part of the sandbox; default false */
 	struct {
 		uint32_t connections;     /* client connections per worker, default 1024 */
@@ -81,8 +164,12 @@ struct conf {
 		uint64_t reply;           /* bytes of an upstream reply, default 2m, 16k..16m */
 		uint32_t tokens;          /* JSON tokens per document, default 65536 */
 		uint32_t links;           /* connections to one upstream per worker, default 128 */
+		uint32_t records;         /* TLS connections at work at once per worker, default 64 and never more than there can be connections */
+		uint32_t sessions;        /* TLS sessions to resume per worker and listener, default 256 */
+		uint32_t tokens_known;    /* verified tokens kept per worker ("known_tokens"), default 256 */
 	} memory;
 	struct {
+		int64_t handshake_ms;     /* whole TLS handshake, default 5s */
 		int64_t head_ms;          /* whole request head, default 5s */
 		int64_t body_ms;          /* whole request body, default 30s */
 		int64_t idle_ms;          /* keep-alive connection at rest, default 75s */

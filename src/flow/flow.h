@@ -6,8 +6,11 @@
 #define POSTERN_FLOW_FLOW_H
 
 #include "base/addr.h"
+#include "gate/auth.h"
 #include "gate/metrics.h"
+#include "gate/policy.h"
 #include "os/loop.h"
+#include "wire/tls.h"
 
 enum { FLOW_SERVERS_MAX = 32, FLOW_LISTENERS_MAX = 8 };
 
@@ -19,6 +22,9 @@ struct flow_listener {
 	unsigned nhosts;
 	const struct span *origins;
 	unsigned norigins;
+	const struct tls_door *tls;   /* NULL: plain. Its cache and signer are set by flow_place() */
+	struct span resource;         /* canonical URI for tokens: `aud` is compared with the issuer's audience, htu with this */
+	struct span metadata;         /* URL of its metadata (RFC 9728), absent without issuers */
 };
 
 enum flow_kind { FLOW_BUILTIN, FLOW_HTTP };
@@ -31,6 +37,21 @@ struct flow_server {
 	struct span path;
 	struct span fields;           /* further head lines, each with its CRLF, checked */
 	int64_t connect_ms, idle_ms, call_ms;
+	const struct tls_route *tls;  /* NULL: plain */
+	bool credential;              /* calls need a credential: flow_hooks.token() is asked before each */
+	bool exchange;                /* it is got for the caller's own token (RFC 8693) */
+};
+
+/* What the worker's process can have done for it by others. None of them waits but sign(), which answers within a bounded time. Those that
+ * return false could not be asked; otherwise an answer comes through the function named. */
+struct flow_hooks {
+	void *ctx;
+	size_t (*sign)(void *ctx, unsigned key, enum tls_hash hash, struct span digest, uint8_t signature[TLS_SIGNATURE_MAX]);
+	bool (*ask_keys)(void *ctx, unsigned issuer);                                         /* flow_keys() */
+	bool (*introspect)(void *ctx, unsigned issuer, uint64_t call, struct span token);     /* flow_introspected() */
+	/* again: the last one was refused by the upstream. subject: the caller's token, absent without one. flow_credential() */
+	bool (*token)(void *ctx, unsigned server, unsigned tenant, uint64_t call, struct span subject, bool again);
+	int64_t (*unix_ms)(void *ctx);
 };
 
 struct flow_settings {
@@ -44,6 +65,15 @@ struct flow_settings {
 	uint64_t body_max, reply_max;
 	int64_t head_ms, body_ms, idle_ms, write_ms, keepalive_ms;
 	struct metrics *metrics;      /* this worker's block in shared memory */
+	struct auth_rules auth;
+	struct policy policy;
+	const struct jwk_set *keys[AUTH_ISSUERS_MAX]; /* key sets from files; NULL: fetched */
+	struct replay *replay;        /* shared by all workers */
+	int64_t built_ms;
+	uint32_t records, sessions, known_tokens;
+	int64_t handshake_ms;
+	struct flow_hooks hooks;
+	uint8_t entropy[32];          /* fresh from the kernel in each process: seeds the generator of TLS randoms (wire/crypto.h crypto_drbg) */
 	uint8_t seed[64];             /* random; keys hashes and sealed cursors. Equal in all workers of all generations of one run */
 	void (*log)(struct span line);/* one line without newline, already free of control bytes and secrets */
 };
@@ -57,6 +87,12 @@ struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *l
 bool flow_open(struct flow *f);
 /* A new stream socket to the built-in server `server` (index in settings): an older one is closed and its calls fail. Takes the fd. */
 void flow_link(struct flow *f, unsigned server, int fd);
+/* A key set has come (copied); `set` NULL: it could not be had. Requests that wait for it go on. */
+void flow_keys(struct flow *f, unsigned issuer, const struct jwk_set *set);
+/* What was asked by hooks.introspect(); absent: no answer. */
+void flow_introspected(struct flow *f, uint64_t call, struct span answer);
+/* What was asked by hooks.token(): one head line ("Authorization: Bearer …", without CRLF), copied; absent: none could be had. */
+void flow_credential(struct flow *f, uint64_t call, struct span line);
 /* After each loop_wait(): timeouts, parked work. Returns how long the next wait may last, in ms (-1: for ever). */
 int flow_tick(struct flow *f);
 /* Stop accepting, end listens gracefully, answer what is in flight; at the deadline the rest is cut. */

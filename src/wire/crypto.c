@@ -34,3 +34,23 @@ bool crypto_equal(const void *a, const void *b, size_t n)
 		differs = (unsigned char)(differs | (x[i] ^ y[i]));
 	return differs == 0;
 }
+
+void crypto_wipe(void *p, size_t n)
+{
+	volatile unsigned char *at = p;
+
+	while (n-- > 0)
+		*at++ = 0;
+}
+
+_Static_assert(sizeof(br_hmac_drbg_context) <= sizeof(struct crypto_drbg), "the state fits");
+
+void crypto_drbg_start(struct crypto_drbg *d, const void *seed, size_t n)
+{
+	br_hmac_drbg_init((br_hmac_drbg_context *)(void *)d->state, &br_sha256_vtable, seed, n);
+}
+
+void crypto_drbg_take(struct crypto_drbg *d, void *to, size_t n)
+{
+	br_hmac_drbg_generate((br_hmac_drbg_context *)(void *)d->state, to, n);
+}

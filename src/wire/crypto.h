@@ -15,4 +15,12 @@ void crypto_hmac_sha256(const void *key, size_t key_len, const struct span *part
 /* Byte for byte, without telling by its duration where the two differ. */
 bool crypto_equal(const void *a, const void *b, size_t n);
 
+/* Zeroes that the compiler does not leave out. */
+void crypto_wipe(void *p, size_t n);
+
+/* HMAC_DRBG with SHA-256 (NIST SP 800-90A): random bytes without a system call, from a seed of at least 32 fresh bytes. */
+struct crypto_drbg { uint64_t state[18]; };
+void crypto_drbg_start(struct crypto_drbg *d, const void *seed, size_t n);
+void crypto_drbg_take(struct crypto_drbg *d, void *to, size_t n);
+
 #endif
