@@ -10,7 +10,7 @@ static int edge = -1;
 static uint32_t serial;
 static int64_t pause_until_ms;
 
-_Static_assert(MSG_SIGNATURE_MAX == TLS_SIGNATURE_MAX, "a signature fits a message");
+_Static_assert((int)MSG_SIGNATURE_MAX == (int)TLS_SIGNATURE_MAX, "a signature fits a message");
 
 void signing_link(int fd)
 {
