@@ -68,6 +68,9 @@ enum {
 		+ AUTH_CERTIFICATES_MAX + POLICY_RULES_MAX + 8,
 	CONF_LINES_MAX = 3 * CONF_ERRORS_MAX,  /* collected, then put in file order and cut to CONF_ERRORS_MAX */
 	CONF_LINE_SIZE = 1024,
+	/* JSON Pointers of files that are named, of up to 128 bytes: the certificates, keys and anchors of listeners, servers and issuers, and
+	 * their secrets and key sets. */
+	CONF_POINTERS_SIZE = 128 * (CONF_LISTENERS_MAX * (2 * CONF_CERTS_MAX + 1) + CONF_SERVERS_MAX * 7 + AUTH_ISSUERS_MAX * 8),
 	CONF_FILE_NAME_MAX = 4096
 };
 
@@ -75,6 +78,7 @@ struct conf_reader {
 	struct conf *c;
 	struct json json;
 	struct buf arena;           /* unescaped strings */
+	struct buf pointers;        /* of files, for who reads them */
 	struct buf said;            /* texts of the complaints */
 	struct conf_line line[CONF_LINES_MAX];
 	unsigned nlines;
@@ -122,6 +126,8 @@ bool conf_text(struct conf_reader *r, uint32_t value, struct span right, size_t 
 /* A complaint about a token (a name or a value): write the text to the buffer returned, then conf_said(). */
 struct buf *conf_say(struct conf_reader *r, uint32_t token);
 void conf_said(struct conf_reader *r);
+/* The token's JSON Pointer, as long as the configuration. */
+struct span conf_pointer(struct conf_reader *r, uint32_t token);
 /* The same in one go. */
 void conf_complain(struct conf_reader *r, uint32_t token, struct span text);
 /* "found …; " and what would be right. */

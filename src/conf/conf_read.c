@@ -20,7 +20,7 @@ static size_t aligned(size_t n)
 size_t conf_arena_need(size_t n)
 {
 	return 64 + aligned(sizeof(struct conf_reader)) + aligned(json_table_need(tokens_for(n)))
-		+ aligned((size_t)CONF_LINES_MAX * CONF_LINE_SIZE) + aligned(n);
+		+ aligned((size_t)CONF_LINES_MAX * CONF_LINE_SIZE) + aligned(CONF_POINTERS_SIZE) + aligned(n);
 }
 
 void conf_push(struct conf_reader *r, const struct conf_form *form, uint32_t object, void *to)
@@ -365,6 +365,8 @@ bool conf_read(struct conf *c, struct span file, struct span text, void *arena, 
 	at += aligned(json_table_need(tokens));
 	r->said = buf_on(at, 0);
 	at += aligned((size_t)CONF_LINES_MAX * CONF_LINE_SIZE);
+	r->pointers = buf_on(at, CONF_POINTERS_SIZE);
+	at += aligned(CONF_POINTERS_SIZE);
 	r->arena = buf_on(at, text.n);
 	if (e != JSON_OK) {
 		conf_not_json(errors, file, text, e, where);

@@ -74,6 +74,17 @@ void conf_place(struct buf *b, struct span file, struct span text, size_t at)
 	BUF_LIT(b, ": ");
 }
 
+struct span conf_pointer(struct conf_reader *r, uint32_t token)
+{
+	struct buf b = buf_on(r->pointers.p + r->pointers.n, buf_room(&r->pointers));
+
+	pointer(r, &b, token);
+	if (b.full)
+		return span_of(b.p, 0); /* of a file with more names than there can be: it is refused */
+	r->pointers.n += b.n;
+	return buf_span(&b);
+}
+
 struct buf *conf_say(struct conf_reader *r, uint32_t token)
 {
 	struct span raw = json_raw(&r->json, token);

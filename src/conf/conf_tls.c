@@ -27,6 +27,7 @@ void conf_file_ref(struct conf_reader *r, uint32_t value, bool secret, struct co
 	uint32_t at = credential != JSON_NONE ? credential : file;
 
 	conf_line_column(r->json.text, (size_t)(raw.p - r->json.text.p), &to->line, &to->column);
+	to->pointer = conf_pointer(r, value);
 	if (json_type(&r->json, value) == JSON_STRING && !secret)
 		at = value;
 	else if (json_size(&r->json, value) != 1 || at == JSON_NONE) {
