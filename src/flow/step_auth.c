@@ -5,13 +5,6 @@
 #define NOTHING span_of(NULL, 0)
 #define WELL_KNOWN "/.well-known/oauth-protected-resource"
 
-/* Plain connections show none; a front that speaks TLS says what it has seen. */
-__attribute__((weak)) const struct tls_peer *front_peer(const struct front *c)
-{
-	(void)c;
-	return NULL;
-}
-
 int64_t flow_unix(const struct flow *f) { return f->set->hooks.unix_ms ? f->set->hooks.unix_ms(f->set->hooks.ctx) : 0; }
 
 static struct auth_bench bench(struct flow *f)
