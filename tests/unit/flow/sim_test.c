@@ -384,7 +384,7 @@ static struct question *note_question(struct voice *v, const char *text, char *m
 	q->mark = m ? (unsigned)strtoul(m + 5, NULL, 10) : 0;
 	q->listen = strcmp(method, "subscriptions/listen") == 0;
 	const char *own = strstr(text, "mine-");
-	q->tenant = own ? (int)owner_of((unsigned)strtoul(own + 5, NULL, 10)) : -1;
+	q->tenant = own && strchr(own, '"') ? (int)owner_of((unsigned)strtoul(own + 5, NULL, 10)) : -1;
 	q->catalog = q->tenant < 0 && !q->listen;
 	if (q->tenant >= 0 && !may((unsigned)q->tenant, (unsigned)v->server))
 		wrong("server %d was asked for tenant %d", v->server, q->tenant);
