@@ -115,6 +115,27 @@ void conf_complain(struct conf_reader *r, uint32_t token, struct span text)
 	conf_said(r);
 }
 
+void conf_wrong(struct conf_reader *r, uint32_t token, struct span right)
+{
+	struct buf *b = conf_say(r, token);
+
+	conf_found(r, b, token);
+	BUF_LIT(b, "; ");
+	buf_put(b, right);
+	conf_said(r);
+}
+
+void conf_wrong_number(struct conf_reader *r, uint32_t token, uint64_t n, struct span what)
+{
+	struct buf *b = conf_say(r, token);
+
+	BUF_LIT(b, "found ");
+	buf_u64(b, n);
+	buf_char(b, ' ');
+	buf_put(b, what);
+	conf_said(r);
+}
+
 /* Characters that would change what a terminal shows: controls, and those that turn or hide text. */
 static bool harmless(struct span s, size_t n)
 {
