@@ -118,7 +118,7 @@ class Pki:
         self.middle = Authority(directory, name + "-middle", self.root, key)
         self.ca = self.root.cert
 
-    def issue(self, name, dns=(), uri=(), ip=(), key="p256", eku="serverAuth", start_s=-3600, end_s=30 * 86400, by=None, usage=None, more=""):
+    def issue(self, name, dns=(), uri=(), ip=(), key="p256", eku="serverAuth", start_s=-3600, end_s=30 * 86400, by=None, usage=None, more="", subject=None):
         """eku: serverAuth, clientAuth, both ("serverAuth,clientAuth"), any OID, or None for a certificate without the extension."""
         by = by or self.middle
         leaf, cert = (os.path.join(self.dir, name + end) for end in (".leaf.pem", ".pem"))
@@ -127,7 +127,7 @@ class Pki:
         text = "basicConstraints=CA:FALSE\nkeyUsage=critical,%s\n" % (usage or "digitalSignature")
         text += "extendedKeyUsage=%s\n" % eku if eku else ""
         text += "subjectAltName=%s\n" % ",".join(names) if names else ""
-        by.sign(os.path.join(self.dir, name + ".key"), name, leaf, text + more, start_s, end_s)
+        by.sign(os.path.join(self.dir, name + ".key"), subject or name, leaf, text + more, start_s, end_s)
         with open(cert, "w") as out:
             link, files = by, [leaf]
             while link.above is not None:

@@ -140,7 +140,7 @@ watched += [wrong_ca, wrong_name, p256_for_cnsa]
 REFUSED = {
     "of another authority": bad("foreign", other), "of an authority with our authority's name": bad("twin", twin), "another CA than the one pinned": upstream(wrong_ca.port, ca=other.ca),
     "for another name": upstream(wrong_name.port, host="evil.internal"), "a wildcard that is not enough": bad("wild2", dns=["*.time.internal"]),
-    "a wildcard for everything": bad("wild3", dns=["*"]), "with no name but in its subject": bad(NAME, dns=[], uri=["https://" + NAME]),
+    "a wildcard for everything": bad("wild3", dns=["*"]), "with its name in the subject only": bad("subject", dns=[], subject=NAME), "the same beside a URI": bad("subject2", dns=[], uri=["https://" + NAME], subject=NAME),
     "expired": bad("expired", start_s=-7200, end_s=-60), "not yet valid": bad("early", start_s=3600, end_s=7200),
     "for clients only": bad("client", eku="clientAuth"), "RSA of 1024 bits": bad("weak", key="rsa1024"),
     "TLS 1.1 at most": upstream(old_version.port), "TLS 1.3 only": upstream(only_new.port), "P-256 under profile cnsa": upstream(p256_for_cnsa.port, profile="cnsa"),
