@@ -15,8 +15,9 @@
  * the subject token) until then and 5 minutes at most. A token that lives less than a minute is kept for half of its life, one whose server
  * does not say how long it lives for 30 s. One request per entry at a time. `again` (the upstream refused the last one) asks for a new one,
  * at most once in 10 s and entry, else for the one that is there; a static secret has no newer one, and `again` is answered with none. A
- * failure is kept for 5 s. A token whose scope is wider than what was asked for is refused. Tables are bounded: a full one gives up its
- * oldest entry that nobody waits for, or answers none.
+ * failure is kept for 5 s. A token whose scope is wider than what was asked for is refused. Who has no token to exchange gets none; but where a
+ * worker asks on its own account (BROKER_NO_TENANT: a catalogue), client credentials are used in place of an exchange. Tables are bounded: a
+ * full one gives up its oldest entry that nobody waits for, or answers none.
  *
  * Tokens and secrets are wiped where they lay as soon as they are not needed; no log line holds any text of a secret, a token or an answer.
  *
@@ -30,6 +31,7 @@
 enum {
 	BROKER_SERVERS_MAX = 32, BROKER_WORKERS_MAX = 64,
 	BROKER_SECRET_MAX = 4096,
+	BROKER_NO_TENANT = IDENTITY_TENANTS_MAX,
 	BROKER_CALLS = 8,             /* requests under way at once, of introspection and of tokens each; key sets have one each besides */
 	BROKER_ENTRIES = 256          /* kept answers, of introspection and of tokens each, if the settings do not say otherwise */
 };

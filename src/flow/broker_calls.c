@@ -160,7 +160,7 @@ static void ask_token(struct broker *b, struct broker_entry *e, struct fetch *t,
 {
 	const struct broker_server *s = &b->set->servers[e->index];
 	struct oauth_ask ask = {
-		.exchange = s->kind == BROKER_EXCHANGE, .subject = span_of(e->text, e->n),
+		.exchange = e->exchange, .subject = span_of(e->text, e->n),
 		.scope = s->scope, .resource = s->resource, .audience = s->audience
 	};
 	struct buf *head = fetch_begin(t, &s->token, true);
@@ -235,6 +235,7 @@ static void renew(struct broker *b, struct broker_entry *e, struct span text)
 	if (text.n > 0)
 		memcpy(e->text, text.p, text.n);
 	e->n = (uint32_t)text.n;
+	e->exchange = e->kind == ENTRY_TOKEN && text.n > 0;
 	e->state = ENTRY_QUEUED;
 	e->began_ms = broker_now(b);
 	e->until_ms = broker_now(b) + b->set->fetch_ms;
@@ -243,9 +244,9 @@ static void renew(struct broker *b, struct broker_entry *e, struct span text)
 
 /* ---- what they said ---- */
 
-static int64_t kept_ms(enum broker_kind kind, int64_t life_s)
+static int64_t kept_ms(bool exchanged, int64_t life_s)
 {
-	int64_t life = life_s * 1000, most = kind == BROKER_EXCHANGE ? BROKER_EXCHANGED_MAX_MS : BROKER_CLIENT_MAX_MS;
+	int64_t life = life_s * 1000, most = exchanged ? BROKER_EXCHANGED_MAX_MS : BROKER_CLIENT_MAX_MS;
 
 	if (life == 0)
 		return BROKER_UNSAID_MS;
@@ -256,7 +257,7 @@ static int64_t kept_ms(enum broker_kind kind, int64_t life_s)
 static void read_token(struct broker *b, struct broker_entry *e, struct fetch *t)
 {
 	const struct broker_server *s = &b->set->servers[e->index];
-	struct oauth_ask ask = { .exchange = s->kind == BROKER_EXCHANGE, .scope = s->scope };
+	struct oauth_ask ask = { .exchange = e->exchange, .scope = s->scope };
 	struct buf line = buf_on(e->text, sizeof e->text);
 	struct oauth_token token;
 	enum oauth_error wrong;
@@ -270,7 +271,7 @@ static void read_token(struct broker *b, struct broker_entry *e, struct fetch *t
 	}
 	crypto_wipe(e->text + line.n, sizeof e->text - line.n);
 	e->n = (uint32_t)line.n;
-	over(e, ENTRY_READY, e->began_ms + kept_ms(s->kind, token.life_s));
+	over(e, ENTRY_READY, e->began_ms + kept_ms(e->exchange, token.life_s));
 }
 
 static void read_introspection(struct broker *b, struct broker_entry *e, struct fetch *t)
@@ -444,7 +445,7 @@ const char *call_token(struct broker_edge *e, const struct broker_token_ask *m, 
 	struct broker_entry *entry = NULL;
 	uint8_t key[CRYPTO_HASH];
 
-	if (kind == BROKER_NO_CREDENTIAL || m->tenant >= b->set->tenants)
+	if (kind == BROKER_NO_CREDENTIAL || (m->tenant >= b->set->tenants && m->tenant != BROKER_NO_TENANT))
 		return "a question about a server without credentials, or a tenant that is not there";
 	if (subject.n > 0 && kind != BROKER_EXCHANGE)
 		return "a caller's token where none belongs";
@@ -452,7 +453,7 @@ const char *call_token(struct broker_edge *e, const struct broker_token_ask *m, 
 		return "more questions than agreed";
 	if (kind == BROKER_STATIC) {
 		entry = m->again ? NULL : &b->statics[m->server];
-	} else if (kind == BROKER_CLIENT || subject.n > 0) { /* a caller without a token has nothing to exchange */
+	} else if (kind == BROKER_CLIENT || subject.n > 0 || m->tenant == BROKER_NO_TENANT) {
 		hash(key, m->server, m->tenant, subject);
 		entry = obtain(b, ENTRY_TOKEN, m->server, key, subject, m->again);
 	}

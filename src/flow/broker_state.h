@@ -34,6 +34,7 @@ struct broker_entry {
 	struct list asks;
 	uint8_t key[CRYPTO_HASH];
 	uint8_t state, kind, index;   /* index: issuer or server */
+	bool exchange;                /* a token: got for a subject's, which was the text */
 	bool forced;
 	int64_t forced_ms;            /* forced: when `again` last had its way */
 	int64_t began_ms;             /* when it was asked for */
