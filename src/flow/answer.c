@@ -1,5 +1,4 @@
 #include "flow/flow_priv.h"
-#include "os/sock.h"
 #include "wire/http_write.h"
 
 static void common_fields(struct txn *t, struct buf *h)
@@ -228,8 +227,8 @@ void front_write(struct txn *t)
 	struct front *c = t->front;
 	struct buffer *b = t->out;
 
-	while (b && b->from < b->n && front_say_owed(c) && c->writable && !c->gone) {
-		long n = sock_write(c->item.fd, b->p + b->from, b->n - b->from);
+	while (b && (b->from < b->n || conn_pending(c->tls)) && front_say_owed(c) && c->writable && !c->gone) {
+		long n = conn_write(c->item.fd, c->tls, b->p + b->from, b->n - b->from);
 		if (n == SOCK_AGAIN) {
 			c->writable = false;
 		} else if (n < 0) {
@@ -239,7 +238,7 @@ void front_write(struct txn *t)
 			b->from += (uint32_t)n;
 		}
 	}
-	if (b && b->from < b->n) {
+	if (b && (b->from < b->n || conn_pending(c->tls))) { /* what lies in a record has not been taken by the client */
 		if (!c->gone && t->timer.at_ms == 0)
 			timer_arm(&f->timers, &t->timer, flow_now(f) + f->set->write_ms);
 		return;

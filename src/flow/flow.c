@@ -25,6 +25,39 @@ static uint32_t small_count(const struct flow_settings *s)
 	return 4 * s->requests + s->listens * (2 + 2 * http_servers(s)) + 4 * s->nservers + 16;
 }
 
+static uint32_t tls_servers(const struct flow_settings *s)
+{
+	uint32_t n = 0;
+	for (unsigned i = 0; i < s->nservers; i++)
+		n += s->servers[i].tls != NULL;
+	return n;
+}
+
+/* A client that shows a certificate shows it every time. */
+static bool caches(const struct flow_settings *s, unsigned listener)
+{
+	return s->listeners[listener].tls && !s->listeners[listener].tls->clients && s->sessions > 0;
+}
+
+static uint32_t caching_doors(const struct flow_settings *s)
+{
+	uint32_t n = 0;
+	for (unsigned i = 0; i < s->nlisteners; i++)
+		n += caches(s, i);
+	return n;
+}
+
+/* A connection keeps its state as long as it lives, at rest too. */
+static uint32_t tls_states(const struct flow_settings *s)
+{
+	bool doors = false;
+	for (unsigned i = 0; i < s->nlisteners; i++)
+		doors = doors || s->listeners[i].tls;
+	return (doors ? s->connections : 0) + s->links * tls_servers(s);
+}
+
+static size_t cache_each(uint32_t sessions) { return (tls_cache_need(sessions) + 63) & ~(size_t)63; }
+
 void flow_budget(const struct flow_settings *s, void (*row)(void *to, struct span what, uint64_t each, uint64_t count), void *to)
 {
 	row(to, SPAN("worker state"), slots_each(sizeof(struct flow)), 1);
@@ -38,6 +71,12 @@ void flow_budget(const struct flow_settings *s, void (*row)(void *to, struct spa
 	row(to, SPAN("scratch"), slots_each(large_cap(s)), 1);
 	row(to, SPAN("JSON tokens"), slots_each(json_table_need(s->tokens)), 1);
 	row(to, SPAN("changed places of a reply"), slots_each(sizeof(struct edit) * FLOW_EDITS), 1);
+	if (tls_states(s) > 0) {
+		row(to, SPAN("TLS connections"), slots_each(conn_state_size()), tls_states(s));
+		row(to, SPAN("TLS record buffers, pairs"), slots_each(conn_records_size()), s->records);
+		row(to, SPAN("TLS sessions of listeners"), cache_each(s->sessions), caching_doors(s));
+		row(to, SPAN("TLS sessions of upstreams"), cache_each(1), tls_servers(s));
+	}
 	row(to, SPAN("catalogues"), slots_each(sizeof(struct catalog)), 2 * (uint64_t)s->nservers);
 }
 
@@ -54,12 +93,53 @@ size_t flow_need(const struct flow_settings *s)
 	return total;
 }
 
+/* Somebody waits for record buffers: the tick that this timer brings looks who holds them. */
+static void records_timeout(struct timer *timer) { (void)timer; }
+
 /* Hands out the rows of flow_budget() in order. */
 static void *carve(char **at, size_t each, size_t count)
 {
 	char *p = *at;
 	*at += (each * count + 63) & ~(size_t)63;
 	return p;
+}
+
+/* The pools of TLS, and what connections share, as this process has it. */
+static void place_tls(struct flow *f, char **at)
+{
+	const struct flow_settings *s = f->set;
+	uint32_t states = tls_states(s);
+
+	timer_init(&f->records_again, records_timeout);
+	if (states == 0)
+		return;
+	slots_place(&f->tls.states, carve(at, slots_each(conn_state_size()), states), conn_state_size(), states);
+	slots_place(&f->tls.records, carve(at, slots_each(conn_records_size()), s->records), conn_records_size(), s->records);
+	conn_pool_start(&f->tls, f->loop, s->entropy, sizeof(s->entropy));
+	f->tls.unix_ms = s->hooks.unix_ms;
+	f->tls.unix_ctx = s->hooks.ctx;
+	f->signer = (struct tls_signer){ s->hooks.sign, s->hooks.ctx };
+	char *doors = carve(at, cache_each(s->sessions), caching_doors(s));
+	char *routes = carve(at, cache_each(1), tls_servers(s));
+	for (unsigned i = 0; i < s->nlisteners; i++) {
+		if (!s->listeners[i].tls)
+			continue;
+		f->door[i] = *s->listeners[i].tls;
+		f->door[i].signer = &f->signer;
+		f->door[i].cache = NULL;
+		if (caches(s, i)) {
+			f->door[i].cache = tls_cache_place(doors, s->sessions);
+			doors += cache_each(s->sessions);
+		}
+	}
+	for (unsigned i = 0; i < s->nservers; i++) {
+		if (!s->servers[i].tls)
+			continue;
+		f->route[i] = *s->servers[i].tls;
+		f->route[i].signer = &f->signer;
+		f->route[i].cache = tls_cache_place(routes, 1);
+		routes += cache_each(1);
+	}
 }
 
 struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *loop)
@@ -83,6 +163,7 @@ struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *l
 	f->scratch = carve(&at, slots_each(f->scratch_cap), 1);
 	f->table = json_table_place(carve(&at, slots_each(json_table_need(s->tokens)), 1), s->tokens, s->seed);
 	f->edits = carve(&at, slots_each(sizeof(struct edit) * FLOW_EDITS), 1);
+	place_tls(f, &at);
 	struct catalog *catalogs = carve(&at, slots_each(sizeof(struct catalog)), 2 * s->nservers);
 
 	timers_init(&f->timers, flow_now(f));
@@ -139,6 +220,19 @@ static void empty_limbo(struct flow *f)
 	front_accept_more(f);
 }
 
+/* Record buffers change hands at the end of a turn. True: there is more to do at once. */
+static bool records_turn(struct flow *f)
+{
+	if (f->tls.states.count == 0)
+		return false;
+	bool more = conn_turn(&f->tls);
+	while (!more && conn_short(&f->tls) && front_evict_holder(f))
+		more = conn_turn(&f->tls);
+	if (conn_short(&f->tls) && f->records_again.at_ms == 0)
+		timer_arm(&f->timers, &f->records_again, flow_now(f) + FLOW_SLOW_MS / 4);
+	return more;
+}
+
 int flow_tick(struct flow *f)
 {
 	struct list now;
@@ -158,10 +252,12 @@ int flow_tick(struct flow *f)
 		struct front *c = LIST_OWNER(now.next, struct front, node);
 		front_run(c);
 	}
+	bool more = records_turn(f);
 	empty_limbo(f);
+	metrics_peak(f->metrics, METRIC_POOL_RECORDS_PEAK, f->tls.records.peak);
 	metrics_peak(f->metrics, METRIC_POOL_BUFFERS_PEAK, f->small.peak);
 	metrics_peak(f->metrics, METRIC_POOL_LARGE_PEAK, f->large.peak);
-	return list_empty(&f->ready) && list_empty(&f->ready_links) && list_empty(&f->woken) ? timers_wait(&f->timers, flow_now(f)) : 0;
+	return !more && list_empty(&f->ready) && list_empty(&f->ready_links) && list_empty(&f->woken) ? timers_wait(&f->timers, flow_now(f)) : 0;
 }
 
 void flow_drain(struct flow *f, int64_t grace_ms)

@@ -10,6 +10,7 @@
 
 #include "base/list.h"
 #include "base/slots.h"
+#include "flow/conn.h"
 #include "flow/edit.h"
 #include "flow/flow.h"
 #include "flow/intake.h"
@@ -26,6 +27,7 @@ enum {
 	FLOW_LEFTOVER_MAX = 8192,  /* read at most this much into a large buffer when the body's end is not known */
 	FLOW_LINGER_MS = 1000,     /* after a refusal: how long the rest of what the client sends is thrown away */
 	FLOW_SLOW_MS = 200,        /* a client this long in its head or body gives way when buffers run out */
+	FLOW_STUCK_MS = 2000,      /* a reader that takes no whole record this long gives way when record buffers run out */
 	FLOW_LINK_IDLE_MS = 4000,  /* a pooled upstream connection at rest, unless the upstream says less */
 	FLOW_CATALOG_MIN_MS = 5000,
 	FLOW_CATALOG_MAX_MS = 300000,
@@ -44,6 +46,7 @@ struct link;
 /* ---- fronts: front.c ---- */
 
 enum front_state {
+	FRONT_SHAKE,  /* its TLS handshake is not over */
 	FRONT_REST,   /* no byte of a request is here; no buffer held */
 	FRONT_HEAD,   /* part of a head is here */
 	FRONT_BUSY,   /* a txn is at work */
@@ -52,6 +55,7 @@ enum front_state {
 
 struct front {
 	struct loop_item item;     /* first: the loop hands it back */
+	struct conn_tls *tls;      /* NULL: plain, or it has ended */
 	struct flow *f;
 	struct list node;          /* in f->ready or f->limbo_fronts */
 	struct list age;           /* in f->heads */
@@ -80,6 +84,8 @@ void front_interim(struct front *c, struct span head); /* an interim response, a
 bool front_say_owed(struct front *c);       /* true: no part of an interim response is left to write */
 void front_next(struct front *c, bool close); /* its txn is over */
 bool front_open_all(struct flow *f);        /* listeners */
+bool front_evict_holder(struct flow *f);     /* record buffers are short: the slowest gives way; false: none is slow enough yet */
+const struct tls_peer *front_peer(const struct front *c); /* the client's certificate; NULL: none */
 void front_accept_more(struct flow *f);      /* slots may be free again */
 
 /* ---- requests: txn.c, step_table.c, step_run.c ---- */
@@ -192,7 +198,7 @@ struct upstream {
 };
 
 /* leg.c */
-enum leg_fault { LEG_CONNECT, LEG_FULL, LEG_LOST, LEG_LATE, LEG_BROKEN, LEG_LARGE, LEG_REFUSED, LEG_BUSY };
+enum leg_fault { LEG_CONNECT, LEG_FULL, LEG_LOST, LEG_LATE, LEG_BROKEN, LEG_LARGE, LEG_REFUSED, LEG_BUSY, LEG_TLS };
 
 struct leg {
 	struct flow *f;
@@ -289,6 +295,11 @@ struct flow {
 	struct metrics *metrics;
 	struct timers timers;
 	struct slots fronts, txns, legs, links, small, large;
+	struct conn_pool tls;
+	struct tls_signer signer;      /* hooks.sign */
+	struct tls_door door[FLOW_LISTENERS_MAX]; /* the settings' own, with this process's cache and signer */
+	struct tls_route route[FLOW_SERVERS_MAX];
+	struct timer records_again;    /* armed: somebody waits for record buffers */
 	struct acceptor accept[FLOW_LISTENERS_MAX];
 	struct upstream up[FLOW_SERVERS_MAX];
 	struct list ready;             /* fronts with more to do this turn */

@@ -1,6 +1,5 @@
 /* A connection to an HTTP upstream: one call at a time, kept for the next one. Its bytes are judged as strictly as a client's. */
 #include "flow/link_priv.h"
-#include "os/sock.h"
 #include "wire/http_body.h"
 
 static void close_link(struct link *k)
@@ -10,6 +9,12 @@ static void close_link(struct link *k)
 		return;
 	k->state = LINK_CLOSED;
 	timer_disarm(&f->timers, &k->timer);
+	if (k->tls) {
+		if (!k->half)
+			conn_bye(k->tls);
+		conn_drop(k->tls);
+		k->tls = NULL;
+	}
 	loop_forget(f->loop, &k->item);
 	sock_close(k->item.fd);
 	buffer_give(f, k->in);
@@ -37,6 +42,16 @@ static void fail(struct link *k, enum leg_fault fault, struct span detail)
 		close_link(k);
 }
 
+/* Over TLS what has been read tells nothing of what is left: a goodbye, or more than an answer? And part of a record may be on its way. */
+static bool all_said(struct link *k)
+{
+	char more;
+	if (k->readable && conn_read(k->item.fd, k->tls, &more, 1) != SOCK_AGAIN)
+		return false;
+	k->readable = false;
+	return conn_rest(k->tls);
+}
+
 /* The call is over and the connection is clean: keep it for the next. */
 static void rest(struct link *k)
 {
@@ -45,7 +60,7 @@ static void rest(struct link *k)
 	buffer_give(f, k->out);
 	buffer_give(f, k->event);
 	k->in = k->out = k->event = NULL;
-	if (k->half) { /* its FIN came along with its answer: no further event will tell */
+	if (k->half || (k->tls && !all_said(k))) { /* its FIN came along with its answer: no further event will tell */
 		close_link(k);
 		return;
 	}
@@ -59,7 +74,7 @@ static void rest(struct link *k)
 static void write_request(struct link *k)
 {
 	while (k->writable && k->out->from < k->out->n) {
-		long n = sock_write(k->item.fd, k->out->p + k->out->from, k->out->n - k->out->from);
+		long n = conn_write(k->item.fd, k->tls, k->out->p + k->out->from, k->out->n - k->out->from);
 		if (n == SOCK_AGAIN)
 			k->writable = false;
 		else if (n < 0)
@@ -93,7 +108,7 @@ static bool retry(struct link *k)
 
 static void lost(struct link *k)
 {
-	if (k->leg && k->state == LINK_CONNECT)
+	if (k->leg && k->state <= LINK_SHAKE)
 		fail(k, LEG_CONNECT, SPAN("cannot be reached"));
 	else if (!retry(k))
 		fail(k, LEG_LOST, k->state >= LINK_BODY ? SPAN("closed the connection in the middle of its answer") :
@@ -300,7 +315,7 @@ static void read_reply(struct link *k)
 	while (k->state != LINK_CLOSED && k->readable) {
 		char *at;
 		uint32_t room;
-		if (k->state == LINK_CONNECT)
+		if (k->state <= LINK_SHAKE)
 			return;
 		if (k->state == LINK_IDLE) {
 			close_link(k); /* at rest there is nothing to say but goodbye */
@@ -312,7 +327,7 @@ static void read_reply(struct link *k)
 			fail(k, LEG_LARGE, SPAN("cannot be read: no large buffer is free, or its answer is over the limit"));
 			return;
 		}
-		long n = sock_read(k->item.fd, at, room);
+		long n = conn_read(k->item.fd, k->tls, at, room);
 		if (n == SOCK_AGAIN) {
 			k->readable = false;
 		} else if (n <= 0) {
@@ -327,13 +342,34 @@ static void read_reply(struct link *k)
 			}
 			return;
 		} else {
-			if ((uint32_t)n < room && !k->half)
+			if ((uint32_t)n < room && !k->half && !k->tls)
 				k->readable = false;
 			k->in->n += (uint32_t)n;
 			if (!digest(k))
 				return;
 		}
 	}
+}
+
+/* True: the connection may be used. */
+static bool shake(struct link *k)
+{
+	char mem[160];
+	struct buf what = buf_on(mem, sizeof(mem));
+
+	switch (conn_shake(k->tls)) {
+	case CONN_SHAKING:
+		return false;
+	case CONN_OPEN:
+		metrics_add(k->f->metrics, conn_resumed(k->tls) ? METRIC_UPSTREAM_TLS_RESUMED : METRIC_UPSTREAM_TLS_FULL, 1);
+		return true;
+	case CONN_FAILED:
+		break;
+	}
+	BUF_LIT(&what, "cannot be trusted with the call: ");
+	buf_put(&what, tls_error_text(conn_why(k->tls)));
+	fail(k, LEG_TLS, buf_span(&what));
+	return false;
 }
 
 static void link_run(struct link *k)
@@ -343,11 +379,18 @@ static void link_run(struct link *k)
 			fail(k, LEG_CONNECT, SPAN("cannot be reached"));
 			return;
 		}
+		k->state = LINK_SHAKE;
+	}
+	if (k->state == LINK_SHAKE) {
+		if (k->tls && !shake(k))
+			return;
 		timer_disarm(&k->f->timers, &k->timer);
 		k->state = LINK_SEND;
 	}
 	if (k->state == LINK_SEND && k->writable)
 		write_request(k);
+	if (k->state > LINK_SEND && conn_pending(k->tls))
+		(void)conn_write(k->item.fd, k->tls, NULL, 0); /* the end of the request; a failure shows on the reading side */
 	if (k->state == LINK_EVENTS && k->taken < intake_payload(&k->intake).n && !read_events(k))
 		return;
 	read_reply(k);
@@ -356,6 +399,8 @@ static void link_run(struct link *k)
 static void link_event(struct loop_item *item, unsigned events)
 {
 	struct link *k = (struct link *)(void *)item;
+	if (k->tls)
+		conn_event(k->tls, events);
 	if (events & LOOP_WRITE)
 		k->writable = true;
 	if (events & LOOP_READ)
@@ -373,6 +418,8 @@ static void link_timeout(struct timer *timer)
 	struct link *k = LIST_OWNER(timer, struct link, timer);
 	if (k->state == LINK_CONNECT)
 		fail(k, LEG_LATE, SPAN("did not accept a connection in time"));
+	else if (k->state == LINK_SHAKE)
+		fail(k, LEG_LATE, SPAN("did not finish the TLS handshake in time"));
 	else
 		close_link(k);
 }
@@ -407,12 +454,14 @@ static struct link *link_open(struct upstream *up, enum leg_fault *fault)
 		return NULL;
 	}
 	*k = (struct link){ .item = { link_event, fd }, .f = f, .up = up, .state = LINK_CONNECT };
+	if (up->set->tls)
+		k->tls = conn_call(&f->tls, &k->item, &f->route[up->index]);
 	list_init(&k->node);
 	timer_init(&k->timer, link_timeout);
 	up->nlinks++;
 	metrics_add(f->metrics, METRIC_UPSTREAM_CONNECTS, 1);
 	metrics_add(f->metrics, METRIC_UPSTREAM_OPEN, 1);
-	if (!loop_add(f->loop, &k->item)) {
+	if (!loop_add(f->loop, &k->item) || (up->set->tls && !k->tls)) {
 		close_link(k);
 		return NULL;
 	}

@@ -283,7 +283,7 @@ void reply_failed(struct txn *t, struct upstream *up, enum leg_fault fault, stru
 	struct flow *f = t->f;
 	static const uint16_t status[] = {
 		[LEG_CONNECT] = 503, [LEG_FULL] = 503, [LEG_LOST] = 502, [LEG_LATE] = 504, [LEG_BROKEN] = 502, [LEG_LARGE] = 502,
-		[LEG_REFUSED] = 502, [LEG_BUSY] = 503,
+		[LEG_REFUSED] = 502, [LEG_BUSY] = 503, [LEG_TLS] = 502,
 	};
 
 	if (t->listening) {

@@ -1,7 +1,6 @@
 #include "flow/step_run.h"
 #include "gate/host.h"
 #include "gate/mirror.h"
-#include "os/sock.h"
 #include "wire/http_value.h"
 #include "wire/http_write.h"
 
@@ -127,7 +126,7 @@ static enum step_end receive(struct txn *t, int64_t now_ms)
 			}
 			continue;
 		}
-		long n = c->readable ? sock_read(c->item.fd, i->b->p + i->b->n, want) : SOCK_AGAIN;
+		long n = c->readable ? conn_read(c->item.fd, c->tls, i->b->p + i->b->n, want) : SOCK_AGAIN;
 		if (n == SOCK_AGAIN) {
 			c->readable = false;
 			list_append(&f->receiving, &t->node);
