@@ -31,8 +31,12 @@ static void form_text(struct buf *b, struct span s)
 {
 	char out[3];
 
-	for (size_t i = 0; i < s.n && !b->full; i++)
-		buf_put(b, span_of(out, form_byte(s.p[i], out)));
+	for (size_t i = 0; i < s.n && !b->full; i++) {
+		size_t n = form_byte(s.p[i], out);
+
+		for (size_t k = 0; k < n; k++)
+			buf_char(b, out[k]);
+	}
 }
 
 void oauth_form(struct buf *b, struct span name, struct span value)
