@@ -15,12 +15,8 @@ SYSTEM = {  # None: anything. Only os speaks to the system; role and cmd may bes
 # Third-party headers, each in the one place that needs it; and the files that must speak to the kernel themselves.
 EXTRA = {
     "jsmn.h": r"src/wire/json_read\.c",
-<<<<<<< HEAD
     "stdatomic.h": r"src/(gate/replay|role/\w+)\.c",
-    "bearssl.h": r"src/wire/(tls_\w+|jwk|jwt|crypto)\.c",
-=======
     "bearssl.h": r"src/wire/((tls(_\w+)?|x509_anchors|jwk|jwt|crypto)\.c|(tls|x509)_priv\.h)",
->>>>>>> T
 }
 
 rooms, system, form = [], [], []

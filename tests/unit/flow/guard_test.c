@@ -287,7 +287,8 @@ static char got[20000];
 static const char *heard(struct sim_conn *c)
 {
 	snprintf(got, sizeof got, "%.*s", (int)c->got.n, c->got.n ? c->got.p : "");
-	sim_took(c, c->got.n);
+	if (c->got.n > 0)
+		sim_took(c, c->got.n);
 	return got;
 }
 
