@@ -32,19 +32,23 @@ struct jwk_set {
 enum jwk_error {
 	JWK_OK,
 	JWK_NOT_JSON,
+	JWK_LONG,                     /* more than JWK_TEXT_MAX bytes, or more values than the table holds */
 	JWK_NO_KEYS,                  /* no `keys` list, or none in it that can verify a signature */
 	JWK_MANY,                     /* more than JWK_SET_MAX usable ones */
 	JWK_TWICE,                    /* two with the same kid */
 	JWK_SECRET,                   /* a symmetric key, or a private member: nothing of the set is used */
-	JWK_BROKEN,                   /* a usable kty whose members are not what RFC 7518 6 asks for: length, base64url, curve, even or weak RSA */
+	JWK_WEAK,                     /* an RSA key that is known to be weak: its length, its exponent, a small factor, a broken generator */
+	JWK_BROKEN,                   /* a usable kty whose members are not what RFC 7518 6 asks for: length, base64url, curve, even RSA */
 	JWK_ERRORS
 };
+/* For the operator, after "key set: ". */
 struct span jwk_error_text(enum jwk_error e);
 
 /* `table` is lent for the call. Keys of other kinds, for encryption (`use`, `key_ops`) or for other algorithms are passed over; those of ours
  * must be right: RSA 2048 to 4096 bits, odd, e odd and at least 65537; a point on its curve. On an error set->n is 0. */
 enum jwk_error jwk_set_read(struct jwk_set *set, struct json_table *table, struct span text);
-/* One key object of a document read already (DPoP's `jwk` header); private members are an error. */
+/* One key object of a document read already (DPoP's `jwk` header); private members are an error. JWK_NO_KEYS: it is of another kind, or for
+ * something else. */
 enum jwk_error jwk_read(struct jwk *key, const struct json *j, uint32_t object);
 /* RFC 7638, SHA-256. */
 void jwk_thumbprint(const struct jwk *key, uint8_t out[32]);

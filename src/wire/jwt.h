@@ -30,11 +30,13 @@ struct jwt {
 	struct jwk jwk;
 };
 
-/* Form and header. `table` is lent for the call. want_jwk: the header's `jwk` is read (DPoP only). */
+/* Form and header. `table` is lent for the call. want_jwk: the header's `jwk` is read (DPoP only). The three parts are set unless the
+ * answer is JWT_FORM; after any other error nothing else of `t` is for use. */
 enum jwt_error jwt_read(struct jwt *t, struct json_table *table, struct span token, bool want_jwk);
 /* The signature under this key: its algorithms must include the header's. */
 enum jwt_error jwt_verify(const struct jwt *t, const struct jwk *key);
-/* The claims, decoded into `mem` and read; the view lives as long as both. Only after jwt_verify(). */
+/* The claims, decoded into `mem` and read; the view lives as long as both. Only after jwt_verify(), but for one thing: `iss` may be looked
+ * at before, to choose among issuers that were there before. */
 enum jwt_error jwt_claims(const struct jwt *t, struct json_table *table, char *mem, size_t cap, struct json *claims);
 
 #endif

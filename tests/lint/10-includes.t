@@ -15,7 +15,8 @@ SYSTEM = {  # None: anything. Only os speaks to the system; role and cmd may bes
 # Third-party headers, each in the one place that needs it; and the files that must speak to the kernel themselves.
 EXTRA = {
     "jsmn.h": r"src/wire/json_read\.c",
-    "bearssl.h": r"src/wire/((tls(_\w+)?|x509_anchors|jwk|jwt|crypto)\.c|(tls|x509)_priv\.h)",
+    "stdatomic.h": r"src/(gate/replay|role/\w+)\.c",
+    "bearssl.h": r"src/wire/((tls(_\w+)?|x509_anchors|jwk|jwt|crypto|private_key)\.c|(tls|x509)_priv\.h)",
 }
 
 rooms, system, form = [], [], []
