@@ -6,10 +6,12 @@
 # Third-party code is never in this tree: sbom/sources.lock names it, sbom/*.sh fetch, verify and build it into build/.
 
 VERSION := 0.1.0
+# The day of this version (CHANGELOG.md has it too): a clock that stands before it is wrong, and no token is believed by it.
+DATE    := 2026-11-23
 
 RUN_PACKAGES  := gcc binutils linux-libc-dev xz-utils gperf patch
 TEST_PACKAGES := $(RUN_PACKAGES) libc6-dev perl python3 jq nginx haproxy slowhttptest valgrind strace faketime clang \
-                 libclang-rt-dev curl procps util-linux python3-jsonschema nodejs?node>=18 npm?npm>=8
+                 libclang-rt-dev curl openssl gnutls-bin sslscan testssl.sh procps util-linux python3-jsonschema nodejs?node>=18 npm?npm>=8
 
 # The appliance brings its own targets, packages and help lines: image/, sbom/, sign/.
 HELP_MORE :=
@@ -54,7 +56,8 @@ GENERATED := $(if $(wildcard seccomp/gen.c),role/seccomp_table)
 # ------------------------------------------------------------------------------------------------------------ flags
 WARN := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
         -Wvla -Wformat=2 -Werror
-CPP  := -Isrc -D_GNU_SOURCE= -DPOSTERN_VERSION='"$(VERSION)"' -ffile-prefix-map=$(CURDIR)=. -MMD -MP
+BUILT := $(shell date -u -d '$(DATE)' +%s)
+CPP  := -Isrc -D_GNU_SOURCE= -DPOSTERN_VERSION='"$(VERSION)"' -DPOSTERN_BUILT=$(BUILT) -ffile-prefix-map=$(CURDIR)=. -MMD -MP
 HARD := -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-init=zero -fno-plt -fPIE \
         -fno-strict-aliasing -fno-delete-null-pointer-checks -fno-common
 LINK := -static-pie -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,-z,noseparate-code \

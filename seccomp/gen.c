@@ -57,15 +57,18 @@ static const struct { const char *call, *arguments; } known[] = {
 	{ "seccomp", "operation flags args" },
 	{ "signalfd4", "fd mask size flags" },
 	{ "ioctl", "fd request arg" },
+	{ "getrandom", "buf buflen flags" },
+	{ "memfd_secret", "flags" },
+	{ "madvise", "addr length advice" },
 };
 
 /* Words of this machine's headers, so only such as are the same on both architectures (not O_DIRECTORY, O_NOFOLLOW, O_DIRECT). */
 static const struct { const char *word; uint64_t value; } words[] = {
 #define WORD(w) { #w, (uint64_t)(w) }
 	WORD(AF_INET), WORD(AF_INET6), WORD(AF_UNIX), WORD(SOCK_STREAM), WORD(SOCK_SEQPACKET), WORD(SOCK_NONBLOCK), WORD(SOCK_CLOEXEC),
-	WORD(SOL_SOCKET), WORD(SO_ERROR), WORD(SO_REUSEADDR), WORD(SO_REUSEPORT), WORD(IPPROTO_TCP), WORD(TCP_NODELAY), WORD(IPPROTO_IPV6),
+	WORD(SOL_SOCKET), WORD(SO_ERROR), WORD(SO_REUSEADDR), WORD(SO_REUSEPORT), WORD(SO_RCVTIMEO), WORD(SO_SNDTIMEO), WORD(IPPROTO_TCP), WORD(TCP_NODELAY), WORD(IPPROTO_IPV6),
 	WORD(IPV6_V6ONLY), WORD(SHUT_WR), WORD(MSG_DONTWAIT), WORD(MSG_NOSIGNAL), WORD(MSG_CMSG_CLOEXEC),
-	WORD(PROT_READ), WORD(PROT_WRITE), WORD(PROT_EXEC), WORD(MAP_SHARED), WORD(MAP_PRIVATE), WORD(MAP_ANONYMOUS),
+	WORD(PROT_READ), WORD(PROT_WRITE), WORD(PROT_EXEC), WORD(MAP_SHARED), WORD(MAP_PRIVATE), WORD(MAP_ANONYMOUS), WORD(MADV_DONTDUMP),
 	WORD(PR_SET_NAME), WORD(PR_SET_PDEATHSIG), WORD(PR_SET_DUMPABLE), WORD(PR_GET_DUMPABLE), WORD(PR_SET_NO_NEW_PRIVS),
 	WORD(PR_GET_NO_NEW_PRIVS), { "PR_SET_MDWE", 65 }, { "PR_GET_MDWE", 66 },
 	WORD(F_GETFD), WORD(F_SETFD), WORD(F_GETFL), WORD(FD_CLOEXEC), WORD(O_CLOEXEC), WORD(O_RDONLY), WORD(O_WRONLY), WORD(O_RDWR), WORD(O_CREAT),

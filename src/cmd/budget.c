@@ -6,6 +6,8 @@
 #include "conf/budget.h"
 #include "os/map.h"
 #include "role/desk.h"
+#include "role/house.h"
+#include "role/keeper.h"
 #include "role/listen.h"
 #include "role/provider.h"
 #include "role/worker.h"
@@ -42,10 +44,11 @@ static void add_process(struct budget *b)
 static bool fill(struct budget *b, const struct config *l)
 {
 	static struct flow_settings flow;
+	static struct material material; /* sizes depend on what the configuration names, not on what is in the files */
 	const struct conf *c = l->conf;
 	bool sums;
 
-	worker_settings(c, &flow);
+	worker_settings(c, &material, &flow);
 	budget_part(b, SPAN("worker"), span_of(NULL, 0), c->workers, LISTEN_USERS);
 	flow_budget(&flow, add_row, b);
 	sums = budget_close(b, flow_need(&flow));
@@ -62,6 +65,13 @@ static bool fill(struct budget *b, const struct config *l)
 		budget_row(b, SPAN("links, calls, buffers"), files_need(&files), 1);
 		add_process(b);
 	}
+	material.nkeys = material_keys(c);
+	if (material.nkeys > 0) {
+		budget_part(b, SPAN("keeper"), span_of(NULL, 0), 1, LISTEN_USERS);
+		budget_row(b, SPAN("private keys"), keeper_secret_need(&material), 1);
+		budget_row(b, SPAN("edges"), keeper_need(), 1);
+		add_process(b);
+	}
 	if (c->has_admin) {
 		budget_part(b, SPAN("desk"), span_of(NULL, 0), 1, LISTEN_USERS);
 		budget_row(b, SPAN("admin connections"), desk_need(), 1);
@@ -69,9 +79,12 @@ static bool fill(struct budget *b, const struct config *l)
 	}
 	budget_part(b, SPAN("parent"), span_of(NULL, 0), 1, 1);
 	budget_row(b, SPAN("configuration"), l->mem_size, LISTEN_USERS); /* one of each generation */
+	if (material_need(c) > 0)
+		budget_row(b, SPAN("certificates and key sets, at most"), material_need(c), LISTEN_USERS);
 	add_variables(b);
 	budget_part(b, SPAN("shared by all"), span_of(NULL, 0), 0, 1);
 	budget_row(b, SPAN("metrics, a page per worker slot"), MAP_PAGE, LISTEN_USERS * CONF_WORKERS_MAX);
+	budget_row(b, SPAN("proofs of possession"), replay_need(HOUSE_REPLAY_MARKS), 1);
 	return sums && !b->overflow;
 }
 

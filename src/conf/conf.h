@@ -30,6 +30,7 @@ struct conf_file {
 	struct span path;             /* absent: none */
 	bool credential;
 	uint32_t line, column;        /* where it stands */
+	struct span pointer;          /* the same as a JSON Pointer */
 };
 
 struct conf_cert { struct conf_file cert, key; };

@@ -1,3 +1,4 @@
+#include "base/bug.h"
 #include "flow/flow_priv.h"
 
 static size_t large_cap(const struct flow_settings *s)
@@ -16,6 +17,17 @@ static uint32_t http_servers(const struct flow_settings *s)
 	return n;
 }
 
+/* One that is closed for another tenant's keeps its slot until the turn is over. */
+static uint32_t link_count(const struct flow_settings *s)
+{
+	uint32_t n = 0;
+	for (unsigned i = 0; i < s->nservers; i++)
+		n += s->servers[i].kind == FLOW_HTTP ? s->servers[i].credential ? 2 : 1 : 0;
+	return n * s->links;
+}
+
+static uint32_t known_tokens(const struct flow_settings *s) { return s->known_tokens > 0 ? s->known_tokens : 1; }
+
 static uint32_t txn_count(const struct flow_settings *s) { return s->requests + s->listens; }
 /* A listen may travel to every server; a call to one at a time; each catalogue asks for itself. */
 static uint32_t leg_count(const struct flow_settings *s) { return s->requests + s->listens * s->nservers + s->nservers; }
@@ -25,20 +37,69 @@ static uint32_t small_count(const struct flow_settings *s)
 	return 4 * s->requests + s->listens * (2 + 2 * http_servers(s)) + 4 * s->nservers + 16;
 }
 
+static uint32_t tls_servers(const struct flow_settings *s)
+{
+	uint32_t n = 0;
+	for (unsigned i = 0; i < s->nservers; i++)
+		n += s->servers[i].tls != NULL;
+	return n;
+}
+
+/* A client that shows a certificate shows it every time. */
+static bool caches(const struct flow_settings *s, unsigned listener)
+{
+	return s->listeners[listener].tls && !s->listeners[listener].tls->clients && s->sessions > 0;
+}
+
+static uint32_t caching_doors(const struct flow_settings *s)
+{
+	uint32_t n = 0;
+	for (unsigned i = 0; i < s->nlisteners; i++)
+		n += caches(s, i);
+	return n;
+}
+
+/* A connection keeps its state as long as it lives, at rest too. */
+static uint32_t tls_states(const struct flow_settings *s)
+{
+	bool doors = false;
+	for (unsigned i = 0; i < s->nlisteners; i++)
+		doors = doors || s->listeners[i].tls;
+	return (doors ? s->connections : 0) + s->links * tls_servers(s);
+}
+
+static size_t state_size(const struct flow_settings *s)
+{
+	bool certificates = false;
+	for (unsigned i = 0; i < s->nlisteners; i++)
+		certificates = certificates || (s->listeners[i].tls && s->listeners[i].tls->clients);
+	return conn_state_size(certificates);
+}
+
+static size_t cache_each(uint32_t sessions) { return sessions == 0 ? 0 : (tls_cache_need(sessions) + 63) & ~(size_t)63; }
+
 void flow_budget(const struct flow_settings *s, void (*row)(void *to, struct span what, uint64_t each, uint64_t count), void *to)
 {
 	row(to, SPAN("worker state"), slots_each(sizeof(struct flow)), 1);
 	row(to, SPAN("client connections"), slots_each(sizeof(struct front)), s->connections);
 	row(to, SPAN("requests and subscriptions"), slots_each(sizeof(struct txn)), txn_count(s));
 	row(to, SPAN("calls to upstreams"), slots_each(sizeof(struct leg)), leg_count(s));
-	row(to, SPAN("upstream connections"), slots_each(link_size()), (uint64_t)s->links * http_servers(s));
+	row(to, SPAN("upstream connections"), slots_each(link_size()), link_count(s));
 	row(to, SPAN("small buffers"), slots_each(sizeof(struct buffer) + FLOW_SMALL), small_count(s));
 	row(to, SPAN("large buffers"), large_size(s), s->large);
 	row(to, SPAN("lines from built-in servers"), large_size(s), s->nservers - http_servers(s));
 	row(to, SPAN("scratch"), slots_each(large_cap(s)), 1);
 	row(to, SPAN("JSON tokens"), slots_each(json_table_need(s->tokens)), 1);
 	row(to, SPAN("changed places of a reply"), slots_each(sizeof(struct edit) * FLOW_EDITS), 1);
+	if (tls_states(s) > 0) {
+		row(to, SPAN("TLS connections"), slots_each(state_size(s)), tls_states(s));
+		row(to, SPAN("TLS record buffers, pairs"), slots_each(conn_records_size()), s->records);
+		row(to, SPAN("TLS sessions of listeners"), cache_each(s->sessions), caching_doors(s));
+		row(to, SPAN("TLS sessions of upstreams"), cache_each(1), tls_servers(s));
+	}
 	row(to, SPAN("catalogues"), slots_each(sizeof(struct catalog)), 2 * (uint64_t)s->nservers);
+	row(to, SPAN("keys of issuers"), slots_each(sizeof(struct jwk_set)), s->auth.nissuers);
+	row(to, SPAN("verified tokens"), slots_each(auth_cache_need(known_tokens(s))), 1);
 }
 
 static void add(void *to, struct span what, uint64_t each, uint64_t count)
@@ -54,6 +115,9 @@ size_t flow_need(const struct flow_settings *s)
 	return total;
 }
 
+/* Somebody waits for record buffers: the tick that this timer brings looks who holds them. */
+static void records_timeout(struct timer *timer) { (void)timer; }
+
 /* Hands out the rows of flow_budget() in order. */
 static void *carve(char **at, size_t each, size_t count)
 {
@@ -62,11 +126,49 @@ static void *carve(char **at, size_t each, size_t count)
 	return p;
 }
 
+/* The pools of TLS, and what connections share, as this process has it. */
+static void place_tls(struct flow *f, char **at)
+{
+	const struct flow_settings *s = f->set;
+	uint32_t states = tls_states(s);
+
+	timer_init(&f->records_again, records_timeout);
+	if (states == 0)
+		return;
+	slots_place(&f->tls.states, carve(at, slots_each(state_size(s)), states), state_size(s), states);
+	slots_place(&f->tls.records, carve(at, slots_each(conn_records_size()), s->records), conn_records_size(), s->records);
+	conn_pool_start(&f->tls, f->loop, s->entropy, sizeof(s->entropy));
+	f->tls.unix_ms = s->hooks.unix_ms;
+	f->tls.unix_ctx = s->hooks.ctx;
+	f->signer = (struct tls_signer){ s->hooks.sign, s->hooks.ctx };
+	char *doors = carve(at, cache_each(s->sessions), caching_doors(s));
+	char *routes = carve(at, cache_each(1), tls_servers(s));
+	for (unsigned i = 0; i < s->nlisteners; i++) {
+		if (!s->listeners[i].tls)
+			continue;
+		f->door[i] = *s->listeners[i].tls;
+		f->door[i].signer = &f->signer;
+		f->door[i].cache = NULL;
+		if (caches(s, i)) {
+			f->door[i].cache = tls_cache_place(doors, s->sessions);
+			doors += cache_each(s->sessions);
+		}
+	}
+	for (unsigned i = 0; i < s->nservers; i++) {
+		if (!s->servers[i].tls)
+			continue;
+		f->route[i] = *s->servers[i].tls;
+		f->route[i].signer = &f->signer;
+		f->route[i].cache = tls_cache_place(routes, 1);
+		routes += cache_each(1);
+	}
+}
+
 struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *loop)
 {
 	char *at = mem;
 	struct flow *f = carve(&at, slots_each(sizeof(struct flow)), 1);
-	uint32_t links = s->links * http_servers(s);
+	uint32_t links = link_count(s);
 
 	f->set = s;
 	f->loop = loop;
@@ -83,8 +185,20 @@ struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *l
 	f->scratch = carve(&at, slots_each(f->scratch_cap), 1);
 	f->table = json_table_place(carve(&at, slots_each(json_table_need(s->tokens)), 1), s->tokens, s->seed);
 	f->edits = carve(&at, slots_each(sizeof(struct edit) * FLOW_EDITS), 1);
+	place_tls(f, &at);
 	struct catalog *catalogs = carve(&at, slots_each(sizeof(struct catalog)), 2 * s->nservers);
 
+	char *keys = carve(&at, slots_each(sizeof(struct jwk_set)), s->auth.nissuers);
+	f->known_tokens = auth_cache_place(carve(&at, slots_each(auth_cache_need(known_tokens(s))), 1), known_tokens(s), s->seed + 16);
+
+	for (unsigned i = 0; i < s->auth.nissuers && i < AUTH_ISSUERS_MAX; i++) {
+		f->keys[i].set = (struct jwk_set *)(void *)(keys + slots_each(sizeof(struct jwk_set)) * i);
+		f->key_sets[i] = s->keys[i];
+		list_init(&f->keys[i].waiting);
+	}
+	f->policy_same = true;
+	for (unsigned i = 0; i < s->policy.nrules; i++)
+		f->policy_same = f->policy_same && s->policy.rules[i].tenants == 0 && s->policy.rules[i].roles == 0 && s->policy.rules[i].scopes == 0;
 	timers_init(&f->timers, flow_now(f));
 	list_init(&f->ready);
 	list_init(&f->heads);
@@ -99,6 +213,16 @@ struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *l
 		up->f = f;
 		up->set = &s->servers[i];
 		up->index = i;
+		if (!s->plain) {
+			struct buf prefix = buf_on(up->prefix_mem, sizeof(up->prefix_mem));
+			buf_put(&prefix, up->set->name);
+			BUF_LIT(&prefix, "__");
+			if (prefix.full)
+				bug("a server's name that is too long");
+			up->prefix = buf_span(&prefix);
+		} else {
+			up->prefix = SPAN("");
+		}
 		up->catalog = (struct catalog *)(void *)((char *)catalogs + slots_each(sizeof(struct catalog)) * 2 * i);
 		up->staging = (struct catalog *)(void *)((char *)catalogs + slots_each(sizeof(struct catalog)) * (2 * i + 1));
 		list_init(&up->legs);
@@ -139,6 +263,19 @@ static void empty_limbo(struct flow *f)
 	front_accept_more(f);
 }
 
+/* Record buffers change hands at the end of a turn. True: there is more to do at once. */
+static bool records_turn(struct flow *f)
+{
+	if (f->tls.states.count == 0)
+		return false;
+	bool more = conn_turn(&f->tls);
+	while (!more && conn_short(&f->tls) && front_evict_holder(f))
+		more = conn_turn(&f->tls);
+	if (conn_short(&f->tls) && f->records_again.at_ms == 0)
+		timer_arm(&f->timers, &f->records_again, flow_now(f) + FLOW_SLOW_MS / 4);
+	return more;
+}
+
 int flow_tick(struct flow *f)
 {
 	struct list now;
@@ -158,10 +295,12 @@ int flow_tick(struct flow *f)
 		struct front *c = LIST_OWNER(now.next, struct front, node);
 		front_run(c);
 	}
+	bool more = records_turn(f);
 	empty_limbo(f);
+	metrics_peak(f->metrics, METRIC_POOL_RECORDS_PEAK, f->tls.records.peak);
 	metrics_peak(f->metrics, METRIC_POOL_BUFFERS_PEAK, f->small.peak);
 	metrics_peak(f->metrics, METRIC_POOL_LARGE_PEAK, f->large.peak);
-	return list_empty(&f->ready) && list_empty(&f->ready_links) && list_empty(&f->woken) ? timers_wait(&f->timers, flow_now(f)) : 0;
+	return !more && list_empty(&f->ready) && list_empty(&f->ready_links) && list_empty(&f->woken) ? timers_wait(&f->timers, flow_now(f)) : 0;
 }
 
 void flow_drain(struct flow *f, int64_t grace_ms)

@@ -1,5 +1,4 @@
 #include "flow/flow_priv.h"
-#include "os/sock.h"
 
 static void release_input(struct front *c)
 {
@@ -7,9 +6,24 @@ static void release_input(struct front *c)
 	c->in = NULL;
 }
 
+static void end_tls(struct front *c)
+{
+	if (!c->tls)
+		return;
+	if (c->tls->open)
+		metrics_sub(c->f->metrics, METRIC_TLS_OPEN, 1);
+	conn_drop(c->tls);
+	c->tls = NULL;
+}
+
+const struct tls_peer *front_peer(const struct front *c) { return c->tls ? conn_peer(c->tls) : NULL; }
+
 void front_close(struct front *c)
 {
 	struct flow *f = c->f;
+	if (c->tls && !c->gone && !c->half)
+		conn_bye(c->tls);
+	end_tls(c);
 	timer_disarm(&f->timers, &c->timer);
 	release_input(c);
 	list_remove(&c->age);
@@ -21,12 +35,15 @@ void front_close(struct front *c)
 }
 
 /* A refused client gets our answer and then a quiet end: closing with its bytes unread would reset the connection and might take the
- * answer away with it. What it still sends is thrown away for a bounded time. */
+ * answer away with it. What it still sends is thrown away for a bounded time, without being deciphered: close_notify is our last word. */
 void front_linger(struct front *c)
 {
 	release_input(c);
 	list_remove(&c->age);
-	sock_shut_write(c->item.fd);
+	if (c->tls)
+		conn_bye(c->tls);
+	else
+		sock_shut_write(c->item.fd);
 	c->state = FRONT_LINGER;
 	timer_arm(&c->f->timers, &c->timer, flow_now(c->f) + FLOW_LINGER_MS);
 	list_append(&c->f->ready, &c->node);
@@ -34,6 +51,10 @@ void front_linger(struct front *c)
 
 static void linger_run(struct front *c)
 {
+	if (c->tls && conn_write(c->item.fd, c->tls, NULL, 0) != SOCK_AGAIN) {
+		end_tls(c);
+		sock_shut_write(c->item.fd);
+	}
 	for (unsigned i = 0; i < 16 && c->readable; i++) {
 		long n = sock_read(c->item.fd, c->f->scratch, FLOW_SMALL);
 		if (n == SOCK_AGAIN) {
@@ -62,6 +83,30 @@ static bool evict_slow_head(struct flow *f)
 	return true;
 }
 
+/* Whom it may hit: who is not done with a handshake, a head or a body, or holds bytes of a next request while this one is at work. A reader
+ * has longer, from one record to the next; a link to an upstream has its own clock. */
+bool front_evict_holder(struct flow *f)
+{
+	for (struct list *n = f->tls.holders.next; n != &f->tls.holders; n = n->next) {
+		struct conn_tls *s = LIST_OWNER(n, struct conn_tls, held);
+		if (flow_now(f) - s->held_ms < FLOW_SLOW_MS)
+			return false;
+		if (!s->server)
+			continue;
+		struct front *c = (struct front *)(void *)s->item;
+		if (c->state == FRONT_BUSY && conn_pending(s) && flow_now(f) - s->moved_ms < FLOW_STUCK_MS)
+			continue;
+		metrics_add(f->metrics, c->state == FRONT_SHAKE ? METRIC_TLS_FAILED_SLOW : METRIC_REFUSED_SLOW, 1);
+		c->half = true; /* no last word: that would need the buffers again */
+		if (c->state == FRONT_BUSY)
+			txn_cancel(c->txn);
+		else
+			front_close(c);
+		return true;
+	}
+	return false;
+}
+
 static bool ensure_input(struct front *c)
 {
 	struct flow *f = c->f;
@@ -76,7 +121,7 @@ static bool ensure_input(struct front *c)
 
 static void refuse_raw(struct front *c, struct span answer)
 {
-	sock_write(c->item.fd, answer.p, answer.n);
+	(void)conn_write(c->item.fd, c->tls, answer.p, answer.n);
 	metrics_add(c->f->metrics, METRIC_REFUSED_FULL, 1);
 	front_linger(c);
 }
@@ -100,6 +145,8 @@ static void start_txn(struct front *c, size_t head_len)
 	c->txn = t;
 	t->head_len = head_len;
 	txn_run(t);
+	if (c->tls && c->half)
+		list_append(&c->f->ready, &c->node); /* its end came along with its request */
 }
 
 /* Reads until the head is whole. Returns when there is no more to read or the connection has changed hands. */
@@ -121,7 +168,7 @@ static void head_run(struct front *c)
 			return;
 		}
 		uint32_t room = c->in->cap - c->in->n;
-		long n = sock_read(c->item.fd, c->in->p + c->in->n, room);
+		long n = conn_read(c->item.fd, c->tls, c->in->p + c->in->n, room);
 		if (n == SOCK_AGAIN) {
 			c->readable = false;
 			break;
@@ -130,27 +177,57 @@ static void head_run(struct front *c)
 			front_close(c);
 			return;
 		}
-		if ((uint32_t)n < room && !c->half)
+		if ((uint32_t)n < room && !c->half && !c->tls)
 			c->readable = false; /* drained: the next event says when there is more */
 		c->in->n += (uint32_t)n;
 	}
 	if (c->in && c->in->n == 0)
 		release_input(c);
-	if (c->in && c->state == FRONT_REST) {
+	bool begun = c->in || (c->tls && !conn_rest(c->tls)); /* part of a record counts: it holds buffers */
+	if (begun && c->state == FRONT_REST) {
 		c->state = FRONT_HEAD;
 		c->since_ms = flow_now(f);
 		list_append(&f->heads, &c->age);
 		timer_arm(&f->timers, &c->timer, flow_now(f) + f->set->head_ms);
-	} else if (!c->in && c->timer.at_ms == 0) {
+	} else if (!begun && c->timer.at_ms == 0) {
 		timer_arm(&f->timers, &c->timer, flow_now(f) + f->set->idle_ms);
 	}
+}
+
+static void count_failed_shake(struct front *c)
+{
+	static const enum metric_id reasons[TLS_ERRORS] = {
+		[TLS_NO_ERROR] = METRIC_TLS_FAILED_LEFT, [TLS_PEER] = METRIC_TLS_FAILED_PROTOCOL, [TLS_CERTIFICATE] = METRIC_TLS_FAILED_CERTIFICATE,
+		[TLS_PURPOSE] = METRIC_TLS_FAILED_CERTIFICATE, [TLS_SIGNER] = METRIC_TLS_FAILED_SIGNER, [TLS_TRUNCATED] = METRIC_TLS_FAILED_LEFT,
+	};
+	metrics_add(c->f->metrics, c->tls->not_tls ? METRIC_TLS_FAILED_NOT_TLS : reasons[conn_why(c->tls)], 1);
+}
+
+static void shake_run(struct front *c)
+{
+	struct flow *f = c->f;
+	switch (conn_shake(c->tls)) {
+	case CONN_SHAKING:
+		return;
+	case CONN_FAILED:
+		count_failed_shake(c);
+		front_linger(c);
+		return;
+	case CONN_OPEN:
+		break;
+	}
+	metrics_add(f->metrics, conn_resumed(c->tls) ? METRIC_TLS_RESUMED : METRIC_TLS_FULL, 1);
+	metrics_add(f->metrics, METRIC_TLS_OPEN, 1);
+	c->state = FRONT_REST;
+	timer_arm(&f->timers, &c->timer, flow_now(f) + (f->draining ? FLOW_LINGER_MS : f->set->idle_ms));
+	head_run(c);
 }
 
 /* A piece of it alone would run into the answer. */
 bool front_say_owed(struct front *c)
 {
 	while (c->owed.n > 0 && c->writable && !c->gone) {
-		long n = sock_write(c->item.fd, c->owed.p, c->owed.n);
+		long n = conn_write(c->item.fd, c->tls, c->owed.p, c->owed.n);
 		if (n == SOCK_AGAIN) {
 			c->writable = false;
 		} else if (n < 0) {
@@ -173,7 +250,7 @@ void front_interim(struct front *c, struct span head)
 
 /* While a request is at work: a client that closed for good must be noticed (that is how a call is cancelled), one that only closed its
  * sending side must not be cut off. Both look the same until we write: an interim response (RFC 9110 15.2), or a comment on a stream,
- * is harmless to the second and is answered by a reset from the first. */
+ * is harmless to the second and is answered by a reset from the first. Over TLS there are no halves: an end, announced or not, is the end. */
 static void probe(struct front *c)
 {
 	struct txn *t = c->txn;
@@ -190,15 +267,20 @@ void front_run(struct front *c)
 {
 	list_remove(&c->node);
 	switch (c->state) {
+	case FRONT_SHAKE:
+		shake_run(c);
+		break;
 	case FRONT_HEAD:
 	case FRONT_REST:
 		head_run(c);
 		break;
 	case FRONT_BUSY:
-		if (c->gone) {
+		if (c->gone || (c->tls && c->half && c->txn->step > STEP_BODY)) {
 			txn_cancel(c->txn);
 			return;
 		}
+		if (conn_pending(c->tls))
+			(void)conn_write(c->item.fd, c->tls, NULL, 0); /* of an interim response; a failure shows elsewhere */
 		if (c->txn->step == STEP_FLUSH || (c->txn->step == STEP_BODY && c->readable)) {
 			txn_run(c->txn);
 			return;
@@ -221,11 +303,17 @@ static void front_event(struct loop_item *item, unsigned events)
 		c->readable = true;
 	if (events & LOOP_WRITE)
 		c->writable = true;
+	if (c->tls) {
+		conn_event(c->tls, events);
+		c->readable = c->writable = true; /* each may have waited for the other */
+	}
 	if (events & LOOP_HALF)
 		c->half = c->readable = true;
 	if (events & LOOP_GONE && c->state == FRONT_LINGER) {
 		c->half = c->readable = true; /* closing before all is read would be a reset, and might take our answer away */
 	} else if (events & LOOP_GONE) {
+		if (c->state == FRONT_SHAKE)
+			metrics_add(c->f->metrics, METRIC_TLS_FAILED_LEFT, 1);
 		if (c->txn)
 			txn_cancel(c->txn);
 		else
@@ -241,10 +329,12 @@ static void front_timeout(struct timer *timer)
 	if (c->state == FRONT_HEAD) {
 		static const char late[] = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 		metrics_add(c->f->metrics, METRIC_REFUSED_SLOW, 1);
-		sock_write(c->item.fd, late, sizeof(late) - 1);
+		(void)conn_write(c->item.fd, c->tls, late, sizeof(late) - 1);
 		front_linger(c);
 		return;
 	}
+	if (c->state == FRONT_SHAKE)
+		metrics_add(c->f->metrics, METRIC_TLS_FAILED_SLOW, 1);
 	front_close(c);
 }
 
@@ -318,11 +408,16 @@ static void accept_event(struct loop_item *item, unsigned events)
 		metrics_add(f->metrics, METRIC_CONNECTIONS, 1);
 		metrics_add(f->metrics, METRIC_CONNECTIONS_OPEN, 1);
 		metrics_peak(f->metrics, METRIC_POOL_CONNECTIONS_PEAK, f->fronts.used);
-		if (!loop_add(f->loop, &c->item)) {
+		bool secure = f->set->listeners[a->index].tls != NULL;
+		if (secure) {
+			c->state = FRONT_SHAKE;
+			c->tls = conn_serve(&f->tls, &c->item, &f->door[a->index]);
+		}
+		if (!loop_add(f->loop, &c->item) || (secure && !c->tls)) {
 			front_close(c);
 			return;
 		}
-		timer_arm(&f->timers, &c->timer, flow_now(f) + f->set->idle_ms);
+		timer_arm(&f->timers, &c->timer, flow_now(f) + (secure ? f->set->handshake_ms : f->set->idle_ms));
 	}
 }
 

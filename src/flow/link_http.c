@@ -1,6 +1,5 @@
 /* A connection to an HTTP upstream: one call at a time, kept for the next one. Its bytes are judged as strictly as a client's. */
 #include "flow/link_priv.h"
-#include "os/sock.h"
 #include "wire/http_body.h"
 
 static void close_link(struct link *k)
@@ -10,6 +9,12 @@ static void close_link(struct link *k)
 		return;
 	k->state = LINK_CLOSED;
 	timer_disarm(&f->timers, &k->timer);
+	if (k->tls) {
+		if (!k->half)
+			conn_bye(k->tls);
+		conn_drop(k->tls);
+		k->tls = NULL;
+	}
 	loop_forget(f->loop, &k->item);
 	sock_close(k->item.fd);
 	buffer_give(f, k->in);
@@ -37,6 +42,16 @@ static void fail(struct link *k, enum leg_fault fault, struct span detail)
 		close_link(k);
 }
 
+/* Over TLS what has been read tells nothing of what is left: a goodbye, or more than an answer? And part of a record may be on its way. */
+static bool all_said(struct link *k)
+{
+	char more;
+	if (k->readable && conn_read(k->item.fd, k->tls, &more, 1) != SOCK_AGAIN)
+		return false;
+	k->readable = false;
+	return conn_rest(k->tls);
+}
+
 /* The call is over and the connection is clean: keep it for the next. */
 static void rest(struct link *k)
 {
@@ -45,7 +60,7 @@ static void rest(struct link *k)
 	buffer_give(f, k->out);
 	buffer_give(f, k->event);
 	k->in = k->out = k->event = NULL;
-	if (k->half) { /* its FIN came along with its answer: no further event will tell */
+	if (k->half || (k->tls && !all_said(k))) { /* its FIN came along with its answer: no further event will tell */
 		close_link(k);
 		return;
 	}
@@ -59,7 +74,7 @@ static void rest(struct link *k)
 static void write_request(struct link *k)
 {
 	while (k->writable && k->out->from < k->out->n) {
-		long n = sock_write(k->item.fd, k->out->p + k->out->from, k->out->n - k->out->from);
+		long n = conn_write(k->item.fd, k->tls, k->out->p + k->out->from, k->out->n - k->out->from);
 		if (n == SOCK_AGAIN)
 			k->writable = false;
 		else if (n < 0)
@@ -93,7 +108,7 @@ static bool retry(struct link *k)
 
 static void lost(struct link *k)
 {
-	if (k->leg && k->state == LINK_CONNECT)
+	if (k->leg && k->state <= LINK_SHAKE)
 		fail(k, LEG_CONNECT, SPAN("cannot be reached"));
 	else if (!retry(k))
 		fail(k, LEG_LOST, k->state >= LINK_BODY ? SPAN("closed the connection in the middle of its answer") :
@@ -124,6 +139,16 @@ static bool read_head(struct link *k, size_t head_len)
 	}
 	bool json = http_media_type_is(h->known[HTTP_CONTENT_TYPE], SPAN("application"), SPAN("json"));
 	bool events = http_media_type_is(h->known[HTTP_CONTENT_TYPE], SPAN("text"), SPAN("event-stream"));
+	if (h->status == 401 && k->leg && k->out && credential_may_again(k->leg)) { /* refused unread: nothing has been done */
+		struct leg *l = k->leg;
+		struct buffer *request = k->out;
+		k->out = NULL;
+		request->from = k->request_from;
+		link_detach(k);
+		close_link(k);
+		credential_again(l, request);
+		return false;
+	}
 	bool ours = h->status == 200 || h->status == 400 || h->status == 404 || h->status == 500;
 	if (!ours || (!json && !(events && h->status == 200))) {
 		bool busy = h->status == 503 || h->status == 429;
@@ -300,7 +325,7 @@ static void read_reply(struct link *k)
 	while (k->state != LINK_CLOSED && k->readable) {
 		char *at;
 		uint32_t room;
-		if (k->state == LINK_CONNECT)
+		if (k->state <= LINK_SHAKE)
 			return;
 		if (k->state == LINK_IDLE) {
 			close_link(k); /* at rest there is nothing to say but goodbye */
@@ -312,7 +337,7 @@ static void read_reply(struct link *k)
 			fail(k, LEG_LARGE, SPAN("cannot be read: no large buffer is free, or its answer is over the limit"));
 			return;
 		}
-		long n = sock_read(k->item.fd, at, room);
+		long n = conn_read(k->item.fd, k->tls, at, room);
 		if (n == SOCK_AGAIN) {
 			k->readable = false;
 		} else if (n <= 0) {
@@ -327,13 +352,34 @@ static void read_reply(struct link *k)
 			}
 			return;
 		} else {
-			if ((uint32_t)n < room && !k->half)
+			if ((uint32_t)n < room && !k->half && !k->tls)
 				k->readable = false;
 			k->in->n += (uint32_t)n;
 			if (!digest(k))
 				return;
 		}
 	}
+}
+
+/* True: the connection may be used. */
+static bool shake(struct link *k)
+{
+	char mem[160];
+	struct buf what = buf_on(mem, sizeof(mem));
+
+	switch (conn_shake(k->tls)) {
+	case CONN_SHAKING:
+		return false;
+	case CONN_OPEN:
+		metrics_add(k->f->metrics, conn_resumed(k->tls) ? METRIC_UPSTREAM_TLS_RESUMED : METRIC_UPSTREAM_TLS_FULL, 1);
+		return true;
+	case CONN_FAILED:
+		break;
+	}
+	BUF_LIT(&what, "cannot be trusted with the call: ");
+	buf_put(&what, tls_error_text(conn_why(k->tls)));
+	fail(k, LEG_TLS, buf_span(&what));
+	return false;
 }
 
 static void link_run(struct link *k)
@@ -343,11 +389,18 @@ static void link_run(struct link *k)
 			fail(k, LEG_CONNECT, SPAN("cannot be reached"));
 			return;
 		}
+		k->state = LINK_SHAKE;
+	}
+	if (k->state == LINK_SHAKE) {
+		if (k->tls && !shake(k))
+			return;
 		timer_disarm(&k->f->timers, &k->timer);
 		k->state = LINK_SEND;
 	}
 	if (k->state == LINK_SEND && k->writable)
 		write_request(k);
+	if (k->state > LINK_SEND && conn_pending(k->tls))
+		(void)conn_write(k->item.fd, k->tls, NULL, 0); /* the end of the request; a failure shows on the reading side */
 	if (k->state == LINK_EVENTS && k->taken < intake_payload(&k->intake).n && !read_events(k))
 		return;
 	read_reply(k);
@@ -356,6 +409,8 @@ static void link_run(struct link *k)
 static void link_event(struct loop_item *item, unsigned events)
 {
 	struct link *k = (struct link *)(void *)item;
+	if (k->tls)
+		conn_event(k->tls, events);
 	if (events & LOOP_WRITE)
 		k->writable = true;
 	if (events & LOOP_READ)
@@ -373,6 +428,8 @@ static void link_timeout(struct timer *timer)
 	struct link *k = LIST_OWNER(timer, struct link, timer);
 	if (k->state == LINK_CONNECT)
 		fail(k, LEG_LATE, SPAN("did not accept a connection in time"));
+	else if (k->state == LINK_SHAKE)
+		fail(k, LEG_LATE, SPAN("did not finish the TLS handshake in time"));
 	else
 		close_link(k);
 }
@@ -392,11 +449,26 @@ void link_run_ready(struct flow *f)
 	}
 }
 
+/* With credentials, connections belong to one tenant each: an upstream may take what it was told on one for good. */
+static struct link *idle_link(struct leg *l)
+{
+	struct upstream *up = l->up;
+	for (struct list *n = up->idle.next; n != &up->idle; n = n->next) {
+		struct link *k = LIST_OWNER(n, struct link, node);
+		if (!up->set->credential || k->tenant == l->tenant)
+			return k;
+	}
+	return NULL;
+}
+
 static struct link *link_open(struct upstream *up, enum leg_fault *fault)
 {
 	struct flow *f = up->f;
-	struct link *k = up->nlinks < f->set->links ? slots_take(&f->links) : NULL;
 	int fd;
+
+	if (up->set->credential && up->nlinks >= f->set->links && !list_empty(&up->idle)) /* others' alone are at rest: the one that is longest gives way */
+		close_link(LIST_OWNER(up->idle.prev, struct link, node));
+	struct link *k = up->nlinks < f->set->links ? slots_take(&f->links) : NULL;
 
 	*fault = LEG_FULL;
 	if (!k)
@@ -407,12 +479,14 @@ static struct link *link_open(struct upstream *up, enum leg_fault *fault)
 		return NULL;
 	}
 	*k = (struct link){ .item = { link_event, fd }, .f = f, .up = up, .state = LINK_CONNECT };
+	if (up->set->tls)
+		k->tls = conn_call(&f->tls, &k->item, &f->route[up->index]);
 	list_init(&k->node);
 	timer_init(&k->timer, link_timeout);
 	up->nlinks++;
 	metrics_add(f->metrics, METRIC_UPSTREAM_CONNECTS, 1);
 	metrics_add(f->metrics, METRIC_UPSTREAM_OPEN, 1);
-	if (!loop_add(f->loop, &k->item)) {
+	if (!loop_add(f->loop, &k->item) || (up->set->tls && !k->tls)) {
 		close_link(k);
 		return NULL;
 	}
@@ -426,8 +500,7 @@ bool link_send(struct leg *l, struct buffer *request, enum leg_fault *fault)
 	struct flow *f = l->f;
 	struct link *k = NULL;
 
-	if (!list_empty(&up->idle) && !l->retried) {
-		k = LIST_OWNER(up->idle.next, struct link, node);
+	if (!l->retried && (k = idle_link(l)) != NULL) {
 		list_remove(&k->node);
 		timer_disarm(&f->timers, &k->timer);
 		k->state = LINK_SEND;
@@ -439,6 +512,7 @@ bool link_send(struct leg *l, struct buffer *request, enum leg_fault *fault)
 		return false;
 	}
 	k->leg = l;
+	k->tenant = l->tenant;
 	l->link = k;
 	k->out = request;
 	k->request_from = request->from;

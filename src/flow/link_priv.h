@@ -7,6 +7,7 @@
 enum link_state {
 	LINK_CLOSED,
 	LINK_CONNECT,
+	LINK_SHAKE,   /* TLS: the handshake; the time to connect covers it */
 	LINK_IDLE,
 	LINK_SEND,
 	LINK_HEAD,
@@ -16,6 +17,7 @@ enum link_state {
 
 struct link {
 	struct loop_item item;     /* first: the loop hands it back */
+	struct conn_tls *tls;      /* NULL: plain */
 	struct flow *f;
 	struct upstream *up;
 	struct leg *leg;           /* NULL: at rest, or its call is over */
@@ -30,6 +32,7 @@ struct link {
 	uint32_t request_from;     /* where the request begins in `out`, to send it again */
 	uint16_t status;
 	uint8_t state;
+	uint8_t tenant;            /* whose calls it carries, where the upstream asks for credentials */
 	bool readable, writable, half, keep, reused;
 };
 

@@ -17,6 +17,29 @@
 	METRIC(REFUSED_HTTP, "postern_refused_total{reason=\"http\"}", counter, "") \
 	METRIC(REFUSED_JSON, "postern_refused_total{reason=\"json\"}", counter, "") \
 	METRIC(REFUSED_MCP, "postern_refused_total{reason=\"mcp\"}", counter, "") \
+	METRIC(TLS_FULL, "postern_tls_handshakes_total{kind=\"full\"}", counter, "TLS handshakes with clients that were completed") \
+	METRIC(TLS_RESUMED, "postern_tls_handshakes_total{kind=\"resumed\"}", counter, "") \
+	METRIC(TLS_FAILED_NOT_TLS, "postern_tls_failures_total{reason=\"not_tls\"}", counter, "TLS handshakes with clients that failed") \
+	METRIC(TLS_FAILED_PROTOCOL, "postern_tls_failures_total{reason=\"protocol\"}", counter, "") \
+	METRIC(TLS_FAILED_CERTIFICATE, "postern_tls_failures_total{reason=\"certificate\"}", counter, "") \
+	METRIC(TLS_FAILED_SIGNER, "postern_tls_failures_total{reason=\"signer\"}", counter, "") \
+	METRIC(TLS_FAILED_LEFT, "postern_tls_failures_total{reason=\"left\"}", counter, "") \
+	METRIC(TLS_FAILED_SLOW, "postern_tls_failures_total{reason=\"slow\"}", counter, "") \
+	METRIC(TLS_OPEN, "postern_tls_connections_open", gauge, "Client connections whose TLS handshake is over, open now") \
+	METRIC(AUTH_ANONYMOUS, "postern_authenticated_total{by=\"anonymous\"}", counter, "Requests whose caller was recognised") \
+	METRIC(AUTH_KEY, "postern_authenticated_total{by=\"key\"}", counter, "") \
+	METRIC(AUTH_CERTIFICATE, "postern_authenticated_total{by=\"certificate\"}", counter, "") \
+	METRIC(AUTH_TOKEN, "postern_authenticated_total{by=\"token\"}", counter, "") \
+	METRIC(AUTH_REFUSED_MISSING, "postern_auth_refused_total{reason=\"missing\"}", counter, "Requests whose caller was not recognised") \
+	METRIC(AUTH_REFUSED_FORM, "postern_auth_refused_total{reason=\"form\"}", counter, "") \
+	METRIC(AUTH_REFUSED_SIGNATURE, "postern_auth_refused_total{reason=\"unverified\"}", counter, "") \
+	METRIC(AUTH_REFUSED_AUDIENCE, "postern_auth_refused_total{reason=\"audience\"}", counter, "") \
+	METRIC(AUTH_REFUSED_TIME, "postern_auth_refused_total{reason=\"time\"}", counter, "") \
+	METRIC(AUTH_REFUSED_BINDING, "postern_auth_refused_total{reason=\"binding\"}", counter, "") \
+	METRIC(AUTH_REFUSED_REVOKED, "postern_auth_refused_total{reason=\"revoked\"}", counter, "") \
+	METRIC(AUTH_UNAVAILABLE, "postern_auth_refused_total{reason=\"unavailable\"}", counter, "") \
+	METRIC(POLICY_REFUSED, "postern_policy_refused_total", counter, "Names that the policy did not allow their caller") \
+	METRIC(SCOPE_CHALLENGES, "postern_scope_challenges_total", counter, "Requests that were told to come again with more scopes") \
 	METRIC(REQUESTS_DISCOVER, "postern_requests_total{method=\"server/discover\"}", counter, "MCP requests that passed the checks") \
 	METRIC(REQUESTS_TOOLS_LIST, "postern_requests_total{method=\"tools/list\"}", counter, "") \
 	METRIC(REQUESTS_TOOLS_CALL, "postern_requests_total{method=\"tools/call\"}", counter, "") \
@@ -35,11 +58,15 @@
 	METRIC(ANSWERS_CANCELLED, "postern_answers_total{outcome=\"cancelled\"}", counter, "") \
 	METRIC(UPSTREAM_CONNECTS, "postern_upstream_connects_total", counter, "Connections opened to upstreams") \
 	METRIC(UPSTREAM_OPEN, "postern_upstream_connections_open", gauge, "Connections to upstreams open now") \
+	METRIC(UPSTREAM_TLS_FULL, "postern_upstream_tls_handshakes_total{kind=\"full\"}", counter, "TLS handshakes with upstreams that were completed") \
+	METRIC(UPSTREAM_TLS_RESUMED, "postern_upstream_tls_handshakes_total{kind=\"resumed\"}", counter, "") \
 	METRIC(UPSTREAM_FAULT_CONNECT, "postern_upstream_faults_total{kind=\"connect\"}", counter, "Faults of upstreams") \
+	METRIC(UPSTREAM_FAULT_TLS, "postern_upstream_faults_total{kind=\"tls\"}", counter, "") \
 	METRIC(UPSTREAM_FAULT_LOST, "postern_upstream_faults_total{kind=\"lost\"}", counter, "") \
 	METRIC(UPSTREAM_FAULT_LATE, "postern_upstream_faults_total{kind=\"late\"}", counter, "") \
 	METRIC(UPSTREAM_FAULT_BROKEN, "postern_upstream_faults_total{kind=\"broken\"}", counter, "") \
 	METRIC(UPSTREAM_FAULT_LARGE, "postern_upstream_faults_total{kind=\"large\"}", counter, "") \
+	METRIC(UPSTREAM_FAULT_CREDENTIAL, "postern_upstream_faults_total{kind=\"credential\"}", counter, "") \
 	METRIC(DURATION_LE_1MS, "postern_request_duration_ms_bucket{le=\"1\"}", histogram, "Time from head to answer") \
 	METRIC(DURATION_LE_10MS, "postern_request_duration_ms_bucket{le=\"10\"}", histogram, "") \
 	METRIC(DURATION_LE_100MS, "postern_request_duration_ms_bucket{le=\"100\"}", histogram, "") \
@@ -51,7 +78,8 @@
 	METRIC(POOL_REQUESTS_PEAK, "postern_pool_peak{pool=\"requests\"}", peak, "Most slots of a pool in use at once since start") \
 	METRIC(POOL_BUFFERS_PEAK, "postern_pool_peak{pool=\"buffers\"}", peak, "") \
 	METRIC(POOL_LARGE_PEAK, "postern_pool_peak{pool=\"large\"}", peak, "") \
-	METRIC(POOL_CONNECTIONS_PEAK, "postern_pool_peak{pool=\"connections\"}", peak, "")
+	METRIC(POOL_CONNECTIONS_PEAK, "postern_pool_peak{pool=\"connections\"}", peak, "") \
+	METRIC(POOL_RECORDS_PEAK, "postern_pool_peak{pool=\"records\"}", peak, "")
 
 enum metric_id {
 #define METRIC(symbol, name, kind, help) METRIC_##symbol,

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* open(2) wants a NUL; a path that has one inside names something else than it shows. */
@@ -41,10 +42,42 @@ bool file_read(struct span path, char *to, size_t cap, size_t *n, const char **w
 	if (got > 0)
 		got = read(fd, &more, 1) > 0 ? -2 : 0;
 	if (got < 0)
-		*why = got == -2 ? "it is larger than a configuration may be" : strerror(errno);
+		*why = got == -2 ? "it is larger than such a file may be" : strerror(errno);
 	close(fd);
 	*n = have;
 	return got == 0;
+}
+
+bool file_open_regular(struct span path, int *fd, unsigned *mode, const char **why)
+{
+	struct stat is;
+
+	*fd = open_path(path, O_RDONLY | O_NOCTTY | O_NONBLOCK, why); /* the opening of a pipe would wait */
+	if (*fd < 0)
+		return false;
+	if (fstat(*fd, &is) == 0 && S_ISREG(is.st_mode)) {
+		*mode = is.st_mode & 07777;
+		return true;
+	}
+	*why = "it is no regular file";
+	close(*fd);
+	*fd = -1;
+	return false;
+}
+
+long file_from_start(int fd, char *to, size_t cap)
+{
+	size_t have = 0;
+	ssize_t got = 1;
+
+	while (have < cap && got > 0) {
+		got = pread(fd, to + have, cap - have, (off_t)have);
+		if (got > 0)
+			have += (size_t)got;
+		else if (got < 0 && errno == EINTR)
+			got = 1;
+	}
+	return got < 0 ? -1 : (long)have;
 }
 
 bool file_open_dir(struct span path, int *fd, const char **why)

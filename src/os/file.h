@@ -9,6 +9,10 @@ enum { FILE_PATH_MAX = 4096 };
 
 /* Reads the regular file (or pipe) whole into to[0..cap). False: *why, also when it is longer than cap. */
 bool file_read(struct span path, char *to, size_t cap, size_t *n, const char **why);
+/* A regular file open for reading, close-on-exec, of which nothing is read; *mode: its permission bits. False: *why. */
+bool file_open_regular(struct span path, int *fd, unsigned *mode, const char **why);
+/* Up to cap bytes from the beginning on, wherever the descriptor stands; -1: the disk failed. */
+long file_from_start(int fd, char *to, size_t cap);
 /* A directory by O_PATH, close-on-exec. False: *why. */
 bool file_open_dir(struct span path, int *fd, const char **why);
 /* Standard error once more, as a description of our own that does not block (through /proc; not for sockets); 2 if there is no such. */

@@ -32,6 +32,7 @@ const char *jail_missing_text(unsigned bit)
 		"the kernel's Landlock has no scopes (before Linux 6.12): signals to other processes are refused by the syscall lists alone",
 		"the kernel has no memory-deny-write-execute (before Linux 6.3): it rests on the syscall lists alone",
 		"this is a sanitizer build: NO SANDBOX AT ALL, for tests only",
+		"the kernel has no secret memory (memfd_secret, Linux 5.14, may be switched off): private keys lie in the keeper's ordinary memory",
 	};
 
 	return bit < JAIL_BITS ? text[bit] : "";
@@ -39,7 +40,7 @@ const char *jail_missing_text(unsigned bit)
 
 const char *jail_missing_name(unsigned bit)
 {
-	static const char *const name[JAIL_BITS] = { "landlock", "landlock-net", "landlock-scope", "mdwe", "sandbox" };
+	static const char *const name[JAIL_BITS] = { "landlock", "landlock-net", "landlock-scope", "mdwe", "sandbox", "secret-memory" };
 
 	return bit < JAIL_BITS ? name[bit] : "";
 }

@@ -15,7 +15,8 @@ enum {
 	JAIL_NO_LANDLOCK_SCOPE = 4,  /* Landlock before ABI 6: no wall against signals, which seccomp refuses anyway */
 	JAIL_NO_MDWE = 8,            /* before Linux 6.3: no wall against writable and executable memory */
 	JAIL_NO_WALLS = 16,          /* a sanitizer build: none of it */
-	JAIL_BITS = 5
+	JAIL_NO_SECRET_MEMORY = 32,  /* no memfd_secret: private keys lie in ordinary memory */
+	JAIL_BITS = 6
 };
 /* A sentence for one bit (0..JAIL_BITS-1), and its short name. */
 const char *jail_missing_text(unsigned bit);

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 union pass_control {
@@ -14,6 +15,29 @@ union pass_control {
 bool pass_pair(int fd[2])
 {
 	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd) == 0;
+}
+
+bool pass_pair_asking(int fd[2], unsigned wait_ms)
+{
+	struct timeval t = { wait_ms / 1000, wait_ms % 1000 * 1000 };
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd) != 0)
+		return false;
+	if (setsockopt(fd[0], SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t) == 0 && setsockopt(fd[0], SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t) == 0)
+		return true;
+	close(fd[0]);
+	close(fd[1]);
+	return false;
+}
+
+bool pass_answer(int end, const void *packet, size_t n)
+{
+	ssize_t put;
+
+	do
+		put = send(end, packet, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (put < 0 && errno == EINTR);
+	return put == (ssize_t)n;
 }
 
 bool pass_send(int end, const void *packet, size_t n, int fd)

@@ -4,6 +4,7 @@
 #include "role/desk.h"
 #include "role/enter.h"
 #include "role/graph.h"
+#include "role/keeper.h"
 #include "role/log.h"
 #include "role/provider.h"
 #include "role/worker.h"
@@ -18,6 +19,9 @@ void child_name(struct buf *b, const struct child *c)
 	case ROLE_PROVIDER:
 		BUF_LIT(b, "provider ");
 		buf_put(b, c->of->config.conf->servers[c->index].name);
+		break;
+	case ROLE_KEEPER:
+		BUF_LIT(b, "keeper");
 		break;
 	default:
 		BUF_LIT(b, "desk");
@@ -44,6 +48,12 @@ static void entry_for(struct entry *e, const struct child *c, int channel)
 	e->log_fd = c->house->log_fd;
 }
 
+/* What workers share, and others have no business with. */
+static void drop_replay(const struct house *h)
+{
+	map_drop(h->replay, replay_need(HOUSE_REPLAY_MARKS));
+}
+
 static _Noreturn void become_worker(const struct child *c, struct entry *e)
 {
 	const struct house *h = c->house;
@@ -52,6 +62,8 @@ static _Noreturn void become_worker(const struct child *c, struct entry *e)
 	union metrics_page *end = first + LISTEN_USERS * CONF_WORKERS_MAX;
 
 	w.conf = c->of->config.conf;
+	w.material = &c->of->material;
+	w.replay = h->replay;
 	w.entry = e;
 	w.seed = h->seed;
 	w.metrics = &mine->m;
@@ -76,6 +88,7 @@ static _Noreturn void become_provider(const struct child *c, struct entry *e)
 	p.dirs[0] = c->of->dirs[c->index][0];
 	p.dirs[1] = c->of->dirs[c->index][1];
 	map_drop(h->metrics, LISTEN_USERS * sizeof h->metrics[0]);
+	drop_replay(h);
 	provider_run(&p);
 }
 
@@ -91,10 +104,24 @@ static _Noreturn void become_desk(const struct child *c, struct entry *e)
 		for (unsigned w = 0; w < CONF_WORKERS_MAX; w++)
 			d.blocks[d.nblocks++] = &h->metrics[g][w].m;
 	map_read_only(h->metrics, LISTEN_USERS * sizeof h->metrics[0]);
+	drop_replay(h);
 	desk_run(&d);
 }
 
-static _Noreturn void become(const struct child *c, int channel)
+static _Noreturn void become_keeper(struct child *c, struct entry *e)
+{
+	const struct house *h = c->house;
+	static struct keeper_start k;
+
+	k.conf = c->of->config.conf;
+	k.material = &c->of->material;
+	k.entry = e;
+	map_drop(h->metrics, LISTEN_USERS * sizeof h->metrics[0]);
+	drop_replay(h);
+	keeper_run(&k);
+}
+
+static _Noreturn void become(struct child *c, int channel)
 {
 	static struct entry e;
 
@@ -103,6 +130,8 @@ static _Noreturn void become(const struct child *c, int channel)
 		become_worker(c, &e);
 	if (c->role == ROLE_PROVIDER)
 		become_provider(c, &e);
+	if (c->role == ROLE_KEEPER)
+		become_keeper(c, &e);
 	become_desk(c, &e);
 }
 

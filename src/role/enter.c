@@ -106,7 +106,7 @@ const char *role_proof(const struct seccomp_list *list, const struct jail_land *
 static void shut(struct entry *e, unsigned files)
 {
 	(void)files;
-	e->missing = JAIL_NO_WALLS;
+	e->missing |= JAIL_NO_WALLS;
 }
 
 #endif

@@ -13,7 +13,7 @@
 #include "role/msg.h"
 #include "role/seccomp_table.h"
 
-enum { ENTRY_KEEP_MAX = 16, ENTRY_EXIT_WALLS = 3 /* exit status: the walls do not stand, or the environment failed */ };
+enum { ENTRY_KEEP_MAX = 160 /* the keeper's key files are the most */, ENTRY_EXIT_WALLS = 3 /* exit status: the walls do not stand, or the environment failed */ };
 
 struct entry {
 	enum role role;
@@ -30,7 +30,7 @@ struct entry {
 	/* What comes out */
 	void *memory;                /* `need` bytes, zeroed */
 	struct loop loop;
-	unsigned missing;            /* JAIL_NO_… */
+	unsigned missing;            /* JAIL_NO_…, added to what the role has found missing itself */
 };
 
 /* Shuts the jail. On any failure it says why and ends the process with ENTRY_EXIT_WALLS. */

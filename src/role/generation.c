@@ -1,8 +1,10 @@
 /* A generation before it runs: its configuration, directories, sockets and the list of its processes. */
+#include "os/clock.h"
 #include "os/file.h"
 #include "os/proc.h"
 #include "os/sock.h"
 #include "role/house.h"
+#include "role/log.h"
 #include "role/provider.h"
 #include "role/worker.h"
 
@@ -117,6 +119,19 @@ static void add(struct house *h, struct generation *g, enum role role, unsigned 
 	c->index = index;
 }
 
+/* The files it names. Warnings go to the log, also when it is refused for something else. */
+static enum config_end open_material(struct generation *g, struct buf *errors)
+{
+	static char mem[CONF_ERRORS_SIZE];
+	struct buf warnings = buf_on(mem, sizeof mem);
+	enum config_end end = material_read(&g->material, g->config.conf, clock_unix_ms(), errors, &warnings);
+
+	if (end == CONFIG_RIGHT && !material_open(&g->material, g->config.conf, errors, &warnings))
+		end = CONFIG_UNREADABLE;
+	log_lines(LOG_WARN, buf_span(&warnings));
+	return end;
+}
+
 enum config_end generation_prepare(struct house *h, struct generation *g, struct buf *errors)
 {
 	unsigned slot = (unsigned)(g - h->generations);
@@ -132,11 +147,18 @@ enum config_end generation_prepare(struct house *h, struct generation *g, struct
 		return end;
 	c = g->config.conf;
 	g->state = GENERATION_STARTING;
+	end = open_material(g, errors);
+	if (end != CONFIG_RIGHT) {
+		generation_release(h, g);
+		return end;
+	}
 	if (!enough_files(c, errors) || !open_dirs(g, errors) || !open_sockets(h, g, errors)) {
 		generation_release(h, g);
 		return CONFIG_UNREADABLE;
 	}
 	g->number = ++h->numbers;
+	if (g->material.nkeys > 0)
+		add(h, g, ROLE_KEEPER, 0);
 	for (unsigned i = 0; i < c->nservers; i++)
 		if (c->servers[i].kind == CONF_FILES)
 			add(h, g, ROLE_PROVIDER, i);
@@ -154,6 +176,7 @@ void generation_release(struct house *h, struct generation *g)
 			if (g->dirs[i][d] >= 0)
 				sock_close(g->dirs[i][d]);
 	listen_release(&h->sockets, g->slot);
+	material_drop(&g->material);
 	config_drop(&g->config);
 	g->state = GENERATION_FREE;
 	g->nchildren = 0;

@@ -1,18 +1,34 @@
 /*
- *                     parent ------------------ desk
+ *                     parent ------------------ desk, keeper, broker
  *                    /      \
  *   clients == worker ====== provider (a built-in server)
- *                 \\
- *                  == upstreams
+ *              |  | \\
+ *              |  |  == upstreams
+ *              |  +++++++++++ keeper (private keys)
+ *              |              +
+ *              +++++++++++ broker == authorization servers
  *
  *   ---  channel: packets of role/msg.h, parent and one role        ===  byte stream: HTTP, or MCP lines over a socket pair
+ *   +++  packets: signatures (role/msg.h), or what the broker is asked (flow/broker_msg.h)
  *
- * Every worker has a stream to every provider of its generation and to no other process. Nothing else is connected with anything.
+ * Every worker has a stream to every provider of its generation, an edge to its keeper and one to its broker; the broker has one to the keeper.
+ * Nothing else is connected with anything.
  */
 #include "role/graph.h"
 
 #include "os/pass.h"
 #include "os/sock.h"
+
+enum { SIGN_WAIT_MS = 1000 }; /* who asks for a signature waits for it, so long at most */
+
+enum kind { STREAM, PACKETS, ASKING /* packets; the first end waits for answers */ };
+
+static const struct { enum role one, other; enum kind kind; } edges[] = {
+	{ ROLE_WORKER, ROLE_PROVIDER, STREAM },
+	{ ROLE_WORKER, ROLE_KEEPER, ASKING },
+	{ ROLE_WORKER, ROLE_BROKER, PACKETS },
+	{ ROLE_BROKER, ROLE_KEEPER, ASKING },
+};
 
 bool graph_channel(int *ours, int *theirs)
 {
@@ -25,16 +41,29 @@ bool graph_channel(int *ours, int *theirs)
 	return true;
 }
 
-static void edge(struct child *worker, struct child *provider)
+static bool pair_of(enum kind kind, int pair[2])
+{
+	switch (kind) {
+	case STREAM:
+		return sock_pair(pair);
+	case PACKETS:
+		return pass_pair(pair);
+	case ASKING:
+	default:
+		return pass_pair_asking(pair, SIGN_WAIT_MS);
+	}
+}
+
+static void edge(enum kind kind, struct child *one, struct child *other)
 {
 	int pair[2];
 
-	if (!sock_pair(pair)) {
-		child_kill(worker); /* started again, it asks for the edge again */
+	if (!pair_of(kind, pair)) {
+		child_kill(one); /* started again, it asks for the edge again */
 		return;
 	}
-	child_tell(worker, &(union msg){ .link = { MSG_LINK, provider->index } }, pair[0]);
-	child_tell(provider, &(union msg){ .link = { MSG_LINK, worker->index } }, pair[1]);
+	child_tell(one, &(union msg){ .link = { MSG_LINK, other->role, other->index } }, pair[0]);
+	child_tell(other, &(union msg){ .link = { MSG_LINK, one->role, one->index } }, pair[1]);
 	sock_close(pair[0]);
 	sock_close(pair[1]);
 }
@@ -48,9 +77,11 @@ void graph_join(struct child *c)
 
 		if (other->pid == 0)
 			continue;
-		if (c->role == ROLE_WORKER && other->role == ROLE_PROVIDER)
-			edge(c, other);
-		else if (c->role == ROLE_PROVIDER && other->role == ROLE_WORKER)
-			edge(other, c);
+		for (unsigned k = 0; k < sizeof edges / sizeof edges[0]; k++) {
+			if (c->role == edges[k].one && other->role == edges[k].other)
+				edge(edges[k].kind, c, other);
+			else if (c->role == edges[k].other && other->role == edges[k].one)
+				edge(edges[k].kind, other, c);
+		}
 	}
 }

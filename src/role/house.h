@@ -10,10 +10,12 @@
 #include "os/map.h"
 #include "role/config.h"
 #include "role/listen.h"
+#include "role/material.h"
 #include "role/msg.h"
 
 enum {
-	HOUSE_CHILDREN_MAX = CONF_WORKERS_MAX + CONF_SERVERS_MAX + 1,
+	HOUSE_CHILDREN_MAX = CONF_WORKERS_MAX + CONF_SERVERS_MAX + 3,
+	HOUSE_REPLAY_MARKS = 65536,  /* proofs of possession remembered by all workers together */
 	HOUSE_START_MS = 30000,      /* a generation that is not READY by then has failed */
 	HOUSE_KILL_MS = 2000,        /* what a role gets beyond its grace before it is killed */
 	HOUSE_RESTART_MIN_MS = 100, HOUSE_RESTART_MAX_MS = 5000,
@@ -42,6 +44,7 @@ struct generation {
 	unsigned number;             /* counts from 1 */
 	unsigned slot;               /* its place in house.generations */
 	struct config config;
+	struct material material;
 	int dirs[CONF_SERVERS_MAX][2]; /* root and prompts of built-in servers, -1: none */
 	struct listen_slot *listeners[CONF_LISTENERS_MAX], *admin; /* admin NULL: no desk */
 	struct child children[HOUSE_CHILDREN_MAX];
@@ -64,6 +67,7 @@ struct house {
 	int pid, null_fd, log_fd;
 	uint8_t seed[64];
 	union metrics_page (*metrics)[CONF_WORKERS_MAX]; /* [generation slot][worker], shared */
+	struct replay *replay;       /* shared; of workers only */
 	struct listen_table sockets;
 	struct generation generations[LISTEN_USERS];
 	struct generation *serving;  /* NULL before the first is READY */
@@ -82,7 +86,7 @@ void child_start(struct child *c);
 void child_tell(struct child *c, const union msg *m, int fd); /* one that cannot be told is killed */
 void child_kill(struct child *c);
 void child_reap(struct house *h);
-void child_name(struct buf *b, const struct child *c);        /* "worker 0", "provider docs", "desk" */
+void child_name(struct buf *b, const struct child *c);        /* "worker 0", "provider docs", "desk" … */
 
 /* parent.c: what a child's news mean for the house */
 void house_ready(struct child *c, unsigned missing);

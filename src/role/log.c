@@ -40,7 +40,7 @@ static void two(struct buf *b, int64_t v)
 }
 
 /* RFC 3339 in UTC. Days to date as in the proleptic Gregorian calendar, counted from 1 March 0000. */
-static void date(struct buf *b, int64_t ms)
+void log_date(struct buf *b, int64_t ms)
 {
 	int64_t s = ms / 1000, day = s / 86400 + 719468, in_day = s % 86400;
 	int64_t era = day / 146097, of_era = day % 146097;
@@ -89,7 +89,7 @@ static void put_line(enum log_level level, struct span what, int64_t now_ms)
 	static char line[LOG_LINE_MAX];
 	struct buf b = buf_on(line, sizeof line - 8);
 
-	date(&b, now_ms);
+	log_date(&b, now_ms);
 	buf_put(&b, level == LOG_INFO ? SPAN(" info ") : level == LOG_WARN ? SPAN(" warning ") : SPAN(" error "));
 	buf_put(&b, span_z(name));
 	BUF_LIT(&b, ": ");
@@ -126,6 +126,17 @@ void log_line(enum log_level level, struct span what)
 		put_line(LOG_WARN, buf_span(&b), now_ms);
 	}
 	put_line(level, what, now_ms);
+}
+
+void log_lines(enum log_level level, struct span lines)
+{
+	while (lines.n > 0) {
+		const char *nl = memchr(lines.p, '\n', lines.n);
+		size_t n = nl ? (size_t)(nl - lines.p) : lines.n;
+
+		log_line(level, span_of(lines.p, n));
+		lines = span_from(lines, nl ? n + 1 : n);
+	}
 }
 
 struct buf *log_begin(enum log_level level)

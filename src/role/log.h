@@ -18,9 +18,14 @@ void log_name(const char *who);
 int log_open(void);
 
 void log_line(enum log_level level, struct span text);
+/* Each line of a text. */
+void log_lines(enum log_level level, struct span text);
 /* Builds a line: append to what log_begin() returns, then log_end(). */
 struct buf *log_begin(enum log_level level);
 void log_end(void);
+
+/* 2026-11-26T16:21:35.000Z */
+void log_date(struct buf *b, int64_t unix_ms);
 
 /* flow_settings.log */
 void log_flow(struct span line);

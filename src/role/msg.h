@@ -1,34 +1,50 @@
-/* role/msg.h: every message between processes. All go between the parent and one role, on that role's channel (role/graph.h).
+/* role/msg.h: every message between processes but those of the broker's edges (flow/broker_msg.h). On a role's channel, between it and the
+ * parent (role/graph.h):
  *
  *   START    parent -> role             all links of the beginning have been sent: serve
  *   READY    role -> parent             its jail is shut and proven, it serves; which walls the kernel lacks
- *   LINK     parent -> worker/provider  with a descriptor: a stream socket to the built-in server `peer` (its number in the configuration),
- *                                       or from the worker `peer`; replaces an older one
+ *   LINK     parent -> role             with a descriptor: an edge to the process number `peer` of role `of`, which replaces an older one.
+ *                                       Workers and providers: a stream socket (peer: the worker's number, or that of the built-in server in
+ *                                       the configuration). With the keeper or the broker at an end: packets
  *   STATE    parent -> desk             what /ready shall say
  *   DRAIN    parent -> role             finish within grace_ms and end
  *   DRAINED  worker -> parent           nothing is in flight any more; it ends now
  *
+ * On an edge of the keeper, one at a time:
+ *
+ *   SIGN     worker/broker -> keeper    a signature over a digest
+ *   SIGNED   keeper -> worker/broker    the signature; n 0: none, because there were too many, or of a fault
+ *
  * A message is one packet, exactly one of these structs, with a descriptor if it is a LINK and without one otherwise. What is not permitted
- * (the table is in msg.c) closes the edge: a role that loses its channel ends, a role whose channel the parent closes is killed. */
+ * (the table is in msg.c) closes the edge: a role that loses its channel ends, a role whose channel the parent closes is killed. An edge of
+ * the keeper that it closes stays closed until one of the two is started again. */
 #ifndef POSTERN_ROLE_MSG_H
 #define POSTERN_ROLE_MSG_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum role { ROLE_PARENT, ROLE_PROVIDER, ROLE_WORKER, ROLE_DESK, ROLES };
+enum role { ROLE_PARENT, ROLE_PROVIDER, ROLE_WORKER, ROLE_DESK, ROLE_KEEPER, ROLE_BROKER, ROLES };
 /* Where the sender or receiver stands, seen from the role: before READY, serving, after DRAIN. */
 enum phase { PHASE_STARTING, PHASE_SERVING, PHASE_DRAINING, PHASES };
 
 enum msg_type { MSG_NONE, MSG_START, MSG_READY, MSG_LINK, MSG_STATE, MSG_DRAIN, MSG_DRAINED, MSG_TYPES };
+/* On edges of the keeper. */
+enum { MSG_SIGN = 32, MSG_SIGNED };
+enum { MSG_DIGEST_MAX = 64, MSG_SIGNATURE_MAX = 520 };
 
 struct msg_start { uint32_t type; };
 struct msg_ready { uint32_t type, missing; /* JAIL_NO_… */ };
-struct msg_link { uint32_t type, peer; };
+struct msg_link { uint32_t type, of, peer; };
 struct msg_state { uint32_t type, generation, up, wanted, missing, draining; };
 struct msg_drain { uint32_t type, grace_ms; };
 struct msg_drained { uint32_t type; };
 
+/* serial: the asker's, and comes back, so that an answer that is late is taken for no other. hash: enum tls_hash. n: of the digest. */
+struct msg_sign { uint32_t type, serial, key, hash, n; uint8_t digest[MSG_DIGEST_MAX]; };
+struct msg_signed { uint32_t type, serial, n; uint8_t signature[MSG_SIGNATURE_MAX]; };
+
+/* What a channel carries. */
 union msg {
 	uint32_t type;
 	struct msg_start start;

@@ -220,17 +220,6 @@ static void start_all(struct house *h, struct generation *g)
 		child_start(&g->children[i]);
 }
 
-static void log_lines(struct span text)
-{
-	while (text.n > 0) {
-		const char *nl = memchr(text.p, '\n', text.n);
-		size_t n = nl ? (size_t)(nl - text.p) : text.n;
-
-		log_line(LOG_ERROR, span_of(text.p, n));
-		text = span_from(text, nl ? n + 1 : n);
-	}
-}
-
 static void reload(struct house *h)
 {
 	struct buf errors = buf_on(errors_mem, sizeof errors_mem);
@@ -243,7 +232,7 @@ static void reload(struct house *h)
 		start_all(h, g);
 		return;
 	}
-	log_lines(buf_span(&errors));
+	log_lines(LOG_ERROR, buf_span(&errors));
 	log_line(LOG_ERROR, SPAN("reload refused: the old configuration stays"));
 }
 
@@ -373,6 +362,7 @@ static bool walls(void)
 static bool open_house(struct house *h)
 {
 	int *const none[1] = { NULL };
+	void *replay;
 
 	h->null_fd = file_open_null();
 	if (h->null_fd < 0 || !jail_descriptors(none, 0, -1, -1))
@@ -381,12 +371,14 @@ static bool open_house(struct house *h)
 	h->log_fd = log_open();
 	h->pid = proc_id();
 	h->metrics = map_shared(LISTEN_USERS * sizeof h->metrics[0]);
+	replay = map_shared(replay_need(HOUSE_REPLAY_MARKS));
+	h->replay = replay ? replay_place(replay, HOUSE_REPLAY_MARKS) : NULL;
 	h->signals.fd = proc_signals();
 	h->signals.event = on_signals;
 	h->exit_status = -1;
 	proc_files_raise();
 	listen_start(&h->sockets);
-	return h->null_fd >= 0 && h->metrics && h->signals.fd >= 0 && clock_random(h->seed, sizeof h->seed) && loop_open(&h->loop)
+	return h->null_fd >= 0 && h->metrics && h->replay && h->signals.fd >= 0 && clock_random(h->seed, sizeof h->seed) && loop_open(&h->loop)
 		&& loop_add(&h->loop, &h->signals);
 }
 

@@ -48,7 +48,7 @@ static void handle(const union msg *m, int fd)
 		role_ready(self);
 		break;
 	case MSG_LINK:
-		if (m->link.peer >= settings.links_max)
+		if (m->link.of != ROLE_WORKER || m->link.peer >= settings.links_max)
 			role_end("a link from a worker that is not there");
 		files_link(files, m->link.peer, fd);
 		break;

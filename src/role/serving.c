@@ -6,7 +6,7 @@
 
 static void listener(struct buf *b, const struct generation *g, unsigned i)
 {
-	BUF_LIT(b, "listening http ");
+	buf_put(b, g->config.conf->listeners[i].tls.on ? SPAN("listening https ") : SPAN("listening http "));
 	addr_write(b, &g->listeners[i]->bound);
 	buf_put(b, g->config.conf->listeners[i].path);
 }

@@ -1,9 +1,10 @@
 #include "role/worker.h"
 
+#include "os/clock.h"
 #include "os/proc.h"
 #include "os/sock.h"
-#include "role/config.h"
 #include "role/log.h"
+#include "role/signing.h"
 
 static struct flow_settings settings;
 static struct flow *flow;
@@ -11,82 +12,27 @@ static struct loop_item channel;
 static const struct entry *self;
 static enum phase phase = PHASE_STARTING;
 
-/* The configured head lines of all upstreams; they are part of the file, so they fit. */
-static char fields[CONFIG_TEXT_MAX + CONF_SERVERS_MAX * CONF_NAMES_MAX * 4];
-
-static void server_settings(const struct conf_server *from, struct flow_server *to, struct buf *b)
-{
-	size_t start = b->n;
-
-	to->name = from->name;
-	to->kind = from->kind == CONF_FILES ? FLOW_BUILTIN : FLOW_HTTP;
-	to->address = from->address;
-	to->host = from->host;
-	to->path = from->path;
-	to->connect_ms = from->connect_ms;
-	to->idle_ms = from->idle_ms;
-	to->call_ms = from->call_ms;
-	for (unsigned i = 0; i < from->nheaders; i++) {
-		buf_put(b, from->headers[i].name);
-		BUF_LIT(b, ": ");
-		buf_put(b, from->headers[i].value);
-		BUF_LIT(b, "\r\n");
-	}
-	to->fields = span_of(b->p + start, b->n - start);
-}
-
-void worker_settings(const struct conf *c, struct flow_settings *s)
-{
-	struct buf b = buf_on(fields, sizeof fields);
-
-	memset(s, 0, sizeof *s);
-	s->nlisteners = c->nlisteners;
-	for (unsigned i = 0; i < c->nlisteners; i++) {
-		const struct conf_listener *from = &c->listeners[i];
-
-		s->listeners[i] = (struct flow_listener){
-			.fd = -1, .address = from->address, .path = from->path,
-			.hosts = from->hosts, .nhosts = from->nhosts, .origins = from->origins, .norigins = from->norigins
-		};
-	}
-	s->nservers = c->nservers;
-	for (unsigned i = 0; i < c->nservers; i++)
-		server_settings(&c->servers[i], &s->servers[i], &b);
-	s->plain = c->plain;
-	s->version = SPAN(POSTERN_VERSION);
-	s->connections = c->memory.connections;
-	s->requests = c->memory.requests;
-	s->listens = c->memory.listens;
-	s->large = c->memory.large;
-	s->tokens = c->memory.tokens;
-	s->links = c->memory.links;
-	s->body_max = c->memory.body;
-	s->reply_max = c->memory.reply;
-	s->head_ms = c->timeouts.head_ms;
-	s->body_ms = c->timeouts.body_ms;
-	s->idle_ms = c->timeouts.idle_ms;
-	s->write_ms = c->timeouts.write_ms;
-	s->keepalive_ms = c->timeouts.keepalive_ms;
-}
-
-unsigned worker_files(const struct conf *c)
-{
-	unsigned upstreams = 0, builtins = 0;
-
-	for (unsigned i = 0; i < c->nservers; i++) {
-		if (c->servers[i].kind == CONF_HTTP)
-			upstreams++;
-		else
-			builtins++;
-	}
-	/* A link to a built-in server that is started again comes before the old one is closed; and one connection over the pool, to be refused. */
-	return c->memory.connections + upstreams * c->memory.links + 2 * builtins + 8;
-}
-
 static void drain(uint32_t grace_ms)
 {
 	phase = PHASE_DRAINING;
 	flow_drain(flow, grace_ms);
+}
+
+static void take_link(const struct msg_link *l, int fd)
+{
+	if (l->of == ROLE_KEEPER && l->peer == 0) {
+		signing_link(fd);
+		return;
+	}
+	if (l->of != ROLE_PROVIDER || l->peer >= settings.nservers || settings.servers[l->peer].kind != FLOW_BUILTIN)
+		role_end("a link to a server that is not built in");
+	flow_link(flow, l->peer, fd);
+}
+
+static int64_t unix_ms(void *ctx)
+{
+	(void)ctx;
+	return clock_unix_ms();
 }
 
 static void handle(const union msg *m, int fd)
@@ -101,9 +47,7 @@ static void handle(const union msg *m, int fd)
 		role_ready(self);
 		break;
 	case MSG_LINK:
-		if (m->link.peer >= settings.nservers || settings.servers[m->link.peer].kind != FLOW_BUILTIN)
-			role_end("a link to a server that is not built in");
-		flow_link(flow, m->link.peer, fd);
+		take_link(&m->link, fd);
 		break;
 	case MSG_DRAIN:
 		drain(m->drain.grace_ms);
@@ -141,7 +85,7 @@ void worker_run(struct worker_start *w)
 	struct entry *e = w->entry;
 	int wait_ms = 0;
 
-	worker_settings(w->conf, &settings);
+	worker_settings(w->conf, w->material, &settings);
 	for (unsigned i = 0; i < settings.nlisteners; i++)
 		e->keep[e->nkeep++] = &w->listeners[i];
 	e->list = &seccomp_worker;
@@ -151,7 +95,13 @@ void worker_run(struct worker_start *w)
 	e->land.nports = upstream_ports(w->conf, ports);
 	memcpy(settings.seed, w->seed, sizeof settings.seed);
 	settings.metrics = w->metrics;
+	settings.replay = w->replay;
 	settings.log = log_flow;
+	settings.hooks = (struct flow_hooks){ .sign = signing_ask, .unix_ms = unix_ms };
+	if (!clock_random(settings.entropy, sizeof settings.entropy)) {
+		log_line(LOG_ERROR, SPAN("no random bytes"));
+		proc_exit(ENTRY_EXIT_WALLS);
+	}
 	role_enter(e);
 
 	self = e;

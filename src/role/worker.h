@@ -6,15 +6,18 @@
 #include "conf/conf.h"
 #include "flow/flow.h"
 #include "role/enter.h"
+#include "role/material.h"
 
-/* Everything of flow_settings that the configuration decides; descriptors, bound addresses, metrics, seed and log are left empty. The spans
- * point into c and into one static place: the settings last until the next call. */
-void worker_settings(const struct conf *c, struct flow_settings *s);
+/* Everything of flow_settings that the configuration and its files decide; descriptors, bound addresses, metrics, replay, entropy, seed, hooks
+ * and log are left empty. The spans point into c, m and one static place: the settings last until the next call. */
+void worker_settings(const struct conf *c, const struct material *m, struct flow_settings *s);
 /* How many descriptors a worker may hold open besides its listeners, its channel, its loop and the three standard ones. */
 unsigned worker_files(const struct conf *c);
 
 struct worker_start {
 	const struct conf *conf;
+	const struct material *material;
+	struct replay *replay;           /* of all workers */
 	struct entry *entry;             /* role, name, channel, pids and log filled in */
 	int listeners[CONF_LISTENERS_MAX];
 	struct addr bound[CONF_LISTENERS_MAX];

@@ -1,6 +1,7 @@
 #include "wire/crypto.h"
 
 #include <bearssl.h>
+#include <string.h>
 
 void crypto_sha256(const void *data, size_t n, uint8_t out[CRYPTO_HASH])
 {
@@ -37,10 +38,8 @@ bool crypto_equal(const void *a, const void *b, size_t n)
 
 void crypto_wipe(void *p, size_t n)
 {
-	volatile unsigned char *at = p;
-
-	while (n-- > 0)
-		*at++ = 0;
+	memset(p, 0, n);
+	__asm__ volatile("" : : "r"(p) : "memory"); /* somebody may look: it must have been done */
 }
 
 _Static_assert(sizeof(br_hmac_drbg_context) <= sizeof(struct crypto_drbg), "the state fits");

@@ -23,7 +23,7 @@ enum x509_error {
 	X509_BAD_DER,              /* not a certificate */
 	X509_TOO_LONG,
 	X509_TOO_MANY,
-	X509_WRONG_KEY,            /* neither RSA of 2048 to 4096 bits nor P-256 nor P-384 */
+	X509_WRONG_KEY,            /* neither RSA of 2048 to 4096 bits nor P-256 nor P-384; all else was read */
 	X509_PRIVATE,              /* a private key block in a file for certificates: it is public to every process, so this is refused */
 	X509_ERRORS
 };
@@ -44,17 +44,22 @@ struct x509_cert {
 	bool ca;
 };
 enum x509_error x509_read(struct x509_cert *c, struct span der);
+/* Good for the profile CNSA: a key on P-384, or RSA of 3072 bits or more. */
+bool x509_cnsa(const struct x509_cert *c);
 
-/* Every CERTIFICATE block of a PEM text, decoded one behind the other into `out`; der[i] points there. */
+/* Every CERTIFICATE block of a PEM text (RFC 7468, in lines of 4 to 76 characters), decoded one behind the other into `out`; der[i] points
+ * there. Text between blocks is skipped, a block of any other kind is refused. */
 enum x509_error x509_pem_chain(struct span pem, struct buf *out, struct span *der, unsigned max, unsigned *n);
 
 /* Trust anchors: made by x509_anchors_read() in memory the caller gives (x509_anchors_need() bytes for a PEM text), handed to wire/tls.h as
- * they are. Private inside: BearSSL's br_x509_trust_anchor. */
+ * they are. Private inside: BearSSL's br_x509_trust_anchor. A certificate with CA:TRUE
+ * signs others; one without is trusted for itself alone. */
 struct x509_anchors;
 size_t x509_anchors_need(struct span pem);
 enum x509_error x509_anchors_read(struct span pem, void *mem, size_t size, const struct x509_anchors **anchors, unsigned *n);
 
-/* True if `host` (a name, no address, ASCII, without case) is one of the dNSName patterns: equal, or "*." and exactly one label. */
+/* True if `host` (a name, ASCII; case does not count) is what the dNSName `pattern` says: equal, or "*." for exactly one label. An address
+ * is no name and matches nothing. */
 bool x509_name_matches(struct span pattern, struct span host);
 
 #endif

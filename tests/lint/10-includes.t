@@ -16,7 +16,7 @@ SYSTEM = {  # None: anything. Only os speaks to the system; role and cmd may bes
 EXTRA = {
     "jsmn.h": r"src/wire/json_read\.c",
     "stdatomic.h": r"src/(gate/replay|role/\w+)\.c",
-    "bearssl.h": r"src/wire/(tls_\w+|jwk|jwt|crypto)\.c",
+    "bearssl.h": r"src/wire/((tls(_\w+)?|x509_anchors|jwk|jwt|crypto|private_key)\.c|(tls|x509)_priv\.h)",
 }
 
 rooms, system, form = [], [], []
