@@ -227,7 +227,7 @@ static bool send_record(struct conn_tls *s)
 	return true;
 }
 
-/* False: the socket has no more for now, or has ended. */
+/* False: the socket has nothing more to give yet, or has ended. */
 static bool take_record(struct conn_tls *s)
 {
 	size_t room;

@@ -177,12 +177,6 @@ static bool may(unsigned tenant, unsigned server) { return !w.tenants || server 
 
 static unsigned owner_of(unsigned mark) { return mark < MARKS ? w.owner[mark] : 0; }
 
-static int64_t unix_ms(void *ctx)
-{
-	(void)ctx;
-	return INT64_C(1800000000000) + sim.now_ms;
-}
-
 static void deliver_errand(struct errand *e)
 {
 	char line[100];
@@ -1119,8 +1113,7 @@ static const struct span tenant_names[TENANTS] = { { "zero", 4 }, { "one", 3 } }
 /* Everybody and everything, or two tenants with keys whose rights differ. */
 static void identities(struct flow_settings *s)
 {
-	s->hooks.unix_ms = unix_ms;
-	s->hooks.token = get_token;
+	s->hooks = (struct flow_hooks){ .sign = sim_sign, .unix_ms = sim_unix_ms, .token = get_token };
 	s->auth.tenants = (struct auth_names){ tenant_names, TENANTS };
 	s->policy = (struct policy){ all_rule, 1 };
 	if (!w.tenants) {
@@ -1167,7 +1160,6 @@ static void build(uint64_t seed)
 	s->handshake_ms = 5000;
 	s->sessions = 32;
 	s->records = w.tiny && w.secure ? 1 + sim_roll(4) : 12;
-	s->hooks = (struct flow_hooks){ .sign = sim_sign, .unix_ms = sim_unix_ms };
 	s->listeners[0] = (struct flow_listener){ .fd = SIM_LISTEN_FD, .path = SPAN("/mcp"), .address = { .family = 4, .ip = { 127, 0, 0, 1 }, .port = 80 } };
 	for (unsigned i = 0; i < w.nservers; i++)
 		s->servers[i] = (struct flow_server){ .name = names[i], .kind = dice(3) ? FLOW_BUILTIN : FLOW_HTTP, .host = SPAN("up"), .path = SPAN("/up"),
