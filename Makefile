@@ -11,7 +11,7 @@ DATE    := 2026-11-23
 
 RUN_PACKAGES  := gcc binutils linux-libc-dev xz-utils gperf patch
 TEST_PACKAGES := $(RUN_PACKAGES) libc6-dev perl python3 jq nginx haproxy slowhttptest valgrind strace faketime clang \
-                 libclang-rt-dev curl procps util-linux python3-jsonschema nodejs?node>=18 npm?npm>=8
+                 libclang-rt-dev curl openssl gnutls-bin sslscan testssl.sh procps util-linux python3-jsonschema nodejs?node>=18 npm?npm>=8
 
 # The appliance brings its own targets, packages and help lines: image/, sbom/, sign/.
 HELP_MORE :=

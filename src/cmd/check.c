@@ -3,13 +3,16 @@
 #include <stdio.h>
 
 #include "cmd/load.h"
+#include "os/clock.h"
 #include "os/file.h"
 #include "os/sock.h"
+#include "role/material.h"
 
 static const char usage[] =
 	"usage: postern check -c FILE\n"
 	"  Reads a configuration and says what is wrong with it: file:line:column, what was found, what would be right.\n"
-	"  exit: 0 right, 1 wrong, 2 wrong usage, 3 the file or a directory it names cannot be opened\n";
+	"  Certificates and key sets that it names are read too; private keys and secrets are only opened. Warnings do not make it wrong.\n"
+	"  exit: 0 right, 1 wrong, 2 wrong usage, 3 the file, or a file or directory that it names, cannot be opened\n";
 
 static bool directory_there(const struct conf *c, const struct conf_server *v, const char *member, struct span as_written)
 {
@@ -27,6 +30,22 @@ static bool directory_there(const struct conf *c, const struct conf_server *v, c
 	fprintf(stderr, "%.*s:%u:%u: /mcpServers/%.*s/%s: cannot open the directory %.*s: %s\n", (int)c->file.n, c->file.p, (unsigned)v->line,
 		(unsigned)v->column, (int)v->name.n, v->name.p, member, (int)path.n, path.p, why);
 	return false;
+}
+
+/* The files it names, as `serve` reads and opens them. */
+static int material_right(const struct conf *c)
+{
+	static char errors_mem[CONF_ERRORS_SIZE], warnings_mem[CONF_ERRORS_SIZE];
+	struct buf errors = buf_on(errors_mem, sizeof errors_mem), warnings = buf_on(warnings_mem, sizeof warnings_mem);
+	static struct material m;
+	enum config_end end = material_read(&m, c, clock_unix_ms(), &errors, &warnings);
+
+	if (end == CONFIG_RIGHT && !material_open(&m, c, &errors, &warnings))
+		end = CONFIG_UNREADABLE;
+	material_drop(&m);
+	fwrite(errors.p, 1, errors.n, stderr);
+	fwrite(warnings.p, 1, warnings.n, stderr);
+	return end == CONFIG_RIGHT ? EXIT_OK : end == CONFIG_WRONG ? EXIT_NO : EXIT_ENVIRONMENT;
 }
 
 static void summary(const char *file, const struct conf *c)
@@ -59,8 +78,11 @@ int cmd_check(int argc, char **argv)
 		there = directory_there(l.conf, v, "root", v->root) && there;
 		there = directory_there(l.conf, v, "prompts", v->prompts) && there;
 	}
-	if (there)
+	end = material_right(l.conf);
+	if (!there && end == EXIT_OK)
+		end = EXIT_ENVIRONMENT;
+	if (end == EXIT_OK)
 		summary(o.path, l.conf);
 	config_drop(&l);
-	return there ? EXIT_OK : EXIT_ENVIRONMENT;
+	return end;
 }

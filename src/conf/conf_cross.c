@@ -3,11 +3,6 @@
 /* One worker's large buffers may not pass this: what is more is a slip of the keyboard, and mmap would say so less well. */
 #define LARGE_TOTAL_MAX (UINT64_C(8) << 30)
 
-static uint32_t member(struct conf_reader *r, uint32_t object, const char *name)
-{
-	return json_get(&r->json, object, span_z(name));
-}
-
 static bool same_address(const struct addr *a, const struct addr *b)
 {
 	return a->family != 0 && a->family == b->family && a->port == b->port && memcmp(a->ip, b->ip, a->family == 4 ? 4 : 16) == 0;
@@ -22,13 +17,13 @@ static bool same_door(const struct addr *a, const struct addr *b)
 static void doors(struct conf_reader *r)
 {
 	const struct conf *c = r->c;
-	uint32_t list = member(r, JSON_ROOT, "listeners"), servers = member(r, JSON_ROOT, "mcpServers");
+	uint32_t list = conf_member(r, JSON_ROOT, "listeners"), servers = conf_member(r, JSON_ROOT, "mcpServers");
 	uint32_t e = c->nlisteners > 0 ? json_first(&r->json, list) : JSON_NONE;
 
 	for (unsigned i = 0; i < c->nlisteners; i++, e = json_next(&r->json, list, e)) {
 		for (unsigned k = 0; k < i; k++)
 			if (same_door(&c->listeners[i].address, &c->listeners[k].address)) {
-				struct buf *b = conf_say(r, member(r, e, "address"));
+				struct buf *b = conf_say(r, conf_member(r, e, "address"));
 
 				BUF_LIT(b, "this is the address of /listeners/");
 				buf_u64(b, k);
@@ -37,21 +32,21 @@ static void doors(struct conf_reader *r)
 				break;
 			}
 		if (same_door(&c->listeners[i].address, &c->admin))
-			conf_complain(r, member(r, member(r, JSON_ROOT, "admin"), "address"),
+			conf_complain(r, conf_member(r, conf_member(r, JSON_ROOT, "admin"), "address"),
 				SPAN("a listener has this address; the admin listener needs one of its own"));
 	}
 	e = c->nservers > 0 ? json_first(&r->json, servers) : JSON_NONE;
 	for (unsigned i = 0; i < c->nservers; i++, e = json_next(&r->json, servers, e))
 		for (unsigned k = 0; k < c->nlisteners; k++)
 			if (same_door(&c->servers[i].address, &c->listeners[k].address))
-				conf_complain(r, member(r, json_value(&r->json, e), "url"),
+				conf_complain(r, conf_member(r, json_value(&r->json, e), "url"),
 					SPAN("this upstream is Postern's own listener: each call would come back to it; write the upstream's address"));
 }
 
 /* A pool that can never be used up is a misunderstanding; unless it was written down, it just shrinks to what can be used. */
 static void at_most(struct conf_reader *r, const char *name, uint32_t *value, const char *by, uint32_t most)
 {
-	uint32_t token = member(r, member(r, JSON_ROOT, "memory"), name);
+	uint32_t token = conf_member(r, conf_member(r, JSON_ROOT, "memory"), name);
 	struct buf *b;
 
 	if (*value <= most)
@@ -74,13 +69,19 @@ static void memory(struct conf_reader *r)
 {
 	struct conf *c = r->c;
 	uint64_t each = c->memory.body > c->memory.reply ? c->memory.body : c->memory.reply, total = 0;
+	uint64_t tls = c->memory.connections;
 	struct buf *b;
 
 	at_most(r, "requests", &c->memory.requests, "connections", c->memory.connections);
 	at_most(r, "listens", &c->memory.listens, "connections", c->memory.connections);
+	/* Clients and upstreams together; more can never be at work. */
+	for (unsigned i = 0; i < c->nservers; i++)
+		tls += c->servers[i].tls.on ? c->memory.links : 0;
+	if (c->memory.records > tls)
+		c->memory.records = (uint32_t)tls;
 	if (!__builtin_mul_overflow(each, (uint64_t)c->memory.large, &total) && total <= LARGE_TOTAL_MAX)
 		return;
-	b = conf_say(r, member(r, JSON_ROOT, "memory"));
+	b = conf_say(r, conf_member(r, JSON_ROOT, "memory"));
 	BUF_LIT(b, "\"large\" buffers of the larger of \"body\" and \"reply\" come to ");
 	conf_size_text(b, total);
 	BUF_LIT(b, " in each worker; 8g is the limit: lower one of the three");
@@ -95,8 +96,10 @@ void conf_cross(struct conf_reader *r)
 		return;
 	doors(r);
 	memory(r);
+	conf_cross_identity(r);
+	conf_cross_policy(r);
 	if (c->plain && c->nservers > 1) {
-		struct buf *b = conf_say(r, member(r, JSON_ROOT, "names"));
+		struct buf *b = conf_say(r, conf_member(r, JSON_ROOT, "names"));
 
 		BUF_LIT(b, "found \"plain\" with ");
 		buf_u64(b, c->nservers);

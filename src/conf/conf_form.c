@@ -5,31 +5,6 @@
 
 #define KB INT64_C(1024)
 #define MB (INT64_C(1024) * 1024)
-#define SECOND INT64_C(1000)
-#define MINUTE (60 * SECOND)
-#define HOUR (60 * MINUTE)
-
-#define MEMBER(struct_name, field, json_name, kind) .name = SPAN_INIT(json_name), .type = (kind), .offset = offsetof(struct struct_name, field)
-#define WHOLE(json_name, kind) .name = SPAN_INIT(json_name), .type = (kind), .offset = 0
-#define LATER(json_name) { .name = SPAN_INIT(json_name), .type = CONF_LATER }
-#define SPAN_INIT(literal) { "" literal, sizeof(literal) - 1 }
-#define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
-
-static bool given(const struct conf_form *form, uint32_t mask, const char *name)
-{
-	for (unsigned i = 0; i < form->nmembers; i++)
-		if (span_eq(form->members[i].name, span_z(name)))
-			return (mask >> i & 1) != 0;
-	return false;
-}
-
-static void ignore(struct conf_reader *r, uint32_t value, struct span s, void *to)
-{
-	(void)r;
-	(void)value;
-	(void)s;
-	(void)to;
-}
 
 /* ---- memory, timeouts, admin ---- */
 
@@ -47,12 +22,16 @@ static const struct conf_member memory_members[] = {
 	MEMORY(reply, CONF_SIZE, 16 * KB, 16 * MB, 2 * MB),
 	MEMORY(tokens, CONF_COUNT, 256, 1048576, 65536),
 	MEMORY(links, CONF_COUNT, 1, 4096, 128),
+	MEMORY(records, CONF_COUNT, 1, 4096, 64),
+	MEMORY(sessions, CONF_COUNT, 1, 65536, 256),
+	{ MEMBER(conf, memory.tokens_known, "known_tokens", CONF_COUNT), .least = 1, .most = 65536, .def = 256 },
 };
 static const struct conf_form memory_form = {
 	.where = SPAN_INIT("memory"), .members = memory_members, .nmembers = COUNT_OF(memory_members), .at_root = true
 };
 
 static const struct conf_member timeout_members[] = {
+	TIMEOUT(handshake_ms, "handshake", 10, 10 * MINUTE, 5 * SECOND),
 	TIMEOUT(head_ms, "head", 10, 10 * MINUTE, 5 * SECOND),
 	TIMEOUT(body_ms, "body", 10, HOUR, 30 * SECOND),
 	TIMEOUT(idle_ms, "idle", 10, HOUR, 75 * SECOND),
@@ -64,17 +43,19 @@ static const struct conf_form timeout_form = {
 	.where = SPAN_INIT("timeouts"), .members = timeout_members, .nmembers = COUNT_OF(timeout_members), .at_root = true
 };
 
-static void outside(struct conf_reader *r, uint32_t object, const struct addr *a, bool insecure)
+static void outside(struct conf_reader *r, uint32_t object, const struct addr *a, bool safe, struct span why, struct span right)
 {
 	struct buf *b;
 
-	if (a->family == 0 || addr_is_loopback(a) || insecure)
+	if (a->family == 0 || addr_is_loopback(a) || safe)
 		return;
-	b = conf_say(r, json_get(&r->json, object, SPAN("address")));
+	b = conf_say(r, conf_member(r, object, "address"));
 	addr_write(b, a);
-	BUF_LIT(b, " can be reached from other machines, and this version of Postern has neither TLS nor authentication; write \"127.0.0.1:");
+	BUF_LIT(b, " can be reached from other machines, ");
+	buf_put(b, why);
+	BUF_LIT(b, "; write \"127.0.0.1:");
 	buf_u64(b, a->port);
-	BUF_LIT(b, "\", or add \"insecure\": true beside it if something in front of it keeps strangers out");
+	buf_put(b, right);
 	conf_said(r);
 }
 
@@ -83,7 +64,8 @@ static void admin_whole(struct conf_reader *r, uint32_t object, void *to, uint32
 	const struct conf *c = to;
 
 	(void)mask;
-	outside(r, object, &c->admin, c->admin_insecure);
+	outside(r, object, &c->admin, c->admin_insecure, SPAN("and the admin listener has neither TLS nor authentication"),
+		SPAN("\", or add \"insecure\": true beside it if something in front of it keeps strangers out"));
 }
 
 static const struct conf_member admin_members[] = {
@@ -142,14 +124,19 @@ static void walk_origins(struct conf_reader *r, uint32_t value, void *to)
 	strings(r, value, SPAN("an origin such as \"https://app.example\""), conf_origin, l->origins, &l->norigins);
 }
 
+static const struct conf_form conf_form_listener;
+
 static void listener_whole(struct conf_reader *r, uint32_t object, void *to, uint32_t mask)
 {
 	struct conf_listener *l = to;
 
-	(void)mask;
 	if (span_absent(l->path))
 		l->path = SPAN("/mcp");
-	outside(r, object, &l->address, l->insecure);
+	l->tls.on = conf_given(&conf_form_listener, mask, "tls");
+	if (l->tls.on && l->insecure)
+		conf_complain(r, conf_member_name(r, object, "insecure"), SPAN("found \"insecure\" beside \"tls\"; it means that there is none: take one of the two out"));
+	outside(r, object, &l->address, l->insecure || l->tls.on, SPAN("and without TLS everybody on the way can read and change what passes, keys and "
+		"tokens too"), SPAN("\", or add \"tls\": {\"cert\": \"gw.pem\", \"key\": \"gw.key\"}, or \"insecure\": true if something in front of it speaks TLS"));
 }
 
 static const struct conf_member listener_members[] = {
@@ -158,9 +145,9 @@ static const struct conf_member listener_members[] = {
 	{ MEMBER(conf_listener, insecure, "insecure", CONF_BOOL) },
 	{ WHOLE("hosts", CONF_LIST), .walk = walk_hosts },
 	{ WHOLE("origins", CONF_LIST), .walk = walk_origins },
-	LATER("tls"),
+	{ MEMBER(conf_listener, tls, "tls", CONF_OBJECT), .form = &conf_form_tls_in },
 };
-static const struct conf_form listener_form = {
+static const struct conf_form conf_form_listener = {
 	.where = SPAN_INIT("a listener"), .members = listener_members, .nmembers = COUNT_OF(listener_members), .whole = listener_whole
 };
 
@@ -170,170 +157,11 @@ static void walk_listeners(struct conf_reader *r, uint32_t value, void *to)
 	uint32_t n = json_size(&r->json, value);
 
 	if (n == 0 || n > CONF_LISTENERS_MAX) {
-		struct buf *b = conf_say(r, value);
-
-		BUF_LIT(b, "found ");
-		buf_u64(b, n);
-		BUF_LIT(b, " listeners; 1 to 8 are possible, such as [{\"address\": \"127.0.0.1:8080\"}]");
-		conf_said(r);
+		conf_wrong_number(r, value, n, SPAN("listeners; 1 to 8 are possible, such as [{\"address\": \"127.0.0.1:8080\"}]"));
 		return;
 	}
 	for (uint32_t e = json_first(&r->json, value); e != JSON_NONE; e = json_next(&r->json, value, e))
-		conf_push(r, &listener_form, e, &c->listeners[c->nlisteners++]);
-}
-
-/* ---- servers ---- */
-
-static void text_builtin(struct conf_reader *r, uint32_t value, struct span s, void *to)
-{
-	struct buf *b;
-
-	(void)to;
-	if (span_eq(s, SPAN("files")))
-		return;
-	b = conf_say(r, value);
-	conf_found(r, b, value);
-	BUF_LIT(b, "; the built-in server of this version is \"files\"");
-	conf_said(r);
-}
-
-static void text_type(struct conf_reader *r, uint32_t value, struct span s, void *to)
-{
-	struct buf *b;
-
-	(void)to;
-	if (span_eq(s, SPAN("http")) || span_eq(s, SPAN("streamable-http")))
-		return;
-	b = conf_say(r, value);
-	conf_found(r, b, value);
-	if (span_eq(s, SPAN("stdio")) || span_eq(s, SPAN("sse")))
-		BUF_LIT(b, "; servers of this type are not in this version of Postern; \"http\" is");
-	else
-		BUF_LIT(b, "; the type is \"http\" (or leave it out)");
-	conf_said(r);
-}
-
-static void text_directory(struct conf_reader *r, uint32_t value, struct span s, void *to)
-{
-	struct span *span = to;
-
-	(void)r;
-	(void)value;
-	*span = s;
-}
-
-static void walk_headers(struct conf_reader *r, uint32_t value, void *to)
-{
-	struct conf_server *v = to;
-
-	if (json_size(&r->json, value) > CONF_NAMES_MAX) {
-		conf_complain(r, value, SPAN("found more than 16 headers; 16 fit"));
-		return;
-	}
-	for (uint32_t n = json_first(&r->json, value); n != JSON_NONE; n = json_next(&r->json, value, n)) {
-		uint32_t at = json_value(&r->json, n);
-		struct conf_header h = { SPAN(""), SPAN("") };
-		bool twice = false;
-
-		if (!conf_text(r, n, SPAN("a header name"), 64, &h.name) || !conf_header_name(r, n, h.name))
-			continue;
-		if (json_is(&r->json, at, SPAN("")))
-			h.value = SPAN("");
-		else if (!conf_text(r, at, SPAN("a string (values from files are not in this version of Postern)"), 4096, &h.value)
-			|| !conf_header_value(r, at, h.value))
-			continue;
-		for (unsigned i = 0; i < v->nheaders; i++)
-			twice = twice || span_ieq(v->headers[i].name, h.name);
-		if (twice)
-			conf_complain(r, n, SPAN("this header is there already (header names do not mind case); keep one"));
-		else
-			v->headers[v->nheaders++] = h;
-	}
-}
-
-static void server_whole(struct conf_reader *r, uint32_t object, void *to, uint32_t mask);
-
-static const struct conf_member server_members[] = {
-	{ WHOLE("builtin", CONF_STRING), .most = 32, .text = text_builtin, .kinds = CONF_FOR_FILES },
-	{ MEMBER(conf_server, root, "root", CONF_STRING), .most = 4000, .text = text_directory, .kinds = CONF_FOR_FILES },
-	{ MEMBER(conf_server, prompts, "prompts", CONF_STRING), .most = 4000, .text = text_directory, .kinds = CONF_FOR_FILES },
-	{ MEMBER(conf_server, hidden, "hidden", CONF_BOOL), .kinds = CONF_FOR_FILES },
-	{ MEMBER(conf_server, file_bytes_max, "max_file", CONF_SIZE), .least = KB, .most = 16 * MB, .def = MB, .kinds = CONF_FOR_FILES },
-	{ WHOLE("type", CONF_STRING), .most = 32, .text = text_type, .kinds = CONF_FOR_HTTP },
-	{ WHOLE("url", CONF_STRING), .most = 2048, .text = conf_text_url, .kinds = CONF_FOR_HTTP },
-	{ WHOLE("address", CONF_STRING), .most = 64, .text = conf_text_upstream, .kinds = CONF_FOR_HTTP },
-	{ WHOLE("headers", CONF_OBJECT), .walk = walk_headers, .kinds = CONF_FOR_HTTP },
-	{ MEMBER(conf_server, connect_ms, "connect_timeout", CONF_DURATION), .least = 10, .most = 10 * MINUTE, .def = 5 * SECOND, .kinds = CONF_FOR_HTTP },
-	{ MEMBER(conf_server, idle_ms, "idle_timeout", CONF_DURATION), .least = 10, .most = 24 * HOUR, .def = 30 * SECOND, .kinds = CONF_FOR_HTTP },
-	{ MEMBER(conf_server, call_ms, "call_timeout", CONF_DURATION), .least = 10, .most = 24 * HOUR, .def = 60 * SECOND, .kinds = CONF_FOR_HTTP },
-	LATER("command"), LATER("args"), LATER("env"), LATER("tls"),
-};
-static const struct conf_form server_form = {
-	.where = SPAN_INIT("a server"), .members = server_members, .nmembers = COUNT_OF(server_members), .whole = server_whole
-};
-
-static void server_whole(struct conf_reader *r, uint32_t object, void *to, uint32_t mask)
-{
-	struct conf_server *v = to;
-	bool files = given(&server_form, mask, "builtin"), http = given(&server_form, mask, "url");
-	unsigned kind = files ? CONF_FOR_FILES : CONF_FOR_HTTP;
-
-	if (given(&server_form, mask, "command"))
-		return; /* "not in this version" has been said; the rest follows from it */
-	if (files == http) {
-		conf_complain(r, object, files
-			? SPAN("found both \"builtin\" and \"url\"; a server is one of the two")
-			: SPAN("found neither \"builtin\" nor \"url\"; write \"builtin\": \"files\" or a \"url\" such as \"http://127.0.0.1:3000/mcp\""));
-		return;
-	}
-	v->kind = files ? CONF_FILES : CONF_HTTP;
-	for (unsigned i = 0; i < server_form.nmembers; i++) {
-		const struct conf_member *m = &server_members[i];
-		struct buf *b;
-
-		if ((mask >> i & 1) == 0 || m->kinds == 0 || (m->kinds & kind) != 0)
-			continue;
-		b = conf_say(r, json_get(&r->json, object, m->name) - 1);
-		BUF_LIT(b, "\"");
-		buf_put(b, m->name);
-		buf_put(b, files ? SPAN("\" belongs to servers with a \"url\"; this one is built in") : SPAN("\" belongs to built-in servers; this one has a \"url\""));
-		conf_said(r);
-	}
-	if (files && !given(&server_form, mask, "root"))
-		conf_complain(r, object, SPAN("member \"root\" is missing; it names the directory to serve, such as \"root\": \"/srv/docs\""));
-	if (http && !span_absent(v->url) && v->address.family == 0 && !given(&server_form, mask, "address")) {
-		struct buf *b = conf_say(r, json_get(&r->json, object, SPAN("url")));
-
-		BUF_LIT(b, "the host of the url is a name, and names are never resolved; add where it is, such as \"address\": \"10.0.0.5:");
-		buf_u64(b, v->address.port);
-		BUF_LIT(b, "\"");
-		conf_said(r);
-	}
-}
-
-static void walk_servers(struct conf_reader *r, uint32_t value, void *to)
-{
-	struct conf *c = to;
-	uint32_t n = json_size(&r->json, value);
-
-	if (n == 0 || n > CONF_SERVERS_MAX) {
-		struct buf *b = conf_say(r, value);
-
-		BUF_LIT(b, "found ");
-		buf_u64(b, n);
-		BUF_LIT(b, " servers; 1 to 32 are possible, such as {\"docs\": {\"builtin\": \"files\", \"root\": \"/srv/docs\"}}");
-		conf_said(r);
-		return;
-	}
-	for (uint32_t name = json_first(&r->json, value); name != JSON_NONE; name = json_next(&r->json, value, name)) {
-		struct conf_server *v = &c->servers[c->nservers++];
-		struct span raw = json_raw(&r->json, name);
-
-		conf_line_column(r->json.text, (size_t)(raw.p - r->json.text.p), &v->line, &v->column);
-		if (json_is(&r->json, name, SPAN("")) || conf_text(r, name, SPAN("a name"), 256, &v->name))
-			conf_server_name(r, name, v->name);
-		conf_push(r, &server_form, json_value(&r->json, name), v);
-	}
+		conf_push(r, &conf_form_listener, e, &c->listeners[c->nlisteners++]);
 }
 
 /* ---- the document ---- */
@@ -341,32 +169,36 @@ static void walk_servers(struct conf_reader *r, uint32_t value, void *to)
 static void text_names(struct conf_reader *r, uint32_t value, struct span s, void *to)
 {
 	bool *plain = to;
-	struct buf *b;
+	static const char *const word[] = { "prefixed", "plain" };
 
-	*plain = span_eq(s, SPAN("plain"));
-	if (*plain || span_eq(s, SPAN("prefixed")))
-		return;
-	b = conf_say(r, value);
-	conf_found(r, b, value);
-	BUF_LIT(b, "; it is \"prefixed\" (server__tool) or \"plain\" (one server only, its names unchanged)");
-	conf_said(r);
+	*plain = conf_choice(r, value, s, word, 2, SPAN("it is \"prefixed\" (server__tool) or \"plain\" (one server only, its names unchanged)")) == 1;
 }
 
 static const struct conf_member root_members[] = {
-	{ WHOLE("$schema", CONF_STRING), .most = 4096, .text = ignore },
+	{ WHOLE("$schema", CONF_STRING), .most = 4096, .text = conf_text_ignored },
 	{ MEMBER(conf, workers, "workers", CONF_COUNT), .least = 0, .most = CONF_WORKERS_MAX },
 	{ WHOLE("listeners", CONF_LIST), .required = true, .walk = walk_listeners },
 	{ WHOLE("admin", CONF_OBJECT), .walk = walk_admin },
-	{ WHOLE("mcpServers", CONF_OBJECT), .required = true, .walk = walk_servers },
+	{ WHOLE("mcpServers", CONF_OBJECT), .required = true, .walk = conf_walk_servers },
+	{ WHOLE("identity", CONF_OBJECT), .required = true, .form = &conf_form_identity,
+	  .hint = SPAN_INIT("who callers are. For a first try on this machine write \"identity\": {\"anonymous\": {\"tenant\": \"local\", \"roles\": "
+		"[\"reader\"]}}") },
+	{ WHOLE("policy", CONF_LIST), .required = true, .walk = conf_walk_rules,
+	  .hint = SPAN_INIT("what callers may use; without a rule nothing is allowed. For a first try on this machine write \"policy\": [{\"allow\": \"*\", "
+		"\"roles\": [\"reader\"]}]") },
 	{ MEMBER(conf, plain, "names", CONF_STRING), .most = 32, .text = text_names },
 	{ MEMBER(conf, strict, "strict", CONF_BOOL) },
 	{ WHOLE("memory", CONF_OBJECT), .form = &memory_form },
 	{ WHOLE("timeouts", CONF_OBJECT), .form = &timeout_form },
-	LATER("environment"), LATER("identity"), LATER("policy"), LATER("limits"), LATER("audit"),
+	LATER("environment"), LATER("limits"), LATER("audit"),
 };
 const struct conf_form conf_form_root = {
 	.where = SPAN_INIT("the configuration"), .members = root_members, .nmembers = COUNT_OF(root_members), .at_root = true
 };
 
-const struct conf_form *const conf_forms[] = { &conf_form_root, &listener_form, &admin_form, &server_form, &memory_form, &timeout_form };
+const struct conf_form *const conf_forms[] = {
+	&conf_form_root, &conf_form_listener, &admin_form, &conf_form_server, &memory_form, &timeout_form, &conf_form_identity, &conf_form_issuer,
+	&conf_form_key, &conf_form_client, &conf_form_rule, &conf_form_tls_in, &conf_form_certificate, &conf_form_tls_out, &conf_form_credential,
+	&conf_form_introspection, &conf_form_claims, &conf_form_peer, &conf_form_anonymous
+};
 const unsigned conf_nforms = COUNT_OF(conf_forms);

@@ -1,7 +1,7 @@
 #include "base/text.h"
 #include "conf/conf_priv.h"
 
-enum { TOKENS_MAX = 16384 };
+enum { TOKENS_MAX = 32768 };
 
 static const uint8_t seed[16]; /* the operator's own file: nobody in it attacks the hash of names */
 
@@ -20,7 +20,7 @@ static size_t aligned(size_t n)
 size_t conf_arena_need(size_t n)
 {
 	return 64 + aligned(sizeof(struct conf_reader)) + aligned(json_table_need(tokens_for(n)))
-		+ aligned((size_t)CONF_LINES_MAX * CONF_LINE_SIZE) + aligned(n);
+		+ aligned((size_t)CONF_LINES_MAX * CONF_LINE_SIZE) + aligned(CONF_POINTERS_SIZE) + aligned(n);
 }
 
 void conf_push(struct conf_reader *r, const struct conf_form *form, uint32_t object, void *to)
@@ -28,6 +28,26 @@ void conf_push(struct conf_reader *r, const struct conf_form *form, uint32_t obj
 	if (r->njobs == CONF_JOBS_MAX)
 		__builtin_trap(); /* the forms and their list bounds make this impossible */
 	r->job[r->njobs++] = (struct conf_job){ form, object, to };
+}
+
+bool conf_given(const struct conf_form *form, uint32_t given, const char *name)
+{
+	for (unsigned i = 0; i < form->nmembers; i++)
+		if (span_eq(form->members[i].name, span_z(name)))
+			return (given >> i & 1) != 0;
+	__builtin_trap(); /* no member of this form has ever this name */
+}
+
+uint32_t conf_member(const struct conf_reader *r, uint32_t object, const char *name)
+{
+	return json_get(&r->json, object, span_z(name));
+}
+
+uint32_t conf_member_name(const struct conf_reader *r, uint32_t object, const char *name)
+{
+	uint32_t value = conf_member(r, object, name);
+
+	return value == JSON_NONE ? JSON_NONE : value - 1; /* tokens stand in file order */
 }
 
 /* ---- types ---- */
@@ -98,6 +118,10 @@ static void number_text(struct buf *b, enum conf_type type, int64_t v)
 	case CONF_STRING:
 	case CONF_OBJECT:
 	case CONF_LIST:
+	case CONF_ANY:
+	case CONF_NAMED:
+	case CONF_FILE_REF:
+	case CONF_SECRET_REF:
 	case CONF_LATER:
 	default:
 		buf_i64(b, v);
@@ -196,11 +220,22 @@ static void read_member(struct conf_reader *r, const struct conf_member *m, uint
 		if (m->walk != NULL)
 			m->walk(r, value, to);
 		else
-			conf_push(r, m->form, value, to);
+			conf_push(r, m->form, value, (char *)to + m->offset);
 		return;
 	case CONF_LIST:
 		if (conf_expect(r, value, JSON_ARRAY, SPAN("a list [...]")))
 			m->walk(r, value, to);
+		return;
+	case CONF_ANY:
+		m->walk(r, value, to);
+		return;
+	case CONF_NAMED:
+		if (conf_expect(r, value, JSON_ARRAY, SPAN("a list [...]")))
+			conf_named(r, value, m->naming, (uint64_t *)(void *)((char *)to + m->offset));
+		return;
+	case CONF_FILE_REF:
+	case CONF_SECRET_REF:
+		conf_file_ref(r, value, m->type == CONF_SECRET_REF, (struct conf_file *)(void *)((char *)to + m->offset));
 		return;
 	}
 }
@@ -288,6 +323,10 @@ static void read_form(struct conf_reader *r, const struct conf_job *job)
 			BUF_LIT(b, "\" is missing; ");
 			buf_put(b, form->where);
 			BUF_LIT(b, " needs it");
+			if (form->members[i].hint.n > 0) {
+				BUF_LIT(b, ": ");
+				buf_put(b, form->members[i].hint);
+			}
 			conf_said(r);
 		}
 	if (form->whole != NULL)
@@ -326,6 +365,8 @@ bool conf_read(struct conf *c, struct span file, struct span text, void *arena, 
 	at += aligned(json_table_need(tokens));
 	r->said = buf_on(at, 0);
 	at += aligned((size_t)CONF_LINES_MAX * CONF_LINE_SIZE);
+	r->pointers = buf_on(at, CONF_POINTERS_SIZE);
+	at += aligned(CONF_POINTERS_SIZE);
 	r->arena = buf_on(at, text.n);
 	if (e != JSON_OK) {
 		conf_not_json(errors, file, text, e, where);

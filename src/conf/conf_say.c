@@ -74,6 +74,17 @@ void conf_place(struct buf *b, struct span file, struct span text, size_t at)
 	BUF_LIT(b, ": ");
 }
 
+struct span conf_pointer(struct conf_reader *r, uint32_t token)
+{
+	struct buf b = buf_on(r->pointers.p + r->pointers.n, buf_room(&r->pointers));
+
+	pointer(r, &b, token);
+	if (b.full)
+		return span_of(b.p, 0); /* of a file with more names than there can be: it is refused */
+	r->pointers.n += b.n;
+	return buf_span(&b);
+}
+
 struct buf *conf_say(struct conf_reader *r, uint32_t token)
 {
 	struct span raw = json_raw(&r->json, token);
@@ -112,6 +123,27 @@ void conf_said(struct conf_reader *r)
 void conf_complain(struct conf_reader *r, uint32_t token, struct span text)
 {
 	buf_put(conf_say(r, token), text);
+	conf_said(r);
+}
+
+void conf_wrong(struct conf_reader *r, uint32_t token, struct span right)
+{
+	struct buf *b = conf_say(r, token);
+
+	conf_found(r, b, token);
+	BUF_LIT(b, "; ");
+	buf_put(b, right);
+	conf_said(r);
+}
+
+void conf_wrong_number(struct conf_reader *r, uint32_t token, uint64_t n, struct span what)
+{
+	struct buf *b = conf_say(r, token);
+
+	BUF_LIT(b, "found ");
+	buf_u64(b, n);
+	buf_char(b, ' ');
+	buf_put(b, what);
 	conf_said(r);
 }
 

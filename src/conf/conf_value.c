@@ -78,18 +78,13 @@ void conf_server_name(struct conf_reader *r, uint32_t name, struct span s)
 
 /* ---- addresses ---- */
 
-/* Reads "IP:port". */
-static bool address(struct conf_reader *r, uint32_t value, struct span s, struct addr *a)
+bool conf_address(struct conf_reader *r, uint32_t value, struct span s, struct addr *a)
 {
-	struct buf *b;
-
 	if (addr_read(a, s))
 		return true;
 	*a = (struct addr){ 0 };
-	b = conf_say(r, value);
-	conf_found(r, b, value);
-	BUF_LIT(b, "; an address is an IP and a port, such as \"127.0.0.1:8080\" or \"[::1]:8080\" (names are never resolved; localhost is 127.0.0.1)");
-	conf_said(r);
+	conf_wrong(r, value, SPAN("an address is an IP and a port, such as \"127.0.0.1:8080\" or \"[::1]:8080\" (names are never resolved; "
+		"localhost is 127.0.0.1)"));
 	return false;
 }
 
@@ -97,7 +92,7 @@ void conf_text_listen(struct conf_reader *r, uint32_t value, struct span s, void
 {
 	struct conf_listener *l = listener;
 
-	if (address(r, value, s, &l->address))
+	if (conf_address(r, value, s, &l->address))
 		l->address_text = s;
 }
 
@@ -105,29 +100,15 @@ void conf_text_admin(struct conf_reader *r, uint32_t value, struct span s, void 
 {
 	struct conf *c = conf;
 
-	if (address(r, value, s, &c->admin))
+	if (conf_address(r, value, s, &c->admin))
 		c->admin_text = s;
 }
 
-void conf_text_upstream(struct conf_reader *r, uint32_t value, struct span s, void *server)
-{
-	struct conf_server *v = server;
-	struct addr a;
-
-	if (!address(r, value, s, &a))
-		return;
-	if (a.port == 0)
-		conf_complain(r, value, SPAN("found port 0; an upstream listens on a port from 1 to 65535"));
-	else
-		v->address = a;
-}
-
-/* ---- paths and URLs ---- */
+/* ---- paths ---- */
 
 void conf_text_path(struct conf_reader *r, uint32_t value, struct span s, void *path)
 {
 	struct span *to = path;
-	struct buf *b;
 	bool right = s.p[0] == '/' && http_encoded_end(s, HTTP_C_TARGET) == s.n && memchr(s.p, '?', s.n) == NULL;
 
 	/* What some client or proxy would rewrite before it gets here must not be the name of this door. */
@@ -142,91 +123,13 @@ void conf_text_path(struct conf_reader *r, uint32_t value, struct span s, void *
 		*to = s;
 		return;
 	}
-	b = conf_say(r, value);
-	conf_found(r, b, value);
-	BUF_LIT(b, "; a path begins with /, such as \"/mcp\", and has no query, no fragment, no empty and no dot segment");
-	conf_said(r);
-}
-
-static void bad_url(struct conf_reader *r, uint32_t value, struct span why)
-{
-	struct buf *b = conf_say(r, value);
-
-	conf_found(r, b, value);
-	BUF_LIT(b, "; ");
-	buf_put(b, why);
-	conf_said(r);
-}
-
-static bool has_user(struct span url)
-{
-	bool authority = false;
-
-	for (size_t i = 0; i < url.n; i++) {
-		if (span_starts(span_from(url, i), SPAN("://")) && !authority) {
-			authority = true;
-			i += 2;
-		} else if (authority && (url.p[i] == '/' || url.p[i] == '?' || url.p[i] == '#')) {
-			return false;
-		} else if (authority && url.p[i] == '@') {
-			return true;
-		}
-	}
-	return false;
-}
-
-void conf_text_url(struct conf_reader *r, uint32_t value, struct span s, void *server)
-{
-	struct conf_server *v = server;
-	struct span rest, host, port, target;
-	uint64_t number = 80;
-	size_t end = 0;
-
-	if (has_user(s)) {
-		/* Not shown: it may be a password. */
-		conf_complain(r, value, SPAN("found a user name in the url; credentials never stand in this file: take out the part up to @"));
-		return;
-	}
-	if (s.n >= 8 && span_ieq(span_of(s.p, 8), SPAN("https://"))) {
-		bad_url(r, value, SPAN("TLS to upstreams is not in this version of Postern: write an http:// address, and let a trusted "
-			"hop next to it speak TLS if the way is long"));
-		return;
-	}
-	if (!span_starts(s, SPAN("http://"))) {
-		bad_url(r, value, SPAN("a url begins with http://, such as \"http://127.0.0.1:3000/mcp\""));
-		return;
-	}
-	rest = span_from(s, 7);
-	while (end < rest.n && rest.p[end] != '/' && rest.p[end] != '?' && rest.p[end] != '#')
-		end++;
-	target = span_from(rest, end);
-	rest.n = end;
-	if (!http_authority(rest, &host, &port) || host.n > 253 || (!span_absent(port) && (!text_u64(port, &number) || number == 0 || number > 65535))) {
-		bad_url(r, value, SPAN("after http:// comes a host and, after a colon, a port from 1 to 65535"));
-		return;
-	}
-	if (memchr(target.p, '#', target.n) != NULL || http_encoded_end(target, HTTP_C_TARGET) != target.n) {
-		bad_url(r, value, SPAN("the path and query may hold only the characters that RFC 3986 allows there, others as %XX, and no fragment"));
-		return;
-	}
-	v->url = s;
-	v->host = rest;
-	if (target.n == 0)
-		target = SPAN("/");
-	else if (target.p[0] == '?') {
-		bad_url(r, value, SPAN("a path stands before the query: put a / before the ?"));
-		target = SPAN("/");
-	}
-	v->path = target;
-	/* "address" may stand before or after: it wins. Brackets only around IPv6. */
-	if (v->address.family == 0 && (!addr_read_ip(&v->address, host, (uint16_t)number) || (host.p[0] == '[') != (v->address.family == 6)))
-		v->address = (struct addr){ .port = (uint16_t)number };
+	conf_wrong(r, value, SPAN("a path begins with /, such as \"/mcp\", and has no query, no fragment, no empty and no dot segment"));
 }
 
 /* ---- Host and Origin ---- */
 
 /* A DNS name or an IPv4 literal: labels of letters, digits and inner hyphens (RFC 1123 2.1; _ is seen in practice). */
-static bool is_host(struct span h)
+bool conf_is_host(struct span h)
 {
 	struct addr a;
 	size_t label = 0;
@@ -249,6 +152,23 @@ static bool is_host(struct span h)
 	return true;
 }
 
+bool conf_is_dns(struct span name)
+{
+	struct addr a;
+
+	return conf_is_host(name) && name.p[0] != '[' && (span_ieq(name, SPAN("localhost")) || !addr_read_ip(&a, name, 0));
+}
+
+void conf_text_dns(struct conf_reader *r, uint32_t value, struct span s, void *span)
+{
+	struct span *to = span;
+
+	if (conf_is_dns(s))
+		*to = s;
+	else
+		conf_wrong(r, value, SPAN("this is the DNS name in the upstream's certificate, such as \"time.internal\": no IP address, no port, no *"));
+}
+
 static bool is_port(struct span port)
 {
 	uint64_t v;
@@ -259,14 +179,10 @@ static bool is_port(struct span port)
 bool conf_host(struct conf_reader *r, uint32_t value, struct span s)
 {
 	struct span host, port;
-	struct buf *b;
 
-	if (http_authority(s, &host, &port) && is_host(host) && is_port(port))
+	if (http_authority(s, &host, &port) && conf_is_host(host) && is_port(port))
 		return true;
-	b = conf_say(r, value);
-	conf_found(r, b, value);
-	BUF_LIT(b, "; a host is a name or IP with or without a port, such as \"gw.example\" or \"gw.example:8443\": no http://, no path, no *");
-	conf_said(r);
+	conf_wrong(r, value, SPAN("a host is a name or IP with or without a port, such as \"gw.example\" or \"gw.example:8443\": no http://, no path, no *"));
 	return false;
 }
 
@@ -275,7 +191,6 @@ bool conf_origin(struct conf_reader *r, uint32_t value, struct span s)
 	struct span why = SPAN(""), rest, host, port;
 	const char *colon = memchr(s.p, ':', s.n);
 	size_t scheme = colon == NULL ? 0 : (size_t)(colon - s.p);
-	struct buf *b;
 
 	if (span_eq(s, SPAN("null")))
 		why = SPAN("null is the origin of every sandboxed page: it cannot be told from a foreign one");
@@ -293,70 +208,63 @@ bool conf_origin(struct conf_reader *r, uint32_t value, struct span s)
 			why = SPAN("a scheme begins with a letter, such as https");
 		if (rest.n > 0 && memchr(rest.p, '/', rest.n) != NULL)
 			why = SPAN("an origin has no path, not even the / at the end");
-		else if (!http_authority(rest, &host, &port) || !is_host(host) || !is_port(port))
+		else if (!http_authority(rest, &host, &port) || !conf_is_host(host) || !is_port(port))
 			why = SPAN("after :// comes a host and perhaps a port, such as \"https://app.example:8443\": no user, no *");
 		else if ((span_starts(s, SPAN("http://")) && span_eq(port, SPAN("80"))) || (span_starts(s, SPAN("https://")) && span_eq(port, SPAN("443"))))
 			why = SPAN("browsers leave the default port out; write it without");
 	}
 	if (why.n == 0)
 		return true;
-	b = conf_say(r, value);
-	conf_found(r, b, value);
-	BUF_LIT(b, "; ");
-	buf_put(b, why);
-	conf_said(r);
+	conf_wrong(r, value, why);
 	return false;
 }
 
-/* ---- fixed fields of an upstream ---- */
+/* ---- words and digits ---- */
 
-enum refusal { SECRET, FRAMING, OURS };
-
-/* Names that end with '*' stand for all that begin so. */
-static const struct { const char *name; enum refusal why; } refused[] = {
-	{ "authorization", SECRET }, { "proxy-authorization", SECRET }, { "cookie", SECRET }, { "cookie2", SECRET }, { "set-cookie", SECRET },
-	{ "x-api-key", SECRET }, { "api-key", SECRET }, { "x-auth-token", SECRET },
-	{ "host", FRAMING }, { "content-*", FRAMING }, { "transfer-*", FRAMING }, { "te", FRAMING }, { "trailer", FRAMING },
-	{ "connection", FRAMING }, { "keep-alive", FRAMING }, { "proxy-*", FRAMING }, { "upgrade", FRAMING }, { "expect", FRAMING },
-	{ "mcp-*", OURS }, { "accept", OURS }, { "accept-*", OURS }, { "origin", OURS }, { "last-event-id", OURS }
-};
-
-bool conf_header_name(struct conf_reader *r, uint32_t name, struct span s)
+void conf_text_any(struct conf_reader *r, uint32_t value, struct span s, void *span)
 {
-	if (!http_token_ok(s) || s.n > 64) {
-		conf_complain(r, name, SPAN("this is not a header name; one has 1 to 64 letters, digits and hyphens, such as \"X-Team\""));
-		return false;
-	}
-	for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
-		struct span n = span_z(refused[i].name);
-		bool prefix = n.p[n.n - 1] == '*';
+	struct span *to = span;
 
-		n.n -= prefix ? 1 : 0;
-		if (s.n < n.n || !span_ieq(span_of(s.p, n.n), n) || (s.n > n.n && !prefix))
-			continue;
-		switch (refused[i].why) {
-		case SECRET:
-			conf_complain(r, name, SPAN("this header carries a credential, and credentials never stand in this file (it gets copied, "
-				"shown and kept); credentials for upstreams are not in this version of Postern"));
-			return false;
-		case FRAMING:
-			conf_complain(r, name, SPAN("this header belongs to the connection or the body, which Postern writes itself; take it out"));
-			return false;
-		case OURS:
-			conf_complain(r, name, SPAN("Postern writes this header itself for every request; take it out"));
-			return false;
-		}
-	}
-	return true;
+	(void)r;
+	(void)value;
+	*to = s;
 }
 
-bool conf_header_value(struct conf_reader *r, uint32_t value, struct span s)
+void conf_text_ignored(struct conf_reader *r, uint32_t value, struct span s, void *to)
 {
-	bool right = s.n <= 1024 && span_trim(s).n == s.n;
+	(void)r;
+	(void)value;
+	(void)s;
+	(void)to;
+}
 
-	for (size_t i = 0; i < s.n; i++)
-		right = right && s.p[i] >= ' ' && s.p[i] <= '~';
-	if (!right)
-		conf_complain(r, value, SPAN("a header value has at most 1024 printable ASCII characters and no space at either end"));
-	return right;
+int conf_choice(struct conf_reader *r, uint32_t value, struct span s, const char *const *word, int n, struct span right)
+{
+	for (int i = 0; i < n; i++)
+		if (span_eq(s, span_z(word[i])))
+			return i;
+	conf_wrong(r, value, right);
+	return -1;
+}
+
+static unsigned digit(char c)
+{
+	char l = span_lower(c);
+
+	return http_is_digit(c) ? (unsigned)(c - '0') : (unsigned)(l - 'a') + 10;
+}
+
+bool conf_hex(struct conf_reader *r, uint32_t value, struct span s, uint8_t to[32])
+{
+	bool right = s.n == 64;
+
+	for (size_t i = 0; i < s.n && right; i++)
+		right = http_is(s.p[i], HTTP_C_HEX);
+	if (!right) {
+		conf_wrong(r, value, SPAN("a SHA-256 is written with 64 hexadecimal digits, without colons or spaces"));
+		return false;
+	}
+	for (size_t i = 0; i < 32; i++)
+		to[i] = (uint8_t)(digit(s.p[2 * i]) << 4 | digit(s.p[2 * i + 1]));
+	return true;
 }

@@ -80,7 +80,7 @@ void broker_budget(const struct broker_settings *s, void (*row)(void *to, struct
 	row(to, SPAN("tokens for upstreams"), sizeof(struct broker_entry), obtains_any(s) ? entries(s) : 0);
 	row(to, SPAN("requests for key sets"), fetch_need(JWK_TEXT_MAX), key_fetches(s));
 	row(to, SPAN("other requests"), fetch_need(BROKER_ANSWER_MAX), call_fetches(s));
-	row(to, SPAN("TLS connections"), slots_each(conn_state_size()), tls_fetches(s));
+	row(to, SPAN("TLS connections"), slots_each(conn_state_size(false)), tls_fetches(s));
 	row(to, SPAN("TLS records"), slots_each(conn_records_size()), tls_fetches(s));
 	row(to, SPAN("JSON tokens"), json_table_need(BROKER_TOKENS), 1);
 	row(to, SPAN("form and message at hand"), FETCH_REQUEST_MAX + sizeof(union broker_packet), 1);
@@ -167,7 +167,7 @@ struct broker *broker_place(void *mem, const struct broker_settings *s, struct l
 	}
 	keys = carve(&at, fetch_need(JWK_TEXT_MAX), key_fetches(s));
 	calls = carve(&at, fetch_need(BROKER_ANSWER_MAX), call_fetches(s));
-	slots_place(&b->conns.states, carve(&at, slots_each(conn_state_size()), tls), conn_state_size(), tls);
+	slots_place(&b->conns.states, carve(&at, slots_each(conn_state_size(false)), tls), conn_state_size(false), tls);
 	slots_place(&b->conns.records, carve(&at, slots_each(conn_records_size()), tls), conn_records_size(), tls);
 	b->json = json_table_place(carve(&at, json_table_need(BROKER_TOKENS), 1), BROKER_TOKENS, s->seed);
 	b->scratch = carve(&at, FETCH_REQUEST_MAX + sizeof(union broker_packet), 1);

@@ -1,3 +1,4 @@
+#include "base/bug.h"
 #include "flow/flow_priv.h"
 
 static size_t large_cap(const struct flow_settings *s)
@@ -15,6 +16,17 @@ static uint32_t http_servers(const struct flow_settings *s)
 		n += s->servers[i].kind == FLOW_HTTP;
 	return n;
 }
+
+/* One that is closed for another tenant's keeps its slot until the turn is over. */
+static uint32_t link_count(const struct flow_settings *s)
+{
+	uint32_t n = 0;
+	for (unsigned i = 0; i < s->nservers; i++)
+		n += s->servers[i].kind == FLOW_HTTP ? s->servers[i].credential ? 2 : 1 : 0;
+	return n * s->links;
+}
+
+static uint32_t known_tokens(const struct flow_settings *s) { return s->known_tokens > 0 ? s->known_tokens : 1; }
 
 static uint32_t txn_count(const struct flow_settings *s) { return s->requests + s->listens; }
 /* A listen may travel to every server; a call to one at a time; each catalogue asks for itself. */
@@ -56,7 +68,15 @@ static uint32_t tls_states(const struct flow_settings *s)
 	return (doors ? s->connections : 0) + s->links * tls_servers(s);
 }
 
-static size_t cache_each(uint32_t sessions) { return (tls_cache_need(sessions) + 63) & ~(size_t)63; }
+static size_t state_size(const struct flow_settings *s)
+{
+	bool certificates = false;
+	for (unsigned i = 0; i < s->nlisteners; i++)
+		certificates = certificates || (s->listeners[i].tls && s->listeners[i].tls->clients);
+	return conn_state_size(certificates);
+}
+
+static size_t cache_each(uint32_t sessions) { return sessions == 0 ? 0 : (tls_cache_need(sessions) + 63) & ~(size_t)63; }
 
 void flow_budget(const struct flow_settings *s, void (*row)(void *to, struct span what, uint64_t each, uint64_t count), void *to)
 {
@@ -64,7 +84,7 @@ void flow_budget(const struct flow_settings *s, void (*row)(void *to, struct spa
 	row(to, SPAN("client connections"), slots_each(sizeof(struct front)), s->connections);
 	row(to, SPAN("requests and subscriptions"), slots_each(sizeof(struct txn)), txn_count(s));
 	row(to, SPAN("calls to upstreams"), slots_each(sizeof(struct leg)), leg_count(s));
-	row(to, SPAN("upstream connections"), slots_each(link_size()), (uint64_t)s->links * http_servers(s));
+	row(to, SPAN("upstream connections"), slots_each(link_size()), link_count(s));
 	row(to, SPAN("small buffers"), slots_each(sizeof(struct buffer) + FLOW_SMALL), small_count(s));
 	row(to, SPAN("large buffers"), large_size(s), s->large);
 	row(to, SPAN("lines from built-in servers"), large_size(s), s->nservers - http_servers(s));
@@ -72,12 +92,14 @@ void flow_budget(const struct flow_settings *s, void (*row)(void *to, struct spa
 	row(to, SPAN("JSON tokens"), slots_each(json_table_need(s->tokens)), 1);
 	row(to, SPAN("changed places of a reply"), slots_each(sizeof(struct edit) * FLOW_EDITS), 1);
 	if (tls_states(s) > 0) {
-		row(to, SPAN("TLS connections"), slots_each(conn_state_size()), tls_states(s));
+		row(to, SPAN("TLS connections"), slots_each(state_size(s)), tls_states(s));
 		row(to, SPAN("TLS record buffers, pairs"), slots_each(conn_records_size()), s->records);
 		row(to, SPAN("TLS sessions of listeners"), cache_each(s->sessions), caching_doors(s));
 		row(to, SPAN("TLS sessions of upstreams"), cache_each(1), tls_servers(s));
 	}
 	row(to, SPAN("catalogues"), slots_each(sizeof(struct catalog)), 2 * (uint64_t)s->nservers);
+	row(to, SPAN("keys of issuers"), slots_each(sizeof(struct jwk_set)), s->auth.nissuers);
+	row(to, SPAN("verified tokens"), slots_each(auth_cache_need(known_tokens(s))), 1);
 }
 
 static void add(void *to, struct span what, uint64_t each, uint64_t count)
@@ -113,7 +135,7 @@ static void place_tls(struct flow *f, char **at)
 	timer_init(&f->records_again, records_timeout);
 	if (states == 0)
 		return;
-	slots_place(&f->tls.states, carve(at, slots_each(conn_state_size()), states), conn_state_size(), states);
+	slots_place(&f->tls.states, carve(at, slots_each(state_size(s)), states), state_size(s), states);
 	slots_place(&f->tls.records, carve(at, slots_each(conn_records_size()), s->records), conn_records_size(), s->records);
 	conn_pool_start(&f->tls, f->loop, s->entropy, sizeof(s->entropy));
 	f->tls.unix_ms = s->hooks.unix_ms;
@@ -146,7 +168,7 @@ struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *l
 {
 	char *at = mem;
 	struct flow *f = carve(&at, slots_each(sizeof(struct flow)), 1);
-	uint32_t links = s->links * http_servers(s);
+	uint32_t links = link_count(s);
 
 	f->set = s;
 	f->loop = loop;
@@ -166,6 +188,17 @@ struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *l
 	place_tls(f, &at);
 	struct catalog *catalogs = carve(&at, slots_each(sizeof(struct catalog)), 2 * s->nservers);
 
+	char *keys = carve(&at, slots_each(sizeof(struct jwk_set)), s->auth.nissuers);
+	f->known_tokens = auth_cache_place(carve(&at, slots_each(auth_cache_need(known_tokens(s))), 1), known_tokens(s), s->seed + 16);
+
+	for (unsigned i = 0; i < s->auth.nissuers && i < AUTH_ISSUERS_MAX; i++) {
+		f->keys[i].set = (struct jwk_set *)(void *)(keys + slots_each(sizeof(struct jwk_set)) * i);
+		f->key_sets[i] = s->keys[i];
+		list_init(&f->keys[i].waiting);
+	}
+	f->policy_same = true;
+	for (unsigned i = 0; i < s->policy.nrules; i++)
+		f->policy_same = f->policy_same && s->policy.rules[i].tenants == 0 && s->policy.rules[i].roles == 0 && s->policy.rules[i].scopes == 0;
 	timers_init(&f->timers, flow_now(f));
 	list_init(&f->ready);
 	list_init(&f->heads);
@@ -180,6 +213,16 @@ struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *l
 		up->f = f;
 		up->set = &s->servers[i];
 		up->index = i;
+		if (!s->plain) {
+			struct buf prefix = buf_on(up->prefix_mem, sizeof(up->prefix_mem));
+			buf_put(&prefix, up->set->name);
+			BUF_LIT(&prefix, "__");
+			if (prefix.full)
+				bug("a server's name that is too long");
+			up->prefix = buf_span(&prefix);
+		} else {
+			up->prefix = SPAN("");
+		}
 		up->catalog = (struct catalog *)(void *)((char *)catalogs + slots_each(sizeof(struct catalog)) * 2 * i);
 		up->staging = (struct catalog *)(void *)((char *)catalogs + slots_each(sizeof(struct catalog)) * (2 * i + 1));
 		list_init(&up->legs);

@@ -91,9 +91,13 @@ class Program:
 
 
 class Nginx:
-    """nginx with a configuration of its own in a scratch directory: proxy_pass, one worker, kept connections both ways, no log."""
+    """nginx with a configuration of its own in a scratch directory: proxy_pass, one worker, kept connections both ways, no log. tls: a
+    certificate of tests/lib/pki.py; then TLS 1.2 with what Postern offers, in its order, sessions by id in a cache."""
 
-    def __init__(self, upstream_port, core):
+    TLS = """ssl_certificate %s; ssl_certificate_key %s; ssl_protocols TLSv1.2; ssl_prefer_server_ciphers on; ssl_ecdh_curve prime256v1:secp384r1;
+    ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20; ssl_session_tickets off; ssl_session_cache shared:a:10m; ssl_session_timeout 1h;"""
+
+    def __init__(self, upstream_port, core, tls=None):
         self.dir = tempfile.mkdtemp(prefix="postern-nginx-")
         os.chmod(self.dir, 0o755)
         with socket.socket() as s:
@@ -109,11 +113,11 @@ http {
   scgi_temp_path %(dir)s/e; keepalive_requests 100000000; keepalive_timeout 600s;
   upstream up { server 127.0.0.1:%(up)d; keepalive 512; keepalive_requests 100000000; }
   server {
-    listen 127.0.0.1:%(port)d;
+    listen 127.0.0.1:%(port)d%(ssl)s; %(tls)s
     location / { proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host; }
   }
 }
-""" % {"dir": self.dir, "up": upstream_port, "port": self.port})
+""" % {"dir": self.dir, "up": upstream_port, "port": self.port, "ssl": " ssl" if tls else "", "tls": self.TLS % (tls.cert, tls.key) if tls else ""})
         self.proc = subprocess.Popen(pin(core) + ["nginx", "-p", self.dir, "-c", conf], stdin=subprocess.DEVNULL)
         self.pid = self.proc.pid
         wait_port(self.port, self.proc)
@@ -158,9 +162,9 @@ def call_bytes(tool, arguments, body_len=None, port=0):
     return data
 
 
-def load(port, connections, requests, file):
-    """One run of the load generator."""
-    r = subprocess.run(pin(LOAD_CORE) + [os.path.join(BUILD, "load"), str(port), str(connections), str(requests), file.name],
+def load(port, connections, requests, file, tls=()):
+    """One run of the load generator. tls: file of the authority and name of the server."""
+    r = subprocess.run(pin(LOAD_CORE) + [os.path.join(BUILD, "load"), str(port), str(connections), str(requests), file.name, *tls],
                        stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
     if r.returncode != 0:
         raise RuntimeError("the load generator failed")
@@ -173,9 +177,9 @@ class Figures:
     def __init__(self):
         self.cpu_us, self.p50, self.p99, self.rate = [], [], [], []
 
-    def add(self, pid, port, connections, requests, file):
+    def add(self, pid, port, connections, requests, file, tls=()):
         before = cpu_ns(pid)
-        r = load(port, connections, requests, file)
+        r = load(port, connections, requests, file, tls)
         self.cpu_us.append((cpu_ns(pid) - before) / 1000 / requests)
         self.p50.append(r["p50_us"])
         self.p99.append(r["p99_us"])
@@ -186,14 +190,14 @@ class Figures:
 
 
 def paired(servers, connections, rounds=ROUNDS, requests=REQUESTS):
-    """servers: list of (name, pid, port, request file). Alternating rounds, the order turned each time; the first is a warm-up that does
+    """servers: list of (name, pid, port, request file), and perhaps (authority, name) for TLS. Alternating rounds, the order turned each time; the first is a warm-up that does
     not count. Returns {name: Figures}."""
     figures = {s[0]: Figures() for s in servers}
     for s in servers:
-        Figures().add(s[1], s[2], connections, max(connections, requests // 4), s[3])
+        Figures().add(s[1], s[2], connections, max(connections, requests // 4), *s[3:])
     for n in range(rounds):
-        for name, pid, port, file in servers if n % 2 == 0 else servers[::-1]:
-            figures[name].add(pid, port, connections, requests, file)
+        for name, pid, port, *rest in servers if n % 2 == 0 else servers[::-1]:
+            figures[name].add(pid, port, connections, requests, *rest)
     return figures
 
 

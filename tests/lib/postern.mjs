@@ -153,8 +153,8 @@ export async function startPostern(servers, more = {}) {
     if (!existsSync(BINARY)) throw new Error(`${BINARY} is not there: make build/postern`);
     return start(BINARY, ['serve', '-c', file], (line, me) => {
         const [what, kind, where] = line.split(' ');
-        if (what === 'listening' && kind === 'http' && me.url === undefined) {
-            me.url = `http://${where}`;
+        if (what === 'listening' && (kind === 'http' || kind === 'https') && me.url === undefined) {
+            me.url = `${kind}://${where}`;
             me.port = Number(new URL(me.url).port);
         }
         if (what === 'admin' && kind === 'http') me.adminPort = Number(new URL(`http://${where}`).port);

@@ -196,13 +196,13 @@ class Postern:
                 self.wait()
                 raise RuntimeError("postern ended before it was ready, status %s\n%s" % (self.status, self.stderr()))
             word = line.split()
-            if word[:2] == ["listening", "http"] and len(word) == 3:
+            if len(word) == 3 and word[0] == "listening" and word[1] in ("http", "https"):
                 where, slash, path = word[2].partition("/")
                 self.ports.append(int(where.rpartition(":")[2]))
                 if self.port is None:
                     self.port = self.ports[0]
                     self.path = slash + path
-                    self.url = "http://" + word[2]
+                    self.url = word[1] + "://" + word[2]
             elif word[:2] == ["admin", "http"] and len(word) == 3:
                 self.admin_port = int(word[2].partition("/")[0].rpartition(":")[2])
             elif word == ["ready"]:

@@ -5,7 +5,7 @@ import os, re, sys, tempfile
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lint import *
 
-MEMORY = "brk mmap mmap2 mremap mprotect munmap madvise shmat memfd_create userfaultfd pkey_mprotect remap_file_pages"
+MEMORY = "brk mmap mmap2 mremap mprotect munmap madvise shmat memfd_create memfd_secret mlock userfaultfd pkey_mprotect remap_file_pages"
 OPEN = "open openat openat2 creat open_by_handle_at name_to_handle_at"
 START = "execve execveat clone clone3 fork vfork"
 REACH = "ptrace process_vm_readv process_vm_writev kill tkill tgkill pidfd_send_signal bpf io_uring_setup perf_event_open " \
@@ -14,6 +14,8 @@ NEVER = {  # what a list must not hold; no role of Postern starts a program
     "parent": "execve execveat ptrace process_vm_readv process_vm_writev bpf io_uring_setup setns mount keyctl",
     "worker": " ".join([MEMORY, OPEN, START, REACH, "bind listen"]),
     "desk": " ".join([MEMORY, OPEN, START, REACH, "connect bind listen"]),
+    "keeper": " ".join([MEMORY, OPEN, START, REACH, "openat2 read readv socket socketpair connect bind listen accept accept4 sendmsg "
+                        "sendmmsg pwrite64 ftruncate"]),
     "provider": " ".join([START, REACH, "open creat openat socket connect bind listen accept accept4 unlink unlinkat rename "
                           "renameat renameat2 mkdir mkdirat link linkat symlink symlinkat chmod fchmod fchmodat chown "
                           "truncate ftruncate pwrite64 pwritev"]),

@@ -17,6 +17,10 @@
 #include "role/seccomp_table.h"
 #include "tap.h"
 
+#ifndef SYS_memfd_secret /* older headers */
+#define SYS_memfd_secret 447
+#endif
+
 /* x86-64 calls of the kernel's own probe trampolines: it takes them past every filter, and ends whoever else makes them by SIGILL (uretprobe)
  * or refuses them (uprobe). */
 #ifdef __x86_64__
@@ -29,6 +33,7 @@ enum { CALLS_END = 471, X32 = 0x40000000, NOBODY_PID = 0x3ffffffe };
 struct role { const char *name; const struct seccomp_list *list; char letter; };
 static const struct role roles[] = {
 	{ "parent", &seccomp_parent, 'P' }, { "worker", &seccomp_worker, 'w' }, { "provider", &seccomp_provider, 'p' }, { "desk", &seccomp_desk, 'd' },
+	{ "keeper", &seccomp_keeper, 'k' },
 };
 enum { NROLES = sizeof roles / sizeof roles[0] };
 
@@ -37,11 +42,14 @@ struct pin { const char *of; long call; const char *what; long good[6], bad[6]; 
 #define NEW (SOCK_NONBLOCK | SOCK_CLOEXEC)
 static const struct pin pins[] = {
 	{ "Pwd", SYS_accept4, "accept4 without CLOEXEC", { -1, 0, 0, NEW }, { -1, 0, 0, SOCK_NONBLOCK } },
-	{ "Pwpd", SYS_recvmsg, "recvmsg that waits", { -1, 0, MSG_DONTWAIT | MSG_CMSG_CLOEXEC }, { -1, 0, MSG_CMSG_CLOEXEC } },
+	{ "Pwpdk", SYS_recvmsg, "recvmsg that waits", { -1, 0, MSG_DONTWAIT | MSG_CMSG_CLOEXEC }, { -1, 0, MSG_CMSG_CLOEXEC } },
 	{ "Pwpd", SYS_recvfrom, "recvfrom that asks who sent", { -1, 0, 0, 0, 0, 0 }, { -1, 0, 0, 0, 8, 0 } },
 	{ "Pwpd", SYS_recvfrom, "recvfrom with flags", { -1, 0, 0, 0, 0, 0 }, { -1, 0, 0, MSG_PEEK, 0, 0 } },
 	{ "Pwpd", SYS_sendto, "sendto with an address", { -1, 0, 0, MSG_NOSIGNAL, 0, 0 }, { -1, 0, 0, MSG_NOSIGNAL, 8, 0 } },
 	{ "Pwpd", SYS_sendto, "sendto with other flags", { -1, 0, 0, MSG_NOSIGNAL, 0, 0 }, { -1, 0, 0, MSG_OOB, 0, 0 } },
+	{ "k", SYS_sendto, "sendto that waits", { -1, 0, 0, MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0 }, { -1, 0, 0, MSG_NOSIGNAL, 0, 0 } },
+	{ "Pk", SYS_sendto, "sendto that does not wait, with an address", { -1, 0, 0, MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0 },
+		{ -1, 0, 0, MSG_NOSIGNAL | MSG_DONTWAIT, 8, 0 } },
 	{ "Pw", SYS_socket, "a UDP socket", { AF_INET, SOCK_STREAM | NEW, 0 }, { AF_INET, SOCK_DGRAM | NEW, 0 } },
 	{ "Pw", SYS_socket, "a socket of another family", { AF_INET6, SOCK_STREAM | NEW, 0 }, { AF_UNIX, SOCK_STREAM | NEW, 0 } },
 	{ "Pw", SYS_socket, "a netlink socket", { AF_INET, SOCK_STREAM | NEW, 0 }, { AF_NETLINK, SOCK_RAW, 0 } },
@@ -50,13 +58,18 @@ static const struct pin pins[] = {
 	{ "Pw", SYS_setsockopt, "another TCP option", { -1, IPPROTO_TCP, TCP_NODELAY, 0, 0 }, { -1, IPPROTO_TCP, TCP_REPAIR, 0, 0 } },
 	{ "w", SYS_setsockopt, "a socket option of another level", { -1, IPPROTO_TCP, TCP_NODELAY, 0, 0 }, { -1, SOL_SOCKET, SO_REUSEADDR, 0, 0 } },
 	{ "P", SYS_setsockopt, "another socket option", { -1, SOL_SOCKET, SO_REUSEPORT, 0, 0 }, { -1, SOL_SOCKET, SO_ATTACH_FILTER, 0, 0 } },
+	{ "P", SYS_setsockopt, "a timeout of another level", { -1, SOL_SOCKET, SO_RCVTIMEO, 0, 0 }, { -1, IPPROTO_TCP, SO_RCVTIMEO, 0, 0 } },
 	{ "P", SYS_setsockopt, "another IPv6 option", { -1, IPPROTO_IPV6, IPV6_V6ONLY, 0, 0 }, { -1, IPPROTO_IPV6, IPV6_MULTICAST_IF, 0, 0 } },
 	{ "Pwd", SYS_shutdown, "shutdown of the reading side", { -1, SHUT_WR }, { -1, SHUT_RD } },
 	{ "P", SYS_sendmsg, "sendmsg that waits", { -1, 0, MSG_NOSIGNAL | MSG_DONTWAIT }, { -1, 0, MSG_NOSIGNAL } },
 	{ "P", SYS_socketpair, "a pair of another kind", { AF_UNIX, SOCK_SEQPACKET | NEW, 0, 0 }, { AF_UNIX, SOCK_DGRAM | NEW, 0, 0 } },
+	{ "P", SYS_socketpair, "a pair of streams that waits", { AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, 0 }, { AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, 0 } },
 	{ "P", SYS_socketpair, "a pair without CLOEXEC", { AF_UNIX, SOCK_STREAM | NEW, 0, 0 }, { AF_UNIX, SOCK_STREAM, 0, 0 } },
 	{ "P", SYS_mmap, "executable memory", { 0, 0, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0 },
 		{ 0, 0, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0 } },
+	{ "P", SYS_getrandom, "random bytes from elsewhere", { 0, 0, 0 }, { 0, 0, 2 } },
+	{ "P", SYS_memfd_secret, "secret memory that is handed on", { O_CLOEXEC }, { 0 } },
+	{ "P", SYS_madvise, "other advice about memory", { 0, 0, MADV_DONTDUMP }, { 0, 0, MADV_DONTNEED } },
 	{ "P", SYS_mprotect, "memory made executable", { 0, 0, PROT_READ }, { 0, 0, PROT_EXEC } },
 	{ "P", SYS_prctl, "another prctl", { PR_GET_DUMPABLE }, { PR_SET_PTRACER, -1 } },
 	{ "P", SYS_fcntl, "another fcntl", { -1, F_GETFD }, { -1, F_SETFL, 0 } },

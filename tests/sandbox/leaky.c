@@ -22,9 +22,11 @@ static struct jail_op tight[] = {
 };
 
 /* Defined here, these take the place of the generated tables. */
-static struct jail_op ops[4][16];
+enum { LISTS = 5 };
+static struct jail_op ops[LISTS][16];
 const struct seccomp_list seccomp_parent = { ops[0], 16, NULL, 0 }, seccomp_worker = { ops[1], 16, NULL, 0 },
-	seccomp_provider = { ops[2], 16, NULL, 0 }, seccomp_desk = { ops[3], 16, NULL, 0 };
+	seccomp_provider = { ops[2], 16, NULL, 0 }, seccomp_desk = { ops[3], 16, NULL, 0 },
+	seccomp_keeper = { ops[4], 16, NULL, 0 };
 
 static void fill(struct jail_op *to, const struct jail_op *from, unsigned n)
 {
@@ -36,11 +38,11 @@ static void fill(struct jail_op *to, const struct jail_op *from, unsigned n)
 
 int main(int argc, char **argv)
 {
-	static const char *const name[4] = { "parent", "worker", "provider", "desk" };
+	static const char *const name[LISTS] = { "parent", "worker", "provider", "desk", "keeper" };
 
 	if (argc != 3)
 		return 2;
-	for (unsigned r = 0; r < 4; r++) {
+	for (unsigned r = 0; r < LISTS; r++) {
 		if (strcmp(argv[1], name[r]) == 0)
 			fill(ops[r], leak, sizeof leak / sizeof leak[0]);
 		else if (r == 0)

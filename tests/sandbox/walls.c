@@ -144,5 +144,6 @@ int main(void)
 	is_str(proof(LANDLOCK, &seccomp_worker, &port_1, &port_1), "", "with all walls up nothing leaks: worker with an upstream");
 	is_str(proof(LANDLOCK, &seccomp_provider, &nowhere, &nowhere), "", "with all walls up nothing leaks: provider");
 	is_str(proof(LANDLOCK, &seccomp_desk, &nowhere, &nowhere), "", "with all walls up nothing leaks: desk");
+	is_str(proof(LANDLOCK, &seccomp_keeper, &nowhere, &nowhere), "", "with all walls up nothing leaks: keeper");
 	return done_testing();
 }

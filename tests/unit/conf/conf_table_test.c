@@ -10,13 +10,16 @@ enum { TEXT_MAX = 64 * 1024 };
 static const char one_listener[] = "\"listeners\":[{\"address\":\"127.0.0.1:8080\"}]";
 static const char one_server[] = "\"mcpServers\":{\"docs\":{\"builtin\":\"files\",\"root\":\"docs\"}}";
 
+static const char somebody[] = "\"identity\":{\"keys\":[{\"id\":\"k\",\"sha256\":"
+	"\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\"tenant\":\"t\"}]},\"policy\":[]";
+
 static char text[TEXT_MAX], want[TEXT_MAX], said[TEXT_MAX];
 
 static void add_line(struct buf *b, const char *line)
 {
 	for (; *line != '\0' && *line != '\n'; line++) {
-		if (line[0] == '@' && (line[1] == 'L' || line[1] == 'S')) {
-			buf_put(b, span_z(line[1] == 'L' ? one_listener : one_server));
+		if (line[0] == '@' && (line[1] == 'L' || line[1] == 'S' || line[1] == 'P')) {
+			buf_put(b, span_z(line[1] == 'L' ? one_listener : line[1] == 'S' ? one_server : somebody));
 			line++;
 		} else {
 			buf_char(b, *line);

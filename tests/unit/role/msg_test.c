@@ -9,7 +9,7 @@
 static int channel[2];
 
 static const char *const type_name[] = { "none", "START", "READY", "LINK", "STATE", "DRAIN", "DRAINED" };
-static const char *const role_name[] = { "parent", "provider", "worker", "desk" };
+static const char *const role_name[] = { "parent", "provider", "worker", "desk", "keeper", "broker" };
 static const char *const phase_name[] = { "starting", "serving", "draining" };
 
 /* role, phase, what it may be told, what it may say: written by hand, against the table in msg.c */
@@ -20,6 +20,12 @@ static const struct { enum role role; enum phase phase; const char *told, *says;
 	{ ROLE_PROVIDER, PHASE_STARTING, "START LINK DRAIN", "READY" },
 	{ ROLE_PROVIDER, PHASE_SERVING, "LINK DRAIN", "" },
 	{ ROLE_PROVIDER, PHASE_DRAINING, "", "" },
+	{ ROLE_KEEPER, PHASE_STARTING, "START LINK DRAIN", "READY" },
+	{ ROLE_KEEPER, PHASE_SERVING, "LINK DRAIN", "" },
+	{ ROLE_KEEPER, PHASE_DRAINING, "", "" },
+	{ ROLE_BROKER, PHASE_STARTING, "START LINK DRAIN", "READY" },
+	{ ROLE_BROKER, PHASE_SERVING, "LINK DRAIN", "" },
+	{ ROLE_BROKER, PHASE_DRAINING, "", "" },
 	{ ROLE_DESK, PHASE_STARTING, "START STATE DRAIN", "READY" },
 	{ ROLE_DESK, PHASE_SERVING, "STATE DRAIN", "" },
 	{ ROLE_DESK, PHASE_DRAINING, "STATE", "" },
@@ -81,11 +87,12 @@ static void raw(const void *p, size_t n, int fd, const char *want_why, const cha
 
 int main(void)
 {
-	union msg m = { .link = { MSG_LINK, 0 } };
+	union msg m = { .link = { MSG_LINK, ROLE_PROVIDER, 0 } };
 	const char *why;
-	struct { struct msg_link l; uint32_t more; } longer = { { MSG_LINK, 0 }, 0 };
+	struct { struct msg_link l; uint32_t more; } longer = { { MSG_LINK, ROLE_PROVIDER, 0 }, 0 };
 	struct { struct msg_state s; uint32_t more; } too_long = { { MSG_STATE, 0, 0, 0, 0, 0 }, 0 };
-	uint32_t unknown = MSG_TYPES, none = MSG_NONE, huge = 0xffffffff, link_only = MSG_LINK, start = MSG_START;
+	struct { uint32_t type, peer; } shorter = { MSG_LINK, 0 };
+	uint32_t unknown = MSG_TYPES, sign = MSG_SIGN, none = MSG_NONE, huge = 0xffffffff, link_only = MSG_LINK, start = MSG_START;
 	int fd;
 
 	ok(pass_pair(channel), "a channel");
@@ -93,6 +100,8 @@ int main(void)
 	raw(&unknown, sizeof unknown, -1, "a message of no known type", "an unknown type");
 	raw(&none, sizeof none, -1, "a message of no known type", "type 0");
 	raw(&huge, sizeof huge, -1, "a message of no known type", "a huge type");
+	raw(&sign, sizeof sign, -1, "a message of no known type", "a question for a signature, which belongs elsewhere");
+	raw(&shorter, sizeof shorter, 2, "a message of the wrong length", "a LINK that does not say of whom");
 	raw("ab", 2, -1, "a message of no known type", "less than a type");
 	raw(&link_only, sizeof link_only, 2, "a message of the wrong length", "a LINK without its peer");
 	raw(&longer, sizeof longer, 2, "a message of the wrong length", "a LINK and a word more");

@@ -1,0 +1,3 @@
+#!/bin/sh
+. "$(dirname "$0")/pki.sh"
+. "$(dirname "$0")/run-node.sh"

@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""A TLS connection at rest gives its record buffers back: 10,000 of them cost less than 6 KB each, and each goes on where it was."""
+import os
+import resource
+import ssl
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+from pki import Pki
+from postern import Postern, done, is_, ok, request_bytes, skip_all
+from tls import OPEN, TlsConn, ask, client
+
+IDLE = 10000
+FULL = 500          # so many handshakes are whole ones; the others resume, which leaves the same behind
+NEED = IDLE + 500
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+if hard != resource.RLIM_INFINITY and hard < NEED:
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (NEED, NEED))
+    except (ValueError, OSError):
+        skip_all("only %d open files are allowed here, %d are needed (ulimit -n)" % (hard, NEED))
+else:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, NEED), hard))
+if "san" in os.path.basename(os.environ.get("POSTERN", "")) or "valgrind" in os.environ.get("POSTERN", ""):
+    skip_all("the memory of a sanitizer or valgrind build says nothing about the product's")
+
+
+def rss_kb(pid):
+    with open("/proc/%d/status" % pid) as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:"))
+
+
+def role(p, name):
+    for pid in p.children():
+        with open("/proc/%d/comm" % pid) as f:
+            if f.read().startswith(name):
+                return pid
+    raise RuntimeError("no " + name)
+
+
+with tempfile.TemporaryDirectory(prefix="postern-tls-") as tmp:
+    os.chmod(tmp, 0o755)
+    pki = Pki(os.path.join(tmp, "pki"))
+    door = pki.issue("door", dns=["localhost"])
+    config = dict(OPEN, listeners=[{"address": "127.0.0.1:0", "tls": {"cert": door.cert, "key": door.key}}], workers=1, names="plain",
+                  mcpServers={"docs": {"builtin": "files", "root": tmp}}, memory={"connections": IDLE + 100},
+                  timeouts={"idle": "10m", "handshake": "1m"})
+    ctx = client(pki.ca)
+    ctx.options |= ssl.OP_NO_TICKET
+    with Postern(config) as p:
+        worker, keeper = role(p, "worker"), role(p, "keeper")
+        session, warm = None, []
+        for n in range(200):     # what a worker touches once, it has touched now: as many buffers as there are, too
+            c = TlsConn(p.port, ctx)
+            c.send(request_bytes("tools/list", id_=n))
+            warm.append(c)
+            if len(warm) == 100:
+                statuses = {c.read_answer().status for c in warm}
+                is_(statuses, {200}, "100 calls at once are answered")
+                session = session or warm[0].sock.session
+                for c in warm:
+                    c.close()
+                warm = []
+        before, before_keeper = rss_kb(worker), rss_kb(keeper)
+        conns, resumed = [], 0
+        for n in range(IDLE):
+            c = TlsConn(p.port, ctx, session=session if n >= FULL else None)
+            if n % 10 == 0:      # some have been served before they rest
+                if ask(c, "tools/list", id_=n).status != 200:
+                    ok(False, "connection %d is served" % n)
+                    break
+            resumed += bool(c.sock.session_reused)
+            conns.append(c)
+        is_(len(conns), IDLE, "10,000 TLS connections are open (%d of them resumed)" % resumed)
+        with TlsConn(p.port, ctx) as c:
+            is_(ask(c, "tools/list").status, 200, "and a new one is served")
+        grown = rss_kb(worker) - before
+        ok(grown * 1024 / IDLE < 6144, "each costs less than 6 KB (%.0f bytes)" % (grown * 1024 / IDLE), "the worker grew by %d KB" % grown)
+        is_(rss_kb(keeper), before_keeper, "the keeper does not grow")
+        lost = [n for n in range(0, IDLE, 97) if ask(conns[n], "tools/list", id_=n).message()["id"] != n]
+        is_(lost, [], "those that rested are served again")
+        at_once = conns[1:IDLE:IDLE // 100]
+        for n, c in enumerate(at_once):
+            c.send(request_bytes("tools/list", id_=n))
+        is_([c.read_answer().message()["id"] for c in at_once], list(range(len(at_once))), "and 100 of them at once, more than there are buffers")
+        again = rss_kb(worker) - before
+        ok(again * 1024 / IDLE < 6144, "and then rest again (%.0f bytes)" % (again * 1024 / IDLE))
+        for c in conns:
+            c.close()
+    is_(p.status, 0, "it stops in order")
+done()
