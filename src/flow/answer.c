@@ -1,16 +1,38 @@
 #include "flow/flow_priv.h"
 #include "wire/http_write.h"
 
+/* In full, or without what does not fit. */
+static void challenge_field(struct txn *t, struct buf *h)
+{
+	const struct flow_listener *at = &t->f->set->listeners[t->front->listener];
+	const struct auth_rules *rules = &t->f->set->auth;
+	struct span none = { NULL, 0 }, error = t->challenge == CHALLENGE_SCOPES ? SPAN("insufficient_scope") :
+		t->challenge == CHALLENGE_INVALID ? SPAN("invalid_token") : none;
+	uint64_t scopes = t->challenge == CHALLENGE_SCOPES ? t->scopes : 0;
+	char mem[FLOW_CHALLENGE_ROOM - 32];
+	struct buf b = buf_on(mem, sizeof(mem));
+
+	auth_challenge(&b, rules, t->challenge_dpop, error, scopes, at->metadata);
+	if (b.full) {
+		buf_reset(&b);
+		auth_challenge(&b, rules, t->challenge_dpop, error, 0, none);
+	}
+	http_write_field(h, SPAN("WWW-Authenticate"), buf_span(&b));
+}
+
+static size_t head_room(const struct txn *t) { return FLOW_ANSWER_ROOM + (t->challenge != CHALLENGE_NONE ? FLOW_CHALLENGE_ROOM : 0); }
+
 static void common_fields(struct txn *t, struct buf *h)
 {
 	struct span origin = t->head.known[HTTP_ORIGIN];
-	if (!span_absent(origin)) { /* only an allowed one gets this far, but for the 403 itself */
-		if (t->status != 403) {
-			http_write_field(h, SPAN("Access-Control-Allow-Origin"), origin);
-			http_write_field(h, SPAN("Access-Control-Expose-Headers"), SPAN("WWW-Authenticate"));
-		}
-		http_write_field(h, SPAN("Vary"), SPAN("Origin"));
+	if (!span_absent(origin) && !t->foreign) { /* only an allowed one gets this far, but for the 403 itself */
+		http_write_field(h, SPAN("Access-Control-Allow-Origin"), origin);
+		http_write_field(h, SPAN("Access-Control-Expose-Headers"), SPAN("WWW-Authenticate"));
 	}
+	if (!span_absent(origin) || t->metadata)
+		http_write_field(h, SPAN("Vary"), SPAN("Origin"));
+	if (t->challenge != CHALLENGE_NONE)
+		challenge_field(t, h);
 	if (t->retry_after)
 		http_write_field(h, SPAN("Retry-After"), SPAN("1"));
 	if (t->f->draining || !t->head.keep_alive)
@@ -23,34 +45,35 @@ bool answer_room(struct txn *t, size_t bound, struct buf *body)
 {
 	struct flow *f = t->f;
 	buffer_give(f, t->out);
-	t->out = buffer_take(f, FLOW_ANSWER_ROOM + bound);
+	t->out = buffer_take(f, head_room(t) + bound);
 	if (!t->out) {
 		metrics_add(f->metrics, METRIC_REFUSED_FULL, 1);
 		return false;
 	}
-	*body = buf_on(t->out->p + FLOW_ANSWER_ROOM, t->out->cap - FLOW_ANSWER_ROOM);
+	*body = buf_on(t->out->p + head_room(t), t->out->cap - head_room(t));
 	return true;
 }
 
 enum step_end answer_send(struct txn *t, unsigned status, const struct buf *body, struct span media_type)
 {
-	char mem[FLOW_ANSWER_ROOM];
-	struct buf h = buf_on(mem, sizeof(mem));
+	char mem[FLOW_ANSWER_ROOM + FLOW_CHALLENGE_ROOM];
+	size_t room = head_room(t);
+	struct buf h = buf_on(mem, room);
 
 	t->status = status;
 	http_write_status(&h, status);
 	http_write_field(&h, SPAN("Content-Type"), media_type);
 	http_write_length(&h, body->n);
 	if (status == 405)
-		http_write_field(&h, SPAN("Allow"), SPAN("POST, OPTIONS"));
-	http_write_field(&h, SPAN("Cache-Control"), SPAN("no-store"));
+		http_write_field(&h, SPAN("Allow"), t->metadata ? SPAN("GET, HEAD, OPTIONS") : SPAN("POST, OPTIONS"));
+	http_write_field(&h, SPAN("Cache-Control"), t->metadata && status == 200 ? SPAN("public, max-age=300") : SPAN("no-store"));
 	common_fields(t, &h);
 	http_write_end(&h);
 	if (h.full || body->full)
 		return STEP_DROP;
-	t->out->from = (uint32_t)(FLOW_ANSWER_ROOM - h.n);
+	t->out->from = (uint32_t)(room - h.n);
 	/* RFC 9110 9.3.2: what a body would be like, but none: a client would take it for the next answer */
-	t->out->n = (uint32_t)(FLOW_ANSWER_ROOM + (t->head.method == HTTP_HEAD ? 0 : body->n));
+	t->out->n = (uint32_t)(room + (t->head.method == HTTP_HEAD ? 0 : body->n));
 	memcpy(t->out->p + t->out->from, h.p, h.n);
 	t->ended = true;
 	return STEP_ANSWER;

@@ -1,4 +1,5 @@
 #include "flow/flow_priv.h"
+#include "wire/crypto.h"
 
 struct buffer *buffer_take(struct flow *f, size_t size)
 {
@@ -12,6 +13,7 @@ struct buffer *buffer_take(struct flow *f, size_t size)
 	b->cap = (uint32_t)(is_large ? f->large_cap : FLOW_SMALL);
 	b->n = b->from = 0;
 	b->is_large = is_large;
+	b->secret = 0;
 	b->call = 0;
 	return b;
 }
@@ -21,6 +23,8 @@ void buffer_give(struct flow *f, struct buffer *b)
 	if (!b)
 		return;
 	list_remove(&b->node);
+	if (b->secret)
+		crypto_wipe(b->p, b->n);
 	slots_give(b->is_large ? &f->large : &f->small, b);
 }
 

@@ -135,12 +135,13 @@ static void write_capabilities(struct buf *b, unsigned caps)
 }
 
 /* One server's own words as they are; several under their names, as one JSON string: what is inside quotes can be put side by side. */
-static void write_instructions(struct flow *f, struct buf *b)
+static void write_instructions(struct txn *t, struct buf *b)
 {
+	struct flow *f = t->f;
 	bool any = false;
 	for (unsigned i = 0; i < f->set->nservers; i++) {
 		const struct catalog *c = f->up[i].catalog;
-		if (f->up[i].catalog_state != CATALOG_KNOWN || span_absent(c->instructions))
+		if (f->up[i].catalog_state != CATALOG_KNOWN || span_absent(c->instructions) || !rights_see(t, &f->up[i]))
 			continue;
 		if (f->set->plain) {
 			BUF_LIT(b, ",\"instructions\":");
@@ -160,16 +161,18 @@ static void write_instructions(struct flow *f, struct buf *b)
 enum step_end answer_discover(struct txn *t)
 {
 	struct flow *f = t->f;
-	unsigned caps = 0, known = 0;
+	unsigned caps = 0, known = 0, first = f->set->nservers;
 	size_t bound = 1024 + t->msg.id.n;
 	int64_t ttl = FLOW_CATALOG_MAX_MS;
 	struct buf b;
 
 	for (unsigned i = 0; i < f->set->nservers; i++) {
 		struct upstream *up = &f->up[i];
+		if (!rights_see(t, up))
+			continue;
+		first = i < first ? i : first;
 		if (!catalog_ready(up)) {
-			t->step = STEP_ENVELOPE;
-			list_append(&up->waiting, &t->node);
+			wait_for_catalog(t, up);
 			return STEP_WAIT;
 		}
 		if (up->catalog_state != CATALOG_KNOWN) {
@@ -181,19 +184,19 @@ enum step_end answer_discover(struct txn *t)
 		bound += up->catalog->instructions.n + up->catalog->server_info.n + 64;
 		ttl = up->catalog->ttl_ms < ttl ? up->catalog->ttl_ms : ttl;
 	}
-	if (known == 0)
-		return answer_upstream(t, 502, f->set->servers[0].name, SPAN("could not be asked what it offers"));
+	if (known == 0 && first < f->set->nservers)
+		return answer_upstream(t, 502, f->set->servers[first].name, SPAN("could not be asked what it offers"));
 	if (!answer_room(t, bound, &b))
 		return STEP_DROP;
 	BUF_LIT(&b, "{\"jsonrpc\":\"2.0\",\"id\":");
 	buf_put(&b, t->msg.id);
 	BUF_LIT(&b, ",\"result\":{\"resultType\":\"complete\",\"supportedVersions\":[\"" MCP_VERSION "\"],\"capabilities\":");
 	write_capabilities(&b, caps);
-	write_instructions(f, &b);
+	write_instructions(t, &b);
 	BUF_LIT(&b, ",\"ttlMs\":");
 	buf_i64(&b, ttl);
 	BUF_LIT(&b, ",\"cacheScope\":\"private\",\"_meta\":{\"" MCP_META_SERVER "\":");
-	if (f->set->plain && !span_absent(f->up[0].catalog->server_info)) {
+	if (f->set->plain && known > 0 && !span_absent(f->up[0].catalog->server_info)) {
 		buf_put(&b, f->up[0].catalog->server_info);
 	} else {
 		BUF_LIT(&b, "{\"name\":\"postern\",\"version\":\"");

@@ -1,3 +1,4 @@
+#include "base/bug.h"
 #include "flow/flow_priv.h"
 
 static size_t large_cap(const struct flow_settings *s)
@@ -15,6 +16,17 @@ static uint32_t http_servers(const struct flow_settings *s)
 		n += s->servers[i].kind == FLOW_HTTP;
 	return n;
 }
+
+/* One that is closed for another tenant's keeps its slot until the turn is over. */
+static uint32_t link_count(const struct flow_settings *s)
+{
+	uint32_t n = 0;
+	for (unsigned i = 0; i < s->nservers; i++)
+		n += s->servers[i].kind == FLOW_HTTP ? s->servers[i].credential ? 2 : 1 : 0;
+	return n * s->links;
+}
+
+static uint32_t known_tokens(const struct flow_settings *s) { return s->known_tokens > 0 ? s->known_tokens : 1; }
 
 static uint32_t txn_count(const struct flow_settings *s) { return s->requests + s->listens; }
 /* A listen may travel to every server; a call to one at a time; each catalogue asks for itself. */
@@ -64,7 +76,7 @@ void flow_budget(const struct flow_settings *s, void (*row)(void *to, struct spa
 	row(to, SPAN("client connections"), slots_each(sizeof(struct front)), s->connections);
 	row(to, SPAN("requests and subscriptions"), slots_each(sizeof(struct txn)), txn_count(s));
 	row(to, SPAN("calls to upstreams"), slots_each(sizeof(struct leg)), leg_count(s));
-	row(to, SPAN("upstream connections"), slots_each(link_size()), (uint64_t)s->links * http_servers(s));
+	row(to, SPAN("upstream connections"), slots_each(link_size()), link_count(s));
 	row(to, SPAN("small buffers"), slots_each(sizeof(struct buffer) + FLOW_SMALL), small_count(s));
 	row(to, SPAN("large buffers"), large_size(s), s->large);
 	row(to, SPAN("lines from built-in servers"), large_size(s), s->nservers - http_servers(s));
@@ -78,6 +90,8 @@ void flow_budget(const struct flow_settings *s, void (*row)(void *to, struct spa
 		row(to, SPAN("TLS sessions of upstreams"), cache_each(1), tls_servers(s));
 	}
 	row(to, SPAN("catalogues"), slots_each(sizeof(struct catalog)), 2 * (uint64_t)s->nservers);
+	row(to, SPAN("keys of issuers"), slots_each(sizeof(struct jwk_set)), s->auth.nissuers);
+	row(to, SPAN("verified tokens"), slots_each(auth_cache_need(known_tokens(s))), 1);
 }
 
 static void add(void *to, struct span what, uint64_t each, uint64_t count)
@@ -146,7 +160,7 @@ struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *l
 {
 	char *at = mem;
 	struct flow *f = carve(&at, slots_each(sizeof(struct flow)), 1);
-	uint32_t links = s->links * http_servers(s);
+	uint32_t links = link_count(s);
 
 	f->set = s;
 	f->loop = loop;
@@ -166,6 +180,17 @@ struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *l
 	place_tls(f, &at);
 	struct catalog *catalogs = carve(&at, slots_each(sizeof(struct catalog)), 2 * s->nservers);
 
+	char *keys = carve(&at, slots_each(sizeof(struct jwk_set)), s->auth.nissuers);
+	f->known_tokens = auth_cache_place(carve(&at, slots_each(auth_cache_need(known_tokens(s))), 1), known_tokens(s), s->seed + 16);
+
+	for (unsigned i = 0; i < s->auth.nissuers && i < AUTH_ISSUERS_MAX; i++) {
+		f->keys[i].set = (struct jwk_set *)(void *)(keys + slots_each(sizeof(struct jwk_set)) * i);
+		f->key_sets[i] = s->keys[i];
+		list_init(&f->keys[i].waiting);
+	}
+	f->policy_same = true;
+	for (unsigned i = 0; i < s->policy.nrules; i++)
+		f->policy_same = f->policy_same && s->policy.rules[i].tenants == 0 && s->policy.rules[i].roles == 0 && s->policy.rules[i].scopes == 0;
 	timers_init(&f->timers, flow_now(f));
 	list_init(&f->ready);
 	list_init(&f->heads);
@@ -180,6 +205,16 @@ struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *l
 		up->f = f;
 		up->set = &s->servers[i];
 		up->index = i;
+		if (!s->plain) {
+			struct buf prefix = buf_on(up->prefix_mem, sizeof(up->prefix_mem));
+			buf_put(&prefix, up->set->name);
+			BUF_LIT(&prefix, "__");
+			if (prefix.full)
+				bug("a server's name that is too long");
+			up->prefix = buf_span(&prefix);
+		} else {
+			up->prefix = SPAN("");
+		}
 		up->catalog = (struct catalog *)(void *)((char *)catalogs + slots_each(sizeof(struct catalog)) * 2 * i);
 		up->staging = (struct catalog *)(void *)((char *)catalogs + slots_each(sizeof(struct catalog)) * (2 * i + 1));
 		list_init(&up->legs);

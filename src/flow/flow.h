@@ -12,7 +12,11 @@
 #include "os/loop.h"
 #include "wire/tls.h"
 
-enum { FLOW_SERVERS_MAX = 32, FLOW_LISTENERS_MAX = 8 };
+enum {
+	FLOW_SERVERS_MAX = 32, FLOW_LISTENERS_MAX = 8,
+	FLOW_NO_TENANT = IDENTITY_TENANTS_MAX, /* for hooks.token(): what a worker asks on its own account, a catalogue */
+	FLOW_CREDENTIAL_MAX = 8192             /* bytes of a credential's head line */
+};
 
 struct flow_listener {
 	int fd;
@@ -49,7 +53,8 @@ struct flow_hooks {
 	size_t (*sign)(void *ctx, unsigned key, enum tls_hash hash, struct span digest, uint8_t signature[TLS_SIGNATURE_MAX]);
 	bool (*ask_keys)(void *ctx, unsigned issuer);                                         /* flow_keys() */
 	bool (*introspect)(void *ctx, unsigned issuer, uint64_t call, struct span token);     /* flow_introspected() */
-	/* again: the last one was refused by the upstream. subject: the caller's token, absent without one. flow_credential() */
+	/* again: the last one was refused by the upstream. subject: the caller's token, for `exchange` servers only; absent for the catalogue
+	 * (tenant FLOW_NO_TENANT), which nobody's token is used for. flow_credential() */
 	bool (*token)(void *ctx, unsigned server, unsigned tenant, uint64_t call, struct span subject, bool again);
 	int64_t (*unix_ms)(void *ctx);
 };
@@ -91,7 +96,8 @@ void flow_link(struct flow *f, unsigned server, int fd);
 void flow_keys(struct flow *f, unsigned issuer, const struct jwk_set *set);
 /* What was asked by hooks.introspect(); absent: no answer. */
 void flow_introspected(struct flow *f, uint64_t call, struct span answer);
-/* What was asked by hooks.token(): one head line ("Authorization: Bearer …", without CRLF), copied; absent: none could be had. */
+/* What was asked by hooks.token(): one head line ("Authorization: Bearer …", without CRLF, at most FLOW_CREDENTIAL_MAX bytes), copied; absent:
+ * none could be had. */
 void flow_credential(struct flow *f, uint64_t call, struct span line);
 /* After each loop_wait(): timeouts, parked work. Returns how long the next wait may last, in ms (-1: for ever). */
 int flow_tick(struct flow *f);

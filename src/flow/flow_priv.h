@@ -16,6 +16,7 @@
 #include "flow/intake.h"
 #include "flow/timer.h"
 #include "gate/catalog.h"
+#include "gate/cursor.h"
 #include "wire/json_read.h"
 #include "wire/mcp_envelope.h"
 #include "wire/sse.h"
@@ -24,6 +25,7 @@ enum {
 	FLOW_SMALL = 16384,        /* a small buffer: a head, or a typical message with its head */
 	FLOW_HEAD_MAX = 16384,     /* request head limit: 431 beyond */
 	FLOW_ANSWER_ROOM = 1024,   /* kept free before an answer's body for its head */
+	FLOW_CHALLENGE_ROOM = 4096, /* and so much more where it has a WWW-Authenticate */
 	FLOW_LEFTOVER_MAX = 8192,  /* read at most this much into a large buffer when the body's end is not known */
 	FLOW_LINGER_MS = 1000,     /* after a refusal: how long the rest of what the client sends is thrown away */
 	FLOW_SLOW_MS = 200,        /* a client this long in its head or body gives way when buffers run out */
@@ -35,13 +37,19 @@ enum {
 	FLOW_CATALOG_PAGES = 64,   /* tools/list pages asked of one upstream */
 	FLOW_EDITS = 2048,         /* changed places in one reply: entries of a list */
 	FLOW_ACCEPT_MS = 100,      /* until it is tried again, when descriptors or memory have run out */
-	FLOW_ACK_MS = 2000         /* how long a listen waits for its slowest upstream's acknowledgement */
+	FLOW_ACK_MS = 2000,        /* how long a listen waits for its slowest upstream's acknowledgement */
+	FLOW_AUTH_WAIT_MS = 5000,  /* how long a request waits for keys or for an introspection */
+	FLOW_KEYS_AGAIN_MS = 1000, /* an issuer's keys are not asked for again within this time of an answer */
+	FLOW_EXPIRY_MS = 10000     /* a stream's identity is looked at at least so often: the clock of the day may be set */
 };
+
+enum { FLOW_PREFIX_MAX = 40 };
 
 struct flow;
 struct front;
 struct txn;
 struct link;
+struct upstream;
 
 /* ---- fronts: front.c ---- */
 
@@ -92,7 +100,9 @@ void front_accept_more(struct flow *f);      /* slots may be free again */
 
 enum step_end { STEP_NEXT, STEP_WAIT, STEP_ANSWER, STEP_DROP };
 
-enum step_index { STEP_HEAD, STEP_BODY, STEP_ENVELOPE, STEP_ROUTE, STEP_SEND, STEP_REPLY, STEP_FLUSH, STEP_CLOSE, STEPS };
+enum step_index {
+	STEP_HEAD, STEP_AUTH, STEP_BODY, STEP_ENVELOPE, STEP_ROUTE, STEP_POLICY, STEP_PARAMS, STEP_SEND, STEP_REPLY, STEP_FLUSH, STEP_CLOSE, STEPS
+};
 
 struct step {
 	const char *name;
@@ -100,25 +110,43 @@ struct step {
 };
 extern const struct step step_table[STEPS];
 
+enum auth_wait { AUTH_FRESH, AUTH_WAITS_FOR_KEYS, AUTH_KEYS_CAME, AUTH_WAITS_FOR_ANSWER, AUTH_ANSWERED, AUTH_UNANSWERED };
+
+/* The WWW-Authenticate that goes with an answer. */
+enum challenge { CHALLENGE_NONE, CHALLENGE_MISSING, CHALLENGE_INVALID, CHALLENGE_SCOPES };
+
 enum outcome { OUTCOME_NONE, OUTCOME_RESULT, OUTCOME_ERROR, OUTCOME_UPSTREAM, OUTCOME_CANCELLED, OUTCOME_REFUSED };
 
 struct txn {
 	struct flow *f;
 	struct front *front;
-	struct list node;              /* in f->receiving, in an upstream's `waiting`, or in f->listening */
+	struct list node;              /* in f->receiving, f->keys[i].waiting, an upstream's `waiting`, f->woken, or f->listening */
 	struct list legs;
-	struct timer timer;            /* body, write, acknowledgement, keep-alive comment: whichever the step waits for */
+	struct timer timer;            /* auth, body, write, acknowledgement, keep-alive comment: whichever the step waits for */
+	struct timer expiry;           /* of the identity of a stream */
 	int64_t start_ms;
 	unsigned step;
 	size_t head_len;               /* 0: it did not end within FLOW_HEAD_MAX */
 	struct http_head head;         /* spans into front->in, which stays put while the txn lives */
+	struct identity who;           /* as the auth step has decided; IDENTITY_NONE before it */
+	struct span token;             /* the caller's own, in the head; absent unless it came with one */
+	uint32_t call;                 /* nonzero: an introspection has been asked for under this number */
+	uint8_t auth_wait;             /* enum auth_wait */
+	uint8_t auth_verdict, auth_reason, auth_issuer;
+	uint8_t challenge;             /* enum challenge */
+	bool challenge_dpop;
+	bool foreign;                  /* its Origin is not ours to answer to */
+	bool metadata;                 /* it asks for the metadata document, not for MCP */
+	uint64_t scopes;               /* what a name it might have used asks for besides what it has */
+
 	struct intake intake;
 	struct buffer *large;          /* the body, when it does not fit behind the head */
 	struct span text;              /* the judged bytes */
 
 	struct mcp_message msg;        /* its tokens are good only within one run of steps; its spans as long as the txn */
 	struct span progress;          /* the client's progressToken, raw; absent without one */
-	struct span name;              /* tool, prompt or URI, unescaped, in `names` */
+	struct span called;            /* tool, prompt or URI as the client writes it, unescaped, in `names` */
+	struct span name;              /* the same as its server knows it: without the prefix */
 	bool checked;                  /* passed the envelope: counts as an MCP request */
 	bool log_asked;                /* _meta has logLevel */
 	uint8_t server;                /* where it goes */
@@ -139,6 +167,7 @@ struct txn {
 	bool acked;
 	uint8_t changed;               /* acknowledged list-changed flags, union over legs: a bit a flag */
 	bool sending;                  /* its legs are being sent: not yet the time to settle */
+	bool judged;                   /* what its upstreams say is put together here and not passed as it is */
 	struct buffer *uris;           /* acknowledged URIs, raw JSON strings joined by commas */
 };
 
@@ -146,7 +175,25 @@ struct txn *txn_new(struct front *c, int64_t now_ms);   /* NULL: the pool is emp
 void txn_run(struct txn *t);                            /* runs steps until one waits or the txn is over */
 void txn_goto(struct txn *t, enum step_index step);     /* continue there */
 void txn_cancel(struct txn *t);                         /* the client is gone */
+void txn_watch_expiry(struct txn *t);                   /* it is a stream: ends when its caller's identity does */
 void txn_free(struct txn *t);                           /* by the last step only */
+
+/* ---- who may what: step_auth.c, step_policy.c ---- */
+
+void auth_late(struct txn *t);                          /* what it waited for did not come */
+void auth_leave(struct txn *t);                         /* it waits no longer */
+/* The metadata document (RFC 9728). True: the path of the request is that of the document. */
+bool auth_is_metadata(const struct flow_listener *at, struct span path);
+enum step_end answer_metadata(struct txn *t);
+
+/* `name` without prefix, at that upstream. */
+struct policy_answer rights_use(const struct txn *t, const struct upstream *up, struct span name);
+bool rights_see(const struct txn *t, const struct upstream *up);     /* false: it does not exist for this caller */
+bool rights_see_all(const struct txn *t, const struct upstream *up); /* true: nothing there is hidden from this caller */
+bool rights_shared(const struct upstream *up);                       /* what it says is the same whoever asks */
+enum step_end answer_unknown(struct txn *t);                         /* there is no such name, or none that may be used */
+enum step_end answer_scopes(struct txn *t, uint64_t scopes);         /* 403: come again with these */
+enum step_end answer_empty_list(struct txn *t);
 
 /* ---- answers: answer.c ---- */
 
@@ -175,6 +222,8 @@ struct upstream {
 	struct flow *f;
 	const struct flow_server *set;
 	unsigned index;
+	char prefix_mem[FLOW_PREFIX_MAX];
+	struct span prefix;            /* of its names, as clients and the policy have them: "name__", or nothing */
 	struct list legs;              /* in progress */
 	/* HTTP */
 	struct list idle;              /* links at rest, last used first */
@@ -198,7 +247,7 @@ struct upstream {
 };
 
 /* leg.c */
-enum leg_fault { LEG_CONNECT, LEG_FULL, LEG_LOST, LEG_LATE, LEG_BROKEN, LEG_LARGE, LEG_REFUSED, LEG_BUSY, LEG_TLS };
+enum leg_fault { LEG_CONNECT, LEG_FULL, LEG_LOST, LEG_LATE, LEG_BROKEN, LEG_LARGE, LEG_REFUSED, LEG_BUSY, LEG_TLS, LEG_CREDENTIAL };
 
 struct leg {
 	struct flow *f;
@@ -208,15 +257,21 @@ struct leg {
 	struct list of_txn, of_up;
 	struct timer timer;
 	int64_t total_until_ms;        /* 0: none */
+	struct buffer *request;        /* kept here while its credential is on the way */
 	uint32_t generation;
+	uint32_t credential_n;         /* bytes of the line that was put into the request */
 	enum mcp_method method;
+	uint8_t tenant;                /* whose call it is; FLOW_NO_TENANT: our own */
 	bool acked, retried;
+	bool again;                    /* the upstream has refused a credential already */
 };
 
 struct leg *leg_new(struct upstream *up, struct txn *t, enum mcp_method method);
 uint64_t leg_id(const struct leg *l);
 /* Sends a whole request (HTTP: head and body; line: one line). Takes the buffer. A fault comes through leg_failed(), possibly at once. */
 void leg_send(struct leg *l, struct buffer *request);
+void leg_dispatch(struct leg *l, struct buffer *request); /* the same, with all in it that is needed */
+struct leg *leg_of_call(struct flow *f, uint64_t id);     /* NULL: it is over */
 void leg_cancel(struct leg *l);           /* its owner does not want it any more: tells the upstream, frees */
 void leg_touch(struct leg *l);            /* the upstream gave a sign of life */
 void leg_free(struct leg *l);
@@ -227,16 +282,26 @@ void leg_line(struct upstream *up, struct span text);                       /* o
 void leg_failed(struct leg *l, enum leg_fault fault, struct span detail);   /* the leg is over */
 bool leg_must_pause(const struct leg *l);                                   /* its client has not taken what is there */
 
+/* credential.c: an upstream's credential, got for each call and put into its request */
+void credential_ask(struct leg *l, struct buffer *request);
+/* It was refused: once more with another, in the same request. False: that was the second time, or it needs none. */
+bool credential_may_again(const struct leg *l);
+void credential_again(struct leg *l, struct buffer *request);
+
 /* reply.c: what an upstream said, for the client; the json view f->json holds it */
 void reply_answer(struct txn *t, struct upstream *up, unsigned status, const struct mcp_message *m);  /* status 0: not over HTTP */
 void reply_event(struct txn *t, struct leg *l, const struct mcp_message *m);
 void reply_failed(struct txn *t, struct upstream *up, enum leg_fault fault, struct span detail);
 
 /* route.c */
+void wait_for_catalog(struct txn *t, struct upstream *up);   /* begins again at the envelope when it is there: tokens do not outlive a wait */
 /* The first server from index `from` on that can have what the txn asks for; -1: none; -2: wait, a catalogue is being fetched. */
 int route_next(struct txn *t, unsigned from);
+void route_cursor_key(const struct txn *t, uint8_t key[CURSOR_KEY]);
 /* files://NAME/… is the built-in server NAME's and nobody else's. */
 bool route_owns_uri(const struct flow_server *s, struct span uri);
+/* May this upstream be asked for this URI (at least among others)? */
+bool route_serves_uri(const struct flow_server *s, struct span uri);
 
 /* request.c: what goes to an upstream */
 enum step_end request_send(struct txn *t);                                   /* the txn's own message, to t->server */
@@ -246,6 +311,7 @@ struct buffer *request_cancel(struct leg *l);                                /* 
 struct buffer *request_own(struct leg *l, struct span members, struct span meta);
 
 /* listen.c */
+uint64_t listen_scopes(struct txn *t);           /* what is asked for with it and can be had with more scopes only; 0: nothing */
 enum step_end listen_send(struct txn *t);
 void listen_event(struct txn *t, struct leg *l, const struct mcp_message *m);
 void listen_late(struct txn *t);                                             /* the slowest acknowledgement did not come */
@@ -272,7 +338,7 @@ void line_set(struct upstream *up, int fd);
 bool line_send(struct upstream *up, struct buffer *line);
 /* Calls off what was asked: a question that has not begun to be sent is taken back, else the provider is told. */
 void line_cancel(struct leg *l);
-static inline unsigned line_call(const struct leg *l) { return (l->generation & 0x3fffffffu) + 1; }
+static inline unsigned line_call(const struct leg *l) { return (l->generation & 0x1fffffffu) + 1; }
 
 /* ---- buffers: buffer.c ---- */
 
@@ -280,7 +346,8 @@ struct buffer {
 	struct list node;
 	uint32_t cap, n, from;
 	unsigned is_large : 1;
-	unsigned call : 31;            /* on a line: whose question this is (part of its generation), 0: nobody's */
+	unsigned secret : 1;           /* wiped when it is given back */
+	unsigned call : 30;            /* on a line: whose question this is (part of its generation), 0: nobody's */
 	_Alignas(16) char p[];
 };
 
@@ -288,6 +355,14 @@ struct buffer *buffer_take(struct flow *f, size_t size);   /* NULL: none of that
 void buffer_give(struct flow *f, struct buffer *b);        /* NULL is fine */
 /* Moves the content into a large buffer; false (nothing changed) when there is none or it is large already. */
 bool buffer_grow(struct flow *f, struct buffer **b);
+
+/* One issuer's keys, when they are fetched. */
+struct key_chain {
+	struct jwk_set *set;           /* where they are kept */
+	struct list waiting;           /* txns */
+	int64_t asked_ms;              /* 0: nobody is asking */
+	int64_t answered_ms;           /* 0: never */
+};
 
 struct flow {
 	const struct flow_settings *set;
@@ -317,6 +392,13 @@ struct flow {
 	char *scratch;                 /* one large buffer's worth for putting things together within a call */
 	size_t scratch_cap;
 	size_t large_cap;
+	struct key_chain keys[AUTH_ISSUERS_MAX];
+	const struct jwk_set *key_sets[AUTH_ISSUERS_MAX]; /* as auth_decide() takes them */
+	struct auth_cache *known_tokens;
+	uint32_t auth_waits;           /* txns that wait in the auth step */
+	uint32_t auth_call;
+	int64_t auth_said_ms;          /* when a refusal was last logged */
+	bool policy_same;              /* no rule looks at who asks */
 	uint32_t listens;
 	uint32_t leg_generation;
 	bool accept_paused;
@@ -326,6 +408,7 @@ struct flow {
 };
 
 static inline int64_t flow_now(const struct flow *f) { return f->loop->now_ms; }
+int64_t flow_unix(const struct flow *f);        /* the time of day; 0 without a clock, which validates nothing */
 void flow_log(struct flow *f, struct span what, struct span who, struct span detail);
 
 #endif

@@ -6,7 +6,10 @@
 static void leg_timeout(struct timer *timer)
 {
 	struct leg *l = LIST_OWNER(timer, struct leg, timer);
-	leg_failed(l, LEG_LATE, SPAN("did not answer in time"));
+	if (l->request)
+		leg_failed(l, LEG_CREDENTIAL, SPAN("cannot be asked: its credential did not come in time"));
+	else
+		leg_failed(l, LEG_LATE, SPAN("did not answer in time"));
 }
 
 struct leg *leg_new(struct upstream *up, struct txn *t, enum mcp_method method)
@@ -15,7 +18,8 @@ struct leg *leg_new(struct upstream *up, struct txn *t, enum mcp_method method)
 	struct leg *l = slots_take(&f->legs);
 	if (!l)
 		return NULL;
-	*l = (struct leg){ .f = f, .up = up, .txn = t, .method = method, .generation = ++f->leg_generation };
+	*l = (struct leg){ .f = f, .up = up, .txn = t, .method = method, .generation = ++f->leg_generation,
+		.tenant = t ? t->who.tenant : FLOW_NO_TENANT };
 	list_init(&l->of_txn);
 	list_init(&l->of_up);
 	timer_init(&l->timer, leg_timeout);
@@ -32,16 +36,20 @@ enum { SLOT_BITS = 20 }; /* more slots than any configuration asks for; with 32 
 
 uint64_t leg_id(const struct leg *l) { return (uint64_t)l->generation << SLOT_BITS | slots_index(&l->f->legs, l); }
 
+struct leg *leg_of_call(struct flow *f, uint64_t id)
+{
+	uint32_t slot = (uint32_t)(id & ((UINT32_C(1) << SLOT_BITS) - 1));
+	if (slot >= f->legs.fresh)
+		return NULL;
+	struct leg *l = slots_at(&f->legs, slot);
+	return l->up && leg_id(l) == id && !list_empty(&l->of_up) ? l : NULL;
+}
+
 static struct leg *leg_by_id(struct upstream *up, struct span id)
 {
 	uint64_t v;
-	if (!text_u64(id, &v))
-		return NULL;
-	uint32_t slot = (uint32_t)(v & ((UINT32_C(1) << SLOT_BITS) - 1));
-	if (slot >= up->f->legs.fresh)
-		return NULL;
-	struct leg *l = slots_at(&up->f->legs, slot);
-	return l->up == up && leg_id(l) == v && !list_empty(&l->of_up) ? l : NULL;
+	struct leg *l = text_u64(id, &v) ? leg_of_call(up->f, v) : NULL;
+	return l && l->up == up ? l : NULL;
 }
 
 void leg_touch(struct leg *l)
@@ -64,6 +72,7 @@ void leg_free(struct leg *l)
 	list_remove(&l->of_up);
 	if (l->link)
 		link_detach(l->link);
+	buffer_give(f, l->request);
 	if (l->up->catalog_leg == l)
 		l->up->catalog_leg = NULL;
 	l->up = NULL;
@@ -72,6 +81,14 @@ void leg_free(struct leg *l)
 
 void leg_send(struct leg *l, struct buffer *request)
 {
+	if (l->up->set->kind == FLOW_HTTP && l->up->set->credential)
+		credential_ask(l, request); /* and goes on when it is there */
+	else
+		leg_dispatch(l, request);
+}
+
+void leg_dispatch(struct leg *l, struct buffer *request)
+{
 	enum leg_fault fault = LEG_LOST;
 	bool sent;
 
@@ -79,7 +96,7 @@ void leg_send(struct leg *l, struct buffer *request)
 	if (l->up->set->kind == FLOW_HTTP) {
 		sent = link_send(l, request, &fault);
 	} else {
-		request->call = line_call(l) & 0x7fffffffu;
+		request->call = line_call(l) & 0x3fffffffu;
 		sent = line_send(l->up, request);
 	}
 	if (!sent)
@@ -105,6 +122,7 @@ static void count_fault(struct flow *f, enum leg_fault fault)
 		[LEG_CONNECT] = METRIC_UPSTREAM_FAULT_CONNECT, [LEG_FULL] = METRIC_UPSTREAM_FAULT_CONNECT, [LEG_LOST] = METRIC_UPSTREAM_FAULT_LOST,
 		[LEG_LATE] = METRIC_UPSTREAM_FAULT_LATE, [LEG_BROKEN] = METRIC_UPSTREAM_FAULT_BROKEN, [LEG_LARGE] = METRIC_UPSTREAM_FAULT_LARGE,
 		[LEG_REFUSED] = METRIC_UPSTREAM_FAULT_BROKEN, [LEG_BUSY] = METRIC_UPSTREAM_FAULT_LATE, [LEG_TLS] = METRIC_UPSTREAM_FAULT_TLS,
+		[LEG_CREDENTIAL] = METRIC_UPSTREAM_FAULT_CREDENTIAL,
 	};
 	metrics_add(f->metrics, ids[fault], 1);
 }

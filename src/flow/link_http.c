@@ -139,6 +139,16 @@ static bool read_head(struct link *k, size_t head_len)
 	}
 	bool json = http_media_type_is(h->known[HTTP_CONTENT_TYPE], SPAN("application"), SPAN("json"));
 	bool events = http_media_type_is(h->known[HTTP_CONTENT_TYPE], SPAN("text"), SPAN("event-stream"));
+	if (h->status == 401 && k->leg && k->out && credential_may_again(k->leg)) { /* refused unread: nothing has been done */
+		struct leg *l = k->leg;
+		struct buffer *request = k->out;
+		k->out = NULL;
+		request->from = k->request_from;
+		link_detach(k);
+		close_link(k);
+		credential_again(l, request);
+		return false;
+	}
 	bool ours = h->status == 200 || h->status == 400 || h->status == 404 || h->status == 500;
 	if (!ours || (!json && !(events && h->status == 200))) {
 		bool busy = h->status == 503 || h->status == 429;
@@ -439,11 +449,26 @@ void link_run_ready(struct flow *f)
 	}
 }
 
+/* With credentials, connections belong to one tenant each: an upstream may take what it was told on one for good. */
+static struct link *idle_link(struct leg *l)
+{
+	struct upstream *up = l->up;
+	for (struct list *n = up->idle.next; n != &up->idle; n = n->next) {
+		struct link *k = LIST_OWNER(n, struct link, node);
+		if (!up->set->credential || k->tenant == l->tenant)
+			return k;
+	}
+	return NULL;
+}
+
 static struct link *link_open(struct upstream *up, enum leg_fault *fault)
 {
 	struct flow *f = up->f;
-	struct link *k = up->nlinks < f->set->links ? slots_take(&f->links) : NULL;
 	int fd;
+
+	if (up->set->credential && up->nlinks >= f->set->links && !list_empty(&up->idle)) /* others' alone are at rest: the one that is longest gives way */
+		close_link(LIST_OWNER(up->idle.prev, struct link, node));
+	struct link *k = up->nlinks < f->set->links ? slots_take(&f->links) : NULL;
 
 	*fault = LEG_FULL;
 	if (!k)
@@ -475,8 +500,7 @@ bool link_send(struct leg *l, struct buffer *request, enum leg_fault *fault)
 	struct flow *f = l->f;
 	struct link *k = NULL;
 
-	if (!list_empty(&up->idle) && !l->retried) {
-		k = LIST_OWNER(up->idle.next, struct link, node);
+	if (!l->retried && (k = idle_link(l)) != NULL) {
 		list_remove(&k->node);
 		timer_disarm(&f->timers, &k->timer);
 		k->state = LINK_SEND;
@@ -488,6 +512,7 @@ bool link_send(struct leg *l, struct buffer *request, enum leg_fault *fault)
 		return false;
 	}
 	k->leg = l;
+	k->tenant = l->tenant;
 	l->link = k;
 	k->out = request;
 	k->request_from = request->from;

@@ -32,6 +32,7 @@ struct link {
 	uint32_t request_from;     /* where the request begins in `out`, to send it again */
 	uint16_t status;
 	uint8_t state;
+	uint8_t tenant;            /* whose calls it carries, where the upstream asks for credentials */
 	bool readable, writable, half, keep, reused;
 };
 

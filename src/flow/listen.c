@@ -15,9 +15,44 @@ static const struct flag flags[] = {
 };
 enum { FLAGS = 3 };
 
-static bool uri_goes_to(const struct flow_server *s, struct span uri)
+/* What the policy says of a URI that this upstream would be asked for. */
+static struct policy_answer judge(struct txn *t, struct upstream *up, uint32_t token)
 {
-	return s->kind == FLOW_HTTP ? !span_starts(uri, SPAN("files://")) : route_owns_uri(s, uri);
+	struct policy_answer no = { .verdict = POLICY_DENIED };
+	char mem[MCP_URI_MAX];
+	struct buf uri = buf_on(mem, sizeof(mem));
+
+	if (json_type(&t->f->json, token) != JSON_STRING)
+		return no;
+	json_text(&t->f->json, token, &uri);
+	if (uri.full || (!t->f->set->plain && !route_serves_uri(up->set, buf_span(&uri))))
+		return no;
+	return rights_use(t, up, buf_span(&uri));
+}
+
+uint64_t listen_scopes(struct txn *t)
+{
+	struct flow *f = t->f;
+	const struct json *j = &f->json;
+	uint32_t uris = json_get(j, t->msg.notifications, SPAN("resourceSubscriptions"));
+	uint64_t all = 0;
+
+	if (json_type(j, uris) != JSON_ARRAY)
+		return 0;
+	for (uint32_t u = json_first(j, uris); u != JSON_NONE; u = json_next(j, uris, u)) {
+		uint64_t wanted = 0;
+		for (unsigned i = 0; i < f->set->nservers; i++) {
+			struct policy_answer a = judge(t, &f->up[i], u);
+			if (a.verdict == POLICY_ALLOWED) {
+				wanted = 0;
+				break;
+			}
+			if (a.verdict == POLICY_SCOPES)
+				wanted |= wanted == 0 ? a.scopes : 0;
+		}
+		all |= wanted;
+	}
+	return all;
 }
 
 /* The part of the client's filter that this upstream can serve; false: nothing. */
@@ -27,8 +62,10 @@ static bool filter_for(struct txn *t, struct upstream *up, struct buf *b)
 	uint32_t asked = t->msg.notifications;
 	bool any = false;
 
+	if (!rights_see(t, up))
+		return false;
 	BUF_LIT(b, "\"notifications\":");
-	if (t->f->set->plain) {
+	if (!t->judged) {
 		buf_put(b, json_raw(j, asked));
 		BUF_LIT(b, ",");
 		return true;
@@ -47,7 +84,7 @@ static bool filter_for(struct txn *t, struct upstream *up, struct buf *b)
 	if ((up->catalog->caps & CATALOG_SUBSCRIBE) && json_type(j, uris) == JSON_ARRAY) {
 		bool first = true;
 		for (uint32_t u = json_first(j, uris); u != JSON_NONE; u = json_next(j, uris, u)) {
-			if (!uri_goes_to(up->set, json_inner(j, u)))
+			if (judge(t, up, u).verdict != POLICY_ALLOWED)
 				continue;
 			buf_put(b, first ? any ? SPAN(",\"resourceSubscriptions\":[") : SPAN("\"resourceSubscriptions\":[") : SPAN(","));
 			buf_put(b, json_raw(j, u));
@@ -129,21 +166,24 @@ enum step_end listen_send(struct txn *t)
 		metrics_add(f->metrics, METRIC_REFUSED_FULL, 1);
 		return answer_fault(t, &fault);
 	}
+	t->judged = !f->set->plain || !rights_see_all(t, &f->up[0]);
 	t->listening = true;
 	f->listens++;
 	metrics_add(f->metrics, METRIC_LISTENS_OPEN, 1);
 	list_append(&f->listening, &t->node);
 	t->step = STEP_REPLY;
 	t->sending = true;
+	txn_watch_expiry(t);
 	/* All messages first: sending one may bring an answer, and with it another document into the json view. */
 	struct buffer *ready[FLOW_SERVERS_MAX];
 	struct leg *legs[FLOW_SERVERS_MAX];
-	unsigned n = 0;
+	unsigned n = 0, first = f->set->nservers;
 	bool failed = false;
 	for (unsigned i = 0; i < f->set->nservers && !failed; i++) {
 		struct buf filter = buf_on(f->scratch, f->scratch_cap / 2);
 		if (!filter_for(t, &f->up[i], &filter))
 			continue;
+		first = i < first ? i : first;
 		legs[n] = filter.full ? NULL : leg_new(&f->up[i], t, MCP_LISTEN);
 		ready[n] = legs[n] ? request_own(legs[n], buf_span(&filter), meta) : NULL;
 		failed = !ready[n];
@@ -154,7 +194,7 @@ enum step_end listen_send(struct txn *t)
 			buffer_give(f, ready[i]);
 		while (!list_empty(&t->legs))
 			leg_free(LIST_OWNER(t->legs.next, struct leg, of_txn));
-		return answer_upstream(t, 503, f->set->servers[0].name, SPAN("cannot be asked: Postern is at its limit of calls or buffers"));
+		return answer_upstream(t, 503, f->set->servers[first].name, SPAN("cannot be asked: Postern is at its limit of calls or buffers"));
 	}
 	for (unsigned i = 0; i < n; i++)
 		leg_send(legs[i], ready[i]);
@@ -162,17 +202,17 @@ enum step_end listen_send(struct txn *t)
 	if (list_empty(&t->legs) && n > 0 && !t->acked) {
 		if (t->ended)
 			return STEP_ANSWER;
-		return answer_upstream(t, 502, f->set->servers[0].name, SPAN("cannot be listened to"));
+		return answer_upstream(t, 502, f->set->servers[first].name, SPAN("cannot be listened to"));
 	}
 	settle(t);
-	if (!t->acked && !f->set->plain)
+	if (!t->acked && t->judged)
 		timer_arm(&f->timers, &t->timer, flow_now(f) + FLOW_ACK_MS);
 	return STEP_WAIT;
 }
 
 void listen_late(struct txn *t) { acknowledge(t); }
 
-static void merge(struct txn *t, const struct mcp_message *m)
+static void merge(struct txn *t, struct upstream *up, const struct mcp_message *m)
 {
 	struct flow *f = t->f;
 	const struct json *j = &f->json;
@@ -184,16 +224,18 @@ static void merge(struct txn *t, const struct mcp_message *m)
 	uint32_t uris = json_get(j, agreed, SPAN("resourceSubscriptions"));
 	if (json_type(j, uris) != JSON_ARRAY || json_size(j, uris) == 0)
 		return;
-	struct span all = json_raw(j, uris);
-	all = span_of(all.p + 1, all.n - 2); /* without the brackets */
 	if (!t->uris && !(t->uris = buffer_take(f, MCP_URIS_MAX * 64)))
 		return;
-	struct buf b = buf_on(t->uris->p + t->uris->n, t->uris->cap - t->uris->n);
-	if (t->uris->n > 0)
-		BUF_LIT(&b, ",");
-	buf_put(&b, all);
-	if (!b.full) /* what does not fit is not acknowledged, and so not promised */
-		t->uris->n += (uint32_t)b.n;
+	for (uint32_t u = json_first(j, uris); u != JSON_NONE; u = json_next(j, uris, u)) {
+		if (judge(t, up, u).verdict != POLICY_ALLOWED) /* not asked for, then */
+			continue;
+		struct buf b = buf_on(t->uris->p + t->uris->n, t->uris->cap - t->uris->n);
+		if (t->uris->n > 0)
+			BUF_LIT(&b, ",");
+		buf_put(&b, json_raw(j, u));
+		if (!b.full) /* what does not fit is not acknowledged, and so not promised */
+			t->uris->n += (uint32_t)b.n;
+	}
 }
 
 void listen_event(struct txn *t, struct leg *l, const struct mcp_message *m)
@@ -213,8 +255,8 @@ void listen_event(struct txn *t, struct leg *l, const struct mcp_message *m)
 			return;
 		l->acked = true;
 		leg_touch(l);
-		if (!f->set->plain) {
-			merge(t, m);
+		if (t->judged) {
+			merge(t, l->up, m);
 			settle(t);
 			return;
 		}
@@ -222,6 +264,8 @@ void listen_event(struct txn *t, struct leg *l, const struct mcp_message *m)
 	} else if (!l->acked || !t->acked) {
 		return; /* before its acknowledgement a client is not subscribed */
 	}
+	if (t->judged && m->method == MCP_RESOURCE_UPDATED && judge(t, l->up, json_get(j, m->params, SPAN("uri"))).verdict != POLICY_ALLOWED)
+		return;
 	edit_replace(&s, json_raw(j, json_get(j, json_get(j, m->params, SPAN("_meta")), SPAN(MCP_META_SUBSCRIPTION))), t->msg.id);
 	BUF_LIT(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"");
 	buf_put(&b, mcp_method_name(m->method));

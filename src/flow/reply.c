@@ -1,5 +1,4 @@
 #include "flow/flow_priv.h"
-#include "gate/cursor.h"
 
 #define NOTHING span_of(NULL, 0)
 
@@ -19,13 +18,41 @@ static struct span list_member(enum mcp_method m)
 	}
 }
 
-/* Tools whose header annotations are wrong must not be shown (mcp.md 5.4); nor names that are too long once prefixed. The rest get their
- * prefix. `from` .. `to` of a dropped entry takes one neighbouring comma with it. */
+/* What the policy calls an entry: its name, or its URI. */
+static bool may_see_entry(struct txn *t, struct upstream *up, uint32_t entry)
+{
+	static const struct span keys[] = {
+		[MCP_TOOLS_LIST] = { "name", 4 }, [MCP_PROMPTS_LIST] = { "name", 4 }, [MCP_RESOURCES_LIST] = { "uri", 3 },
+		[MCP_TEMPLATES_LIST] = { "uriTemplate", 11 },
+	};
+	const struct json *j = &t->f->json;
+	char mem[MCP_URI_MAX];
+	struct buf name = buf_on(mem, sizeof(mem));
+	uint32_t token = json_type(j, entry) == JSON_OBJECT ? json_get(j, entry, keys[t->msg.method]) : JSON_NONE;
+
+	if (json_type(j, token) != JSON_STRING)
+		return false;
+	json_text(j, token, &name);
+	return !name.full && rights_use(t, up, buf_span(&name)).verdict != POLICY_DENIED; /* what more scopes would open is shown */
+}
+
+/* The gap that an entry leaves; next to another, the two are one. */
+static void drop(struct edits *s, const char *from, const char *to)
+{
+	if (s->n > 0 && s->e[s->n - 1].to == from && s->e[s->n - 1].with.n == 0)
+		s->e[s->n - 1].to = to;
+	else
+		edit_add(s, from, to, NOTHING);
+}
+
+/* Tools whose header annotations are wrong must not be shown (mcp.md 5.4); nor names that are too long once prefixed; nor what the caller may
+ * not use. The rest get their prefix. `from` .. `to` of a dropped entry takes one neighbouring comma with it. */
 static void entry_edits(struct txn *t, struct upstream *up, uint32_t list, struct edits *s, struct span prefix)
 {
 	struct flow *f = t->f;
 	const struct json *j = &f->json;
 	const char *kept_end = NULL; /* end of the last entry that stays */
+	bool all = rights_see_all(t, up);
 
 	for (uint32_t e = json_first(j, list), next; e != JSON_NONE; e = next) {
 		next = json_next(j, list, e);
@@ -37,10 +64,11 @@ static void entry_edits(struct txn *t, struct upstream *up, uint32_t list, struc
 			keep = false;
 			why = SPAN("its name is too long with the prefix");
 		}
-		if (!keep) {
+		if (!keep)
 			flow_log(f, SPAN("an entry of a list was dropped"), up->set->name, why);
+		if (!keep || (!all && !may_see_entry(t, up, e))) {
 			if (next != JSON_NONE) {
-				edit_add(s, raw.p, json_raw(j, next).p, NOTHING);
+				drop(s, raw.p, json_raw(j, next).p);
 			} else { /* the last one takes the comma before it, and the gaps that stand there already */
 				const char *from = kept_end ? kept_end : json_raw(j, list).p + 1;
 				while (s->n > 0 && s->e[s->n - 1].from >= from)
@@ -61,26 +89,35 @@ static void entry_edits(struct txn *t, struct upstream *up, uint32_t list, struc
 static void next_cursor(struct txn *t, struct upstream *up, uint32_t inner_token, struct buf *out)
 {
 	struct flow *f = t->f;
+	uint8_t key[CURSOR_KEY];
+	unsigned next = up->index + 1;
+
+	route_cursor_key(t, key);
 	if (inner_token != JSON_NONE && json_type(&f->json, inner_token) == JSON_STRING) {
 		char mem[MCP_CURSOR_MAX];
 		struct buf inner = buf_on(mem, sizeof(mem));
 		json_text(&f->json, inner_token, &inner);
 		if (inner.full)
 			out->full = true;
-		cursor_seal(out, f->set->seed + 32, t->msg.method, up->index, true, buf_span(&inner));
-	} else if (up->index + 1 < f->set->nservers) {
-		cursor_seal(out, f->set->seed + 32, t->msg.method, up->index + 1, false, NOTHING);
+		cursor_seal(out, key, t->msg.method, up->index, true, buf_span(&inner));
+		return;
 	}
+	while (next < f->set->nservers && !rights_see(t, &f->up[next]))
+		next++;
+	if (next < f->set->nservers)
+		cursor_seal(out, key, t->msg.method, next, false, NOTHING);
 }
 
 struct list_edits {
 	char cursor_mem[MCP_CURSOR_MAX + 32];
-	char prefix_mem[80];
 	char server_mem[128];
 	struct edits s;
 };
 
-/* What a list says to a client of a prefixed gateway: our names, our cursors, private, from us. */
+/* May somebody else be given this answer? */
+static bool shareable(const struct txn *t, const struct upstream *up) { return rights_shared(up) && rights_see_all(t, up); }
+
+/* What a list says to a client: without what it may not use; of a prefixed gateway, our names, our cursors, private, from us. */
 static bool list_edits(struct txn *t, struct upstream *up, uint32_t result, struct list_edits *x)
 {
 	struct flow *f = t->f;
@@ -88,31 +125,26 @@ static bool list_edits(struct txn *t, struct upstream *up, uint32_t result, stru
 	uint32_t list = json_get(j, result, list_member(t->msg.method));
 	bool prefixed = !f->set->plain;
 	bool named = t->msg.method == MCP_TOOLS_LIST || t->msg.method == MCP_PROMPTS_LIST;
-	struct buf cursor = buf_on(x->cursor_mem, sizeof(x->cursor_mem)), prefix = buf_on(x->prefix_mem, sizeof(x->prefix_mem));
+	struct buf cursor = buf_on(x->cursor_mem, sizeof(x->cursor_mem));
 	struct buf server = buf_on(x->server_mem, sizeof(x->server_mem));
 
 	if (list == JSON_NONE || json_type(j, list) != JSON_ARRAY)
 		return false;
-	if (!prefixed) {
-		entry_edits(t, up, list, &x->s, NOTHING);
-		return !x->s.full;
-	}
-	buf_put(&prefix, up->set->name);
-	BUF_LIT(&prefix, "__");
 	BUF_LIT(&server, "{\"name\":\"postern\",\"version\":\"");
 	buf_put(&server, f->set->version);
 	BUF_LIT(&server, "\"}");
-	uint32_t next = json_get(j, result, SPAN("nextCursor"));
+	uint32_t next = prefixed ? json_get(j, result, SPAN("nextCursor")) : JSON_NONE;
 	bool had = next != JSON_NONE;
 	BUF_LIT(&cursor, "\"nextCursor\":\"");
 	size_t before = cursor.n;
-	next_cursor(t, up, next, &cursor);
+	if (prefixed)
+		next_cursor(t, up, next, &cursor);
 	bool has = cursor.n > before;
 	BUF_LIT(&cursor, "\",");
 	if (cursor.full || server.full)
 		return false;
-	uint32_t scope = json_get(j, result, SPAN("cacheScope"));
-	uint32_t info = json_get(j, json_get(j, result, SPAN("_meta")), SPAN(MCP_META_SERVER));
+	uint32_t scope = prefixed || !shareable(t, up) ? json_get(j, result, SPAN("cacheScope")) : JSON_NONE;
+	uint32_t info = !prefixed ? JSON_NONE : json_get(j, json_get(j, result, SPAN("_meta")), SPAN(MCP_META_SERVER));
 
 	/* In the order of the text: walk the members once. */
 	const char *open = json_raw(j, result).p + 1;
@@ -122,10 +154,10 @@ static bool list_edits(struct txn *t, struct upstream *up, uint32_t result, stru
 		uint32_t value = json_value(j, name);
 		struct span raw = json_raw(j, value);
 		if (value == list)
-			entry_edits(t, up, list, &x->s, named ? buf_span(&prefix) : NOTHING);
+			entry_edits(t, up, list, &x->s, prefixed && named ? up->prefix : NOTHING);
 		else if (value == next && has) /* one that is no string, and leads nowhere, is passed as it is */
 			edit_replace(&x->s, raw, span_of(cursor.p + before - 1, cursor.n - before)); /* with its quotes, without the comma */
-		else if (value == scope)
+		else if (value == scope) /* else a cache in front of several callers gives one what another was shown */
 			edit_replace(&x->s, raw, SPAN("\"private\""));
 		else if (info != JSON_NONE && json_raw(j, info).p >= raw.p && json_raw(j, info).p < raw.p + raw.n)
 			edit_replace(&x->s, json_raw(j, info), buf_span(&server));
@@ -184,15 +216,27 @@ static bool ask_next(struct txn *t, struct upstream *up, int64_t code)
 	bool by_uri = t->msg.method == MCP_RESOURCES_READ || (t->msg.method == MCP_COMPLETE && t->msg.ref_is_resource);
 	if (t->f->set->plain || !by_uri || code != MCP_INVALID_PARAMS || up->set->kind == FLOW_BUILTIN || t->streaming)
 		return false;
-	for (unsigned i = up->index + 1; i < t->f->set->nservers; i++) {
+	unsigned i = up->index + 1;
+	for (; i < t->f->set->nservers; i++) {
 		struct upstream *other = &t->f->up[i];
-		if (other->set->kind == FLOW_HTTP && other->catalog_state == CATALOG_KNOWN && (other->catalog->caps & CATALOG_RESOURCES)) {
-			t->skip_to = (uint8_t)i;
-			txn_goto(t, STEP_ENVELOPE);
-			return true;
-		}
+		if (other->set->kind == FLOW_HTTP && other->catalog_state == CATALOG_KNOWN && (other->catalog->caps & CATALOG_RESOURCES) &&
+		    rights_use(t, other, t->name).verdict != POLICY_DENIED)
+			break;
 	}
-	return false;
+	if (i == t->f->set->nservers && t->scopes == 0)
+		return false;
+	t->skip_to = (uint8_t)i; /* behind the last one: where it may be, this caller has not the scopes for */
+	txn_goto(t, STEP_ENVELOPE);
+	return true;
+}
+
+/* A resource is as private as the list it stands in. */
+static void resource_edits(struct txn *t, struct upstream *up, uint32_t result, struct edits *s)
+{
+	const struct json *j = &t->f->json;
+	uint32_t scope = json_get(j, result, SPAN("cacheScope"));
+	if (t->msg.method == MCP_RESOURCES_READ && scope != JSON_NONE && !shareable(t, up))
+		edit_replace(s, json_raw(j, scope), SPAN("\"private\""));
 }
 
 static unsigned status_of(int64_t code)
@@ -244,6 +288,7 @@ void reply_answer(struct txn *t, struct upstream *up, unsigned status, const str
 		broken(t, up, SPAN("sent a list that cannot be shown: not a list, or too many entries"));
 		return;
 	}
+	resource_edits(t, up, m->result, &x.s);
 	t->outcome = OUTCOME_RESULT;
 	pass(t, up, 200, SPAN("result"), json_raw(&f->json, m->result), &x.s);
 }
@@ -283,7 +328,7 @@ void reply_failed(struct txn *t, struct upstream *up, enum leg_fault fault, stru
 	struct flow *f = t->f;
 	static const uint16_t status[] = {
 		[LEG_CONNECT] = 503, [LEG_FULL] = 503, [LEG_LOST] = 502, [LEG_LATE] = 504, [LEG_BROKEN] = 502, [LEG_LARGE] = 502,
-		[LEG_REFUSED] = 502, [LEG_BUSY] = 503, [LEG_TLS] = 502,
+		[LEG_REFUSED] = 502, [LEG_BUSY] = 503, [LEG_TLS] = 502, [LEG_CREDENTIAL] = 502,
 	};
 
 	if (t->listening) {

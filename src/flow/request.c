@@ -44,7 +44,10 @@ static bool put_head(struct leg *l, struct buffer *b, size_t room, size_t body_n
 /* Room for the head of a message: everything in it is bounded by what it is made of. */
 static size_t head_room(const struct leg *l, struct span name, struct span fields)
 {
-	return l->up->set->kind == FLOW_HTTP ? 512 + l->up->set->path.n + l->up->set->host.n + l->up->set->fields.n + 2 * name.n + 16 + fields.n : 0;
+	const struct flow_server *s = l->up->set;
+	if (s->kind != FLOW_HTTP)
+		return 0;
+	return 512 + s->path.n + s->host.n + s->fields.n + 2 * name.n + 16 + fields.n + (s->credential ? FLOW_CREDENTIAL_MAX + 2 : 0);
 }
 
 static struct buffer *finish(struct leg *l, struct buffer *b, size_t room, struct buf *body, struct span name, struct span fields)

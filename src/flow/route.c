@@ -1,6 +1,6 @@
 #include "base/text.h"
 #include "flow/step_run.h"
-#include "gate/cursor.h"
+#include "wire/crypto.h"
 
 #define NOTHING span_of(NULL, 0)
 
@@ -18,11 +18,22 @@ static bool split_name(struct flow *f, struct span name, unsigned *server, struc
 	return false;
 }
 
+void wait_for_catalog(struct txn *t, struct upstream *up)
+{
+	t->step = STEP_ENVELOPE;
+	list_append(&up->waiting, &t->node);
+}
+
 bool route_owns_uri(const struct flow_server *s, struct span uri)
 {
 	struct span rest = span_from(uri, 8);
 	return s->kind == FLOW_BUILTIN && span_starts(uri, SPAN("files://")) && span_starts(rest, s->name) &&
 		(rest.n == s->name.n || rest.p[s->name.n] == '/');
+}
+
+bool route_serves_uri(const struct flow_server *s, struct span uri)
+{
+	return s->kind == FLOW_HTTP ? !span_starts(uri, SPAN("files://")) : route_owns_uri(s, uri);
 }
 
 static int builtin_of_uri(struct flow *f, struct span uri)
@@ -53,6 +64,18 @@ static unsigned needed_caps(enum mcp_method m)
 	}
 }
 
+/* May the caller have what it asks for from there? What it could have with more scopes is remembered. */
+static bool permitted(struct txn *t, struct upstream *up, bool by_uri)
+{
+	if (!by_uri)
+		return rights_see(t, up);
+	struct policy_answer a = rights_use(t, up, t->name);
+	bool cannot = up->catalog_state == CATALOG_KNOWN && (up->catalog->caps & needed_caps(t->msg.method)) == 0;
+	if (a.verdict == POLICY_SCOPES && t->scopes == 0 && !cannot)
+		t->scopes = a.scopes;
+	return a.verdict == POLICY_ALLOWED;
+}
+
 int route_next(struct txn *t, unsigned from)
 {
 	struct flow *f = t->f;
@@ -62,9 +85,10 @@ int route_next(struct txn *t, unsigned from)
 		struct upstream *up = &f->up[i];
 		if (by_uri && up->set->kind == FLOW_BUILTIN)
 			continue; /* those are found by their URI alone */
+		if (!permitted(t, up, by_uri)) /* before it is asked anything: it does not exist for this caller */
+			continue;
 		if (!catalog_ready(up)) {
-			t->step = STEP_ENVELOPE; /* tokens do not outlive the wait: begin again when it is over */
-			list_append(&up->waiting, &t->node);
+			wait_for_catalog(t, up);
 			return -2;
 		}
 		if (up->catalog_state == CATALOG_KNOWN && (up->catalog->caps & needed_caps(t->msg.method)) != 0)
@@ -73,9 +97,9 @@ int route_next(struct txn *t, unsigned from)
 	return -1;
 }
 
-static enum step_end unknown(struct txn *t)
+enum step_end answer_unknown(struct txn *t)
 {
-	struct mcp_fault fault = { MCP_INVALID_PARAMS, 200, NOTHING, t->name, NOTHING };
+	struct mcp_fault fault = { MCP_INVALID_PARAMS, 200, NOTHING, t->called, NOTHING };
 	char mem[MCP_URI_MAX * 6 + 16];
 	struct buf data = buf_on(mem, sizeof(mem));
 
@@ -98,7 +122,7 @@ static enum step_end unknown(struct txn *t)
 }
 
 /* A list without entries: no server here offers any. */
-static enum step_end empty_list(struct txn *t)
+enum step_end answer_empty_list(struct txn *t)
 {
 	static const struct span members[] = {
 		[MCP_TOOLS_LIST] = { "tools", 5 }, [MCP_PROMPTS_LIST] = { "prompts", 7 },
@@ -118,6 +142,14 @@ static enum step_end empty_list(struct txn *t)
 	return answer_send(t, 200, &b, SPAN("application/json"));
 }
 
+/* A tenant's cursors are its own: what is inside may mean something to the upstream that gave it out for that tenant. */
+void route_cursor_key(const struct txn *t, uint8_t key[CURSOR_KEY])
+{
+	const struct auth_names *tenants = &t->f->set->auth.tenants;
+	struct span name = t->who.tenant < tenants->n ? tenants->name[t->who.tenant] : SPAN("");
+	crypto_hmac_sha256(t->f->set->seed + 32, CURSOR_KEY, &name, 1, key);
+}
+
 static enum step_end route_list(struct txn *t)
 {
 	struct flow *f = t->f;
@@ -127,11 +159,13 @@ static enum step_end route_list(struct txn *t)
 
 	t->has_cursor = false;
 	if (m->cursor != JSON_NONE) {
+		uint8_t key[CURSOR_KEY];
 		char mem[MCP_CURSOR_MAX];
 		struct buf text = buf_on(mem, sizeof(mem));
 		struct buf inner = buf_on(t->names, sizeof(t->names));
 		json_text(&f->json, m->cursor, &text);
-		if (text.full || !cursor_open(buf_span(&text), f->set->seed + 32, m->method, &server, &t->has_cursor, &inner) ||
+		route_cursor_key(t, key);
+		if (text.full || !cursor_open(buf_span(&text), key, m->method, &server, &t->has_cursor, &inner) ||
 		    server >= f->set->nservers) {
 			struct mcp_fault fault = { MCP_INVALID_PARAMS, 200, SPAN("params.cursor: not one that was given out for this list"), NOTHING, NOTHING };
 			return answer_fault(t, &fault);
@@ -142,7 +176,7 @@ static enum step_end route_list(struct txn *t)
 	if (found == -2)
 		return STEP_WAIT;
 	if (found < 0)
-		return empty_list(t);
+		return answer_empty_list(t);
 	if ((unsigned)found != server)
 		t->has_cursor = false;
 	t->server = (uint8_t)found;
@@ -173,47 +207,22 @@ static enum step_end route_prefixed(struct txn *t)
 		if (found == -2)
 			return STEP_WAIT;
 		if (found < 0)
-			return unknown(t);
+			return t->scopes != 0 ? answer_scopes(t, t->scopes) : answer_unknown(t);
 		t->server = (uint8_t)found;
 		return STEP_NEXT;
 	case MCP_LISTEN:
 		for (unsigned i = 0; i < f->set->nservers; i++)
-			if (!catalog_ready(&f->up[i])) {
-				t->step = STEP_ENVELOPE;
-				list_append(&f->up[i].waiting, &t->node);
+			if (rights_see(t, &f->up[i]) && !catalog_ready(&f->up[i])) {
+				wait_for_catalog(t, &f->up[i]);
 				return STEP_WAIT;
 			}
 		return STEP_NEXT;
 	default:
 		break;
 	}
-	if (!split_name(f, t->name, &server, &t->name))
-		return unknown(t);
+	if (!split_name(f, t->called, &server, &t->name))
+		return answer_unknown(t);
 	t->server = (uint8_t)server;
-	return STEP_NEXT;
-}
-
-/* Row 14 of the order of checks: the headers that mirror arguments, for an upstream that reads headers. */
-static enum step_end check_params(struct txn *t)
-{
-	struct flow *f = t->f;
-	struct upstream *up = &f->up[t->server];
-
-	if (!catalog_ready(up)) {
-		t->step = STEP_ENVELOPE;
-		list_append(&up->waiting, &t->node);
-		return STEP_WAIT;
-	}
-	/* An upstream that could not be asked is tried all the same: then nothing is known of its tools and it must check by itself. */
-	const struct catalog_tool *tool = up->catalog_state == CATALOG_KNOWN ? catalog_find(up->catalog, t->name) : NULL;
-	if (tool && tool->invalid)
-		return unknown(t);
-	size_t half = f->scratch_cap / 2;
-	struct buf fields = buf_on(f->scratch, half), scratch = buf_on(f->scratch + half, half);
-	struct mcp_fault fault = catalog_params(up->catalog, tool, &t->head, &f->json, t->msg.arguments, &scratch, &fields);
-	if (fault.code != 0)
-		return answer_fault(t, &fault);
-	f->fields = buf_span(&fields);
 	return STEP_NEXT;
 }
 
@@ -221,29 +230,51 @@ enum step_end step_route(struct txn *t, int64_t now_ms)
 {
 	struct flow *f = t->f;
 	const struct mcp_message *m = &t->msg;
-	enum step_end end = STEP_NEXT;
 	(void)now_ms;
 
-	f->fields = NOTHING;
 	if (m->method == MCP_DISCOVER)
 		return answer_discover(t);
-	t->name = NOTHING;
+	t->called = t->name = NOTHING;
 	if (m->name != JSON_NONE) {
 		struct buf name = buf_on(t->names, sizeof(t->names));
 		json_text(&f->json, m->name, &name);
-		t->name = buf_span(&name);
+		t->called = t->name = buf_span(&name);
 	}
 	t->server = 0;
 	if (!f->set->plain)
-		end = route_prefixed(t);
-	else if (m->method == MCP_LISTEN && !catalog_ready(&f->up[0])) {
-		t->step = STEP_ENVELOPE;
-		list_append(&f->up[0].waiting, &t->node);
+		return route_prefixed(t);
+	if (m->method == MCP_LISTEN && rights_see(t, &f->up[0]) && !catalog_ready(&f->up[0])) {
+		wait_for_catalog(t, &f->up[0]);
 		return STEP_WAIT;
 	}
-	if (end == STEP_NEXT && m->method == MCP_TOOLS_CALL && f->set->servers[t->server].kind == FLOW_HTTP)
-		end = check_params(t);
-	return end;
+	return STEP_NEXT;
+}
+
+/* Row 14 of the order of checks: the headers that mirror arguments, for an upstream that reads headers. */
+enum step_end step_params(struct txn *t, int64_t now_ms)
+{
+	struct flow *f = t->f;
+	struct upstream *up = &f->up[t->server];
+	(void)now_ms;
+
+	f->fields = NOTHING;
+	if (t->msg.method != MCP_TOOLS_CALL || up->set->kind != FLOW_HTTP)
+		return STEP_NEXT;
+	if (!catalog_ready(up)) {
+		wait_for_catalog(t, up);
+		return STEP_WAIT;
+	}
+	/* An upstream that could not be asked is tried all the same: then nothing is known of its tools and it must check by itself. */
+	const struct catalog_tool *tool = up->catalog_state == CATALOG_KNOWN ? catalog_find(up->catalog, t->name) : NULL;
+	if (tool && tool->invalid)
+		return answer_unknown(t);
+	size_t half = f->scratch_cap / 2;
+	struct buf fields = buf_on(f->scratch, half), scratch = buf_on(f->scratch + half, half);
+	struct mcp_fault fault = catalog_params(up->catalog, tool, &t->head, &f->json, t->msg.arguments, &scratch, &fields);
+	if (fault.code != 0)
+		return answer_fault(t, &fault);
+	f->fields = buf_span(&fields);
+	return STEP_NEXT;
 }
 
 enum step_end step_send(struct txn *t, int64_t now_ms)

@@ -23,7 +23,7 @@ static bool accepts_both(struct span accept)
 static bool may_send(struct span names)
 {
 	static const struct span known[] = {
-		{ "authorization", 13 }, { "content-type", 12 }, { "accept", 6 }, { "mcp-protocol-version", 20 }, { "mcp-method", 10 }, { "mcp-name", 8 },
+		{ "authorization", 13 }, { "dpop", 4 }, { "content-type", 12 }, { "accept", 6 }, { "mcp-protocol-version", 20 }, { "mcp-method", 10 }, { "mcp-name", 8 },
 	};
 	struct span name;
 	while (http_list_next(&names, &name)) {
@@ -37,14 +37,15 @@ static bool may_send(struct span names)
 }
 
 /* A browser asking whether it may call (Fetch, CORS preflight): only an allowed Origin gets this far. */
-static enum step_end preflight(struct txn *t)
+static enum step_end preflight(struct txn *t, struct span methods)
 {
 	char mem[512];
 	struct buf fields = buf_on(mem, sizeof(mem));
 	struct span asked = t->head.known[HTTP_ACR_HEADERS];
 
 	t->outcome = OUTCOME_REFUSED; /* not an MCP request */
-	BUF_LIT(&fields, "Access-Control-Allow-Methods: POST\r\nAccess-Control-Max-Age: 600\r\n");
+	http_write_field(&fields, SPAN("Access-Control-Allow-Methods"), methods);
+	BUF_LIT(&fields, "Access-Control-Max-Age: 600\r\n");
 	if (!span_absent(asked) && asked.n > 0 && may_send(asked))
 		http_write_field(&fields, SPAN("Access-Control-Allow-Headers"), asked);
 	return fields.full ? refuse(t, 400, SPAN("Access-Control-Request-Headers is too long")) : answer_empty(t, 204, buf_span(&fields));
@@ -74,17 +75,22 @@ enum step_end step_head(struct txn *t, int64_t now_ms)
 		h->known[HTTP_ORIGIN] = NOTHING;
 		return refuse(t, 421, SPAN("Host names no server here: add it to \"hosts\" of the listener if it should"));
 	case HOST_FOREIGN_ORIGIN:
-		t->status = 403;
+		t->foreign = true;
 		return refuse(t, 403, SPAN("Origin is not allowed: add it to \"origins\" of the listener if it should be"));
 	case HOST_OK:
 		break;
 	}
-	if (!span_eq(h->path, at->path))
+	t->metadata = auth_is_metadata(at, h->path);
+	if (!t->metadata && !span_eq(h->path, at->path))
 		return refuse(t, 404, SPAN("No MCP endpoint at this path"));
-	if (h->method == HTTP_OPTIONS && !span_absent(h->known[HTTP_ORIGIN]) && h->framing == HTTP_NO_BODY) {
+	if (h->framing == HTTP_NO_BODY)
 		intake_start(&t->intake, c->in, (uint32_t)head_len, h, 0);
-		return preflight(t);
-	}
+	if (h->method == HTTP_OPTIONS && !span_absent(h->known[HTTP_ORIGIN]) && h->framing == HTTP_NO_BODY)
+		return preflight(t, t->metadata ? SPAN("GET") : SPAN("POST"));
+	if (t->metadata && (h->method == HTTP_GET || h->method == HTTP_HEAD) && h->framing == HTTP_NO_BODY)
+		return answer_metadata(t);
+	if (t->metadata)
+		return refuse(t, 405, SPAN("This is a document: GET it"));
 	if (h->method != HTTP_POST)
 		return refuse(t, 405, SPAN("Every message is a POST"));
 	if (h->bad_expect)
@@ -98,8 +104,6 @@ enum step_end step_head(struct txn *t, int64_t now_ms)
 	if (h->count[HTTP_ACCEPT] > 1 || !accepts_both(h->known[HTTP_ACCEPT]))
 		return refuse(t, 406, SPAN("Accept must list application/json and text/event-stream"));
 	intake_start(&t->intake, c->in, (uint32_t)head_len, h, t->f->set->body_max);
-	if (h->expect_continue && c->in->n == head_len && t->intake.body.state == HTTP_BODY_MORE)
-		front_interim(c, SPAN("HTTP/1.1 100 Continue\r\n\r\n"));
 	return STEP_NEXT;
 }
 

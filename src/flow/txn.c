@@ -16,7 +16,9 @@ static void txn_timeout(struct timer *timer)
 	struct txn *t = LIST_OWNER(timer, struct txn, timer);
 	struct flow *f = t->f;
 
-	if (t->step == STEP_BODY) {
+	if (t->step == STEP_AUTH) {
+		auth_late(t);
+	} else if (t->step == STEP_BODY) {
 		give_up_body(t);
 	} else if (t->out) { /* the client takes nothing */
 		metrics_add(f->metrics, METRIC_REFUSED_SLOW, 1);
@@ -28,6 +30,25 @@ static void txn_timeout(struct timer *timer)
 		if (t->timer.at_ms == 0)
 			timer_arm(&f->timers, &t->timer, flow_now(f) + f->set->keepalive_ms);
 	}
+}
+
+/* A stream lasts as long as its caller's identity. */
+static void txn_expires(struct timer *timer)
+{
+	struct txn *t = LIST_OWNER(timer, struct txn, expiry);
+	if (t->who.until_ms > flow_unix(t->f))
+		txn_watch_expiry(t);
+	else
+		listen_finish(t);
+}
+
+void txn_watch_expiry(struct txn *t)
+{
+	struct flow *f = t->f;
+	if (t->who.until_ms == 0)
+		return;
+	int64_t left = t->who.until_ms - flow_unix(f);
+	timer_arm(&f->timers, &t->expiry, flow_now(f) + (left < 0 ? 0 : left < FLOW_EXPIRY_MS ? left : FLOW_EXPIRY_MS));
 }
 
 struct txn *txn_new(struct front *c, int64_t now_ms)
@@ -45,7 +66,7 @@ struct txn *txn_new(struct front *c, int64_t now_ms)
 		return NULL;
 	/* head and names are large and are filled before they are read */
 	memset(t, 0, offsetof(struct txn, head));
-	memset((char *)t + offsetof(struct txn, intake), 0, offsetof(struct txn, names) - offsetof(struct txn, intake));
+	memset((char *)t + offsetof(struct txn, who), 0, offsetof(struct txn, names) - offsetof(struct txn, who));
 	memset((char *)t + offsetof(struct txn, out), 0, sizeof(*t) - offsetof(struct txn, out));
 	t->f = f;
 	t->front = c;
@@ -53,6 +74,7 @@ struct txn *txn_new(struct front *c, int64_t now_ms)
 	list_init(&t->node);
 	list_init(&t->legs);
 	timer_init(&t->timer, txn_timeout);
+	timer_init(&t->expiry, txn_expires);
 	metrics_peak(f->metrics, METRIC_POOL_REQUESTS_PEAK, f->txns.used);
 	return t;
 }
@@ -101,7 +123,9 @@ void txn_free(struct txn *t)
 	struct flow *f = t->f;
 	while (!list_empty(&t->legs))
 		leg_cancel(LIST_OWNER(t->legs.next, struct leg, of_txn));
+	auth_leave(t);
 	timer_disarm(&f->timers, &t->timer);
+	timer_disarm(&f->timers, &t->expiry);
 	list_remove(&t->node);
 	buffer_give(f, t->large);
 	buffer_give(f, t->out);

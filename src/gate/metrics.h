@@ -26,6 +26,20 @@
 	METRIC(TLS_FAILED_LEFT, "postern_tls_failures_total{reason=\"left\"}", counter, "") \
 	METRIC(TLS_FAILED_SLOW, "postern_tls_failures_total{reason=\"slow\"}", counter, "") \
 	METRIC(TLS_OPEN, "postern_tls_connections_open", gauge, "Client connections whose TLS handshake is over, open now") \
+	METRIC(AUTH_ANONYMOUS, "postern_authenticated_total{by=\"anonymous\"}", counter, "Requests whose caller was recognised") \
+	METRIC(AUTH_KEY, "postern_authenticated_total{by=\"key\"}", counter, "") \
+	METRIC(AUTH_CERTIFICATE, "postern_authenticated_total{by=\"certificate\"}", counter, "") \
+	METRIC(AUTH_TOKEN, "postern_authenticated_total{by=\"token\"}", counter, "") \
+	METRIC(AUTH_REFUSED_MISSING, "postern_auth_refused_total{reason=\"missing\"}", counter, "Requests whose caller was not recognised") \
+	METRIC(AUTH_REFUSED_FORM, "postern_auth_refused_total{reason=\"form\"}", counter, "") \
+	METRIC(AUTH_REFUSED_SIGNATURE, "postern_auth_refused_total{reason=\"unverified\"}", counter, "") \
+	METRIC(AUTH_REFUSED_AUDIENCE, "postern_auth_refused_total{reason=\"audience\"}", counter, "") \
+	METRIC(AUTH_REFUSED_TIME, "postern_auth_refused_total{reason=\"time\"}", counter, "") \
+	METRIC(AUTH_REFUSED_BINDING, "postern_auth_refused_total{reason=\"binding\"}", counter, "") \
+	METRIC(AUTH_REFUSED_REVOKED, "postern_auth_refused_total{reason=\"revoked\"}", counter, "") \
+	METRIC(AUTH_UNAVAILABLE, "postern_auth_refused_total{reason=\"unavailable\"}", counter, "") \
+	METRIC(POLICY_REFUSED, "postern_policy_refused_total", counter, "Names that the policy did not allow their caller") \
+	METRIC(SCOPE_CHALLENGES, "postern_scope_challenges_total", counter, "Requests that were told to come again with more scopes") \
 	METRIC(REQUESTS_DISCOVER, "postern_requests_total{method=\"server/discover\"}", counter, "MCP requests that passed the checks") \
 	METRIC(REQUESTS_TOOLS_LIST, "postern_requests_total{method=\"tools/list\"}", counter, "") \
 	METRIC(REQUESTS_TOOLS_CALL, "postern_requests_total{method=\"tools/call\"}", counter, "") \
@@ -52,6 +66,7 @@
 	METRIC(UPSTREAM_FAULT_LATE, "postern_upstream_faults_total{kind=\"late\"}", counter, "") \
 	METRIC(UPSTREAM_FAULT_BROKEN, "postern_upstream_faults_total{kind=\"broken\"}", counter, "") \
 	METRIC(UPSTREAM_FAULT_LARGE, "postern_upstream_faults_total{kind=\"large\"}", counter, "") \
+	METRIC(UPSTREAM_FAULT_CREDENTIAL, "postern_upstream_faults_total{kind=\"credential\"}", counter, "") \
 	METRIC(DURATION_LE_1MS, "postern_request_duration_ms_bucket{le=\"1\"}", histogram, "Time from head to answer") \
 	METRIC(DURATION_LE_10MS, "postern_request_duration_ms_bucket{le=\"10\"}", histogram, "") \
 	METRIC(DURATION_LE_100MS, "postern_request_duration_ms_bucket{le=\"100\"}", histogram, "") \

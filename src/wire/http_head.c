@@ -21,7 +21,7 @@ static enum http_name name_id(const char *p, size_t n)
 {
 	switch (n) {
 	case 4:
-		return IS("host") ? HTTP_HOST : HTTP_OTHER;
+		return IS("host") ? HTTP_HOST : IS("dpop") ? HTTP_DPOP : HTTP_OTHER;
 	case 6:
 		return IS("accept") ? HTTP_ACCEPT : IS("origin") ? HTTP_ORIGIN : IS("expect") ? HTTP_EXPECT : HTTP_OTHER;
 	case 7:

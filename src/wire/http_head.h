@@ -28,6 +28,7 @@ enum http_name {
 	HTTP_EXPECT,
 	HTTP_UPGRADE,
 	HTTP_AUTHORIZATION,
+	HTTP_DPOP,
 	HTTP_KEEP_ALIVE,
 	HTTP_RETRY_AFTER,
 	HTTP_ACR_METHOD,  /* Access-Control-Request-Method */

@@ -1,6 +1,7 @@
 /*
  * Worlds: a flow between scripted clients and scripted upstreams, on the network of sim.h. Every client uses the same id and the same
  * progress token, and marks each request with a word of its own that its upstream sends back: an answer that went astray shows.
+ * In some worlds the clients are of two tenants with opposite rights, and the upstreams want credentials.
  *
  *     sim_test [SEED [COUNT]]      only those worlds, and what happens in them
  */
@@ -10,9 +11,10 @@
 #include "flow/flow_priv.h"
 #include "os/sock.h"
 #include "tap.h"
+#include "wire/crypto.h"
 #include "unit/flow/sim.h"
 
-enum { CLIENTS = 12, ASKS = 5, QUESTIONS = 4096, UPS = 3, GUARD = 4096, TURNS_MAX = 400000 };
+enum { CLIENTS = 12, ASKS = 5, TENANTS = 2, ERRANDS = 256, MARKS = 4096, QUESTIONS = 4096, UPS = 3, GUARD = 4096, TURNS_MAX = 400000 };
 
 enum ask { ASK_CALL, ASK_READ, ASK_LIST, ASK_DISCOVER, ASK_LISTEN, ASK_BAD, ASK_KINDS };
 
@@ -32,6 +34,8 @@ struct client {
 	int64_t starts_ms, leaves_ms;    /* leaves: for a listen that has what it wants */
 	bool pipelined, one_byte, half, halved, old;
 	int abort_in;                    /* acts until it breaks off; -1: never */
+	unsigned tenant;
+	bool modest;                     /* asks little, and only where it may */
 	bool closing;                    /* an answer said so */
 	bool done;
 	unsigned good;                   /* answers with a result */
@@ -47,6 +51,14 @@ struct voice { /* the upstream's end of a connection */
 	int64_t at_ms;
 	enum then then;
 	bool busy, stalled, mute;        /* mute: dead for this script */
+	int tenant;                      /* whose credential came first on it; -1: none yet */
+};
+
+struct errand { /* a credential that is being got */
+	uint64_t call;
+	unsigned server, tenant;
+	bool again, absent;
+	int64_t at_ms;                   /* 0: done */
 };
 
 struct question {
@@ -54,12 +66,17 @@ struct question {
 	uint64_t id;
 	unsigned mark;
 	int server;
+	int tenant;                      /* of who asks; -1: the gate on its own account, or it is not known yet */
 	bool listen, catalog, answered, cancelled;
 };
 
 static struct world {
 	uint64_t seed;
 	bool hostile, tiny, calm, draining;
+	bool tenants;                    /* two, by key; else everybody is anonymous and may do all */
+	uint8_t owner[MARKS];            /* tenant of a mark */
+	struct errand errand[ERRANDS];
+	unsigned nerrands;
 	unsigned nservers;
 	unsigned fault;                  /* of the upstreams: nonzero for this one only */
 	struct flow_settings set;
@@ -144,6 +161,58 @@ static void text_fill(struct text *t, size_t n)
 }
 
 static bool dice(uint32_t in) { return sim_roll(in) == 0; }
+
+/* ---- who may what ---- */
+
+#define KEY_0 "postern_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+#define KEY_1 "postern_BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA"
+
+/* Server 0 is the first tenant's, server 1 the second's, server 2 everybody's. */
+static bool may(unsigned tenant, unsigned server) { return !w.tenants || server == 2 || server == tenant; }
+
+static unsigned owner_of(unsigned mark) { return mark < MARKS ? w.owner[mark] : 0; }
+
+static int64_t unix_ms(void *ctx)
+{
+	(void)ctx;
+	return INT64_C(1800000000000) + sim.now_ms;
+}
+
+static void deliver_errand(struct errand *e)
+{
+	char line[100];
+	int n = snprintf(line, sizeof line, "Authorization: Bearer cred-%u-%u%s", e->server, e->tenant, e->again ? "-again" : "");
+	e->at_ms = 0;
+	flow_credential(w.f, e->call, e->absent ? span_of(NULL, 0) : span_of(line, (size_t)n));
+}
+
+static bool get_token(void *ctx, unsigned server, unsigned tenant, uint64_t call, struct span subject, bool again)
+{
+	(void)ctx;
+	if (!span_absent(subject))
+		wrong("a caller's token was given away");
+	if (w.hostile && dice(12))
+		return false;
+	struct errand *e = &w.errand[w.nerrands++ % ERRANDS];
+	if (e->at_ms != 0)
+		wrong("too many credentials are asked for");
+	*e = (struct errand){ .call = call, .server = server, .tenant = tenant, .again = again, .absent = w.hostile && dice(8) };
+	e->at_ms = sim.now_ms + (dice(2) ? 0 : sim_roll(w.hostile && dice(8) ? 8000 : 300));
+	if (e->at_ms == sim.now_ms && dice(2))
+		deliver_errand(e); /* at once, from within the question */
+	return true;
+}
+
+static bool errands_act(void)
+{
+	bool did = false;
+	for (unsigned i = 0; i < ERRANDS; i++)
+		if (w.errand[i].at_ms != 0 && w.errand[i].at_ms <= sim.now_ms) {
+			deliver_errand(&w.errand[i]);
+			did = true;
+		}
+	return did;
+}
 
 /* ---- upstreams ---- */
 
@@ -314,9 +383,43 @@ static struct question *note_question(struct voice *v, const char *text, char *m
 	(void)mark;
 	q->mark = m ? (unsigned)strtoul(m + 5, NULL, 10) : 0;
 	q->listen = strcmp(method, "subscriptions/listen") == 0;
-	q->catalog = q->mark == 0 && !q->listen;
+	const char *own = strstr(text, "mine-");
+	q->tenant = own && strchr(own, '"') ? (int)owner_of((unsigned)strtoul(own + 5, NULL, 10)) : -1;
+	q->catalog = q->tenant < 0 && !q->listen;
+	if (q->tenant >= 0 && !may((unsigned)q->tenant, (unsigned)v->server))
+		wrong("server %d was asked for tenant %d", v->server, q->tenant);
 	total_questions++;
 	return q;
+}
+
+/* One line of ours for this server and this tenant, nothing of the client's, and a connection for each tenant. False: refused. */
+static bool check_credential(struct voice *v, const struct question *q, char *end, bool whole)
+{
+	char want[64], *line = strstr(v->in.p, "Authorization:");
+	bool good = true;
+
+	if (!whole) /* who asks may not have come yet */
+		return true;
+	*end = 0;
+	if (strstr(v->in.p, "postern_"))
+		wrong("a client's key was sent upstream");
+	if (w.set.servers[v->server].credential) {
+		int tenant = q->tenant < 0 ? (int)FLOW_NO_TENANT : q->tenant;
+		char *got = strstr(v->in.p, "\r\nAuthorization: Bearer cred-");
+		int n = snprintf(want, sizeof want, "\r\nAuthorization: Bearer cred-%d-%d", v->server, tenant);
+		if (!got || strncmp(got, want, (size_t)n) != 0)
+			wrong("server %d was asked for tenant %d with: %.60s", v->server, tenant, got ? got + 2 : "(nothing)");
+		if (got && strstr(got + 4, "Authorization:"))
+			wrong("two credentials in one request");
+		if (v->tenant >= 0 && v->tenant != tenant)
+			wrong("tenant %d on a connection of tenant %d", tenant, v->tenant);
+		v->tenant = tenant;
+		good = !got || strncmp(got + n, "-again", 6) == 0 || !dice(6);
+	} else if (line && line < end) {
+		wrong("a credential for a server that wants none");
+	}
+	*end = '\r';
+	return good;
 }
 
 static bool http_ask(struct voice *v)
@@ -344,6 +447,14 @@ static bool http_ask(struct voice *v)
 		return false;
 	}
 	v->busy = true;
+	if (!check_credential(v, q, end, whole) && whole) { /* it is not read: what it asks for is not done */
+		q->answered = true;
+		v->at_ms = sim.now_ms;
+		v->then = THEN_KEEP;
+		text_add(&v->out, "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer resource_metadata=\"http://evil\"\r\nContent-Length: 0\r\n\r\n");
+		text_drop(&v->in, head + length);
+		return true;
+	}
 	http_answer(v, q, method, strstr(v->in.p, "progressToken") != NULL, whole);
 	if (whole)
 		text_drop(&v->in, head + length);
@@ -487,7 +598,7 @@ static bool connects_act(void)
 			continue;
 		}
 		c->pending |= LOOP_WRITE;
-		w.voice[i] = (struct voice){ .c = c, .server = (int)c->port - 1 };
+		w.voice[i] = (struct voice){ .c = c, .server = (int)c->port - 1, .tenant = -1 };
 	}
 	return did;
 }
@@ -503,7 +614,9 @@ static void write_ask(struct client *k, unsigned i)
 	bool chunked = !k->old && dice(4), pretty = dice(5);
 
 	k->mark[i] = ++w.marks;
-	k->server[i] = sim_roll(w.nservers);
+	if (w.marks < MARKS)
+		w.owner[w.marks] = (uint8_t)k->tenant;
+	k->server[i] = k->modest && w.tenants ? k->tenant : sim_roll(w.nservers);
 	if (!w.set.plain)
 		snprintf(prefix, sizeof prefix, "s%u__", k->server[i]);
 	if (kind == ASK_READ && w.set.servers[k->server[i]].kind == FLOW_BUILTIN && !w.set.plain)
@@ -515,7 +628,7 @@ static void write_ask(struct client *k, unsigned i)
 	text_add(&body, "{\"jsonrpc\":\"2.0\",%s\"id\":7,\"method\":\"%s\",\"params\":{", pretty ? "\r\n " : "", methods[kind]);
 	if (kind == ASK_CALL || kind == ASK_BAD) {
 		text_add(&body, "\"name\":\"%s\",\"arguments\":{\"q\":\"mark-%u-\",\"pad\":\"", name, k->mark[i]);
-		text_fill(&body, !w.tiny && dice(10) ? 20000 + sim_roll(30000) : sim_roll(300));
+		text_fill(&body, !w.tiny && !k->modest && dice(10) ? 20000 + sim_roll(30000) : sim_roll(300));
 		text_add(&body, "\"},");
 	} else if (kind == ASK_READ) {
 		text_add(&body, "\"uri\":\"%s\",", name);
@@ -525,11 +638,14 @@ static void write_ask(struct client *k, unsigned i)
 	text_add(&body, "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\"io.modelcontextprotocol/clientCapabilities\":{}");
 	if (kind < ASK_DISCOVER && dice(2))
 		text_add(&body, ",\"progressToken\":\"p\"");
+	text_add(&body, ",\"who\":\"mine-%u\"", k->mark[i]);
 	text_add(&body, "}}%s", kind == ASK_BAD ? ",}" : "}");
 	text_add(&k->out, "POST /mcp HTTP/1.%d\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
 	    "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: %s\r\n", k->old ? 0 : 1, methods[kind]);
 	if (kind == ASK_CALL || kind == ASK_READ || kind == ASK_BAD)
 		text_add(&k->out, "Mcp-Name: %s\r\n", name);
+	if (w.tenants)
+		text_add(&k->out, "Authorization: Bearer %s\r\n", k->tenant == 0 ? KEY_0 : KEY_1);
 	if (!k->old && dice(8))
 		text_add(&k->out, "Expect: 100-continue\r\n");
 	if (chunked) {
@@ -557,6 +673,32 @@ static void check_marks(struct client *k, const char *p)
 			wrong("client %d got mark %lu in the answer to %u", (int)(k - w.client), strtoul(p + 5, NULL, 10), k->mark[k->answered]);
 }
 
+/* Is there anything here that this client may have? */
+static bool permitted(const struct client *k)
+{
+	unsigned server = k->server[k->answered];
+	enum ask kind = k->kind[k->answered];
+
+	if (kind != ASK_CALL && kind != ASK_READ)
+		return true;
+	if (kind == ASK_CALL || w.set.servers[server].kind == FLOW_BUILTIN || w.set.plain)
+		return may(k->tenant, server);
+	for (unsigned i = 0; i < w.nservers; i++)
+		if (w.set.servers[i].kind == FLOW_HTTP && may(k->tenant, i))
+			return true;
+	return false;
+}
+
+static void check_rights(const struct client *k, const char *p)
+{
+	char foreign[] = "\"s0__";
+	foreign[2] = k->tenant == 0 ? '1' : '0';
+	if (strstr(p, "evil"))
+		wrong("an upstream's challenge was passed on");
+	if (w.tenants && strstr(p, foreign))
+		wrong("tenant %u was shown %s: %.200s", k->tenant, foreign, p);
+}
+
 static void check_message(struct client *k, unsigned status, const char *p)
 {
 	enum ask kind = k->kind[k->answered];
@@ -564,6 +706,12 @@ static void check_message(struct client *k, unsigned status, const char *p)
 	bool with_id = strncmp(p, "{\"jsonrpc\":\"2.0\",\"id\":7,", 24) == 0;
 
 	check_marks(k, p);
+	check_rights(k, p);
+	if (!permitted(k)) {
+		if (result || (w.calm && !(strstr(p, "-32602") && (strstr(p, "Unknown tool: s") || strstr(p, "Resource not found: ")))))
+			wrong("client %d may not and got: %u %.120s", (int)(k - w.client), status, p);
+		return;
+	}
 	if (result && (!with_id || kind == ASK_BAD))
 		wrong("client %d got a result that is not for its id: %.80s", (int)(k - w.client), p);
 	if (result && (kind == ASK_CALL || kind == ASK_READ)) {
@@ -778,8 +926,10 @@ static void new_client(unsigned i, bool good)
 		if (!good && dice(8))
 			k->kind[a] = ASK_BAD;
 	}
+	k->modest = good;
 	if (good)
 		return;
+	k->tenant = w.tenants ? sim_roll(TENANTS) : 0;
 	k->pipelined = dice(3);
 	k->one_byte = dice(8);
 	k->half = dice(5);
@@ -833,7 +983,7 @@ static void pinch(bool may_begin)
 static bool step(bool clients)
 {
 	pinch(clients);
-	bool did = connects_act() | parent_act();
+	bool did = connects_act() | parent_act() | errands_act();
 	for (unsigned i = 0; i < w.nclients && clients; i++)
 		did |= client_act(&w.client[i]);
 	for (unsigned i = 0; i < sim.top; i++)
@@ -861,6 +1011,9 @@ static bool step(bool clients)
 		if (!k->done && k->leaves_ms > sim.now_ms && k->leaves_ms < next)
 			next = k->leaves_ms;
 	}
+	for (unsigned i = 0; i < ERRANDS; i++)
+		if (w.errand[i].at_ms != 0 && w.errand[i].at_ms < next)
+			next = w.errand[i].at_ms;
 	if (w.npinched > 0 && w.pinched_until_ms < next)
 		next = w.pinched_until_ms;
 	for (unsigned i = 0; i < w.nservers; i++)
@@ -897,6 +1050,32 @@ static size_t area_size;
 
 static void count_line(struct span line) { log_lines += line.n > 0; }
 
+static const struct policy_rule all_rule[] = { { .allow = true, .pattern = { "*", 1 } } };
+static const struct policy_rule tenant_rules[] = {
+	{ .allow = true, .pattern = { "s2__*", 5 } }, { .allow = true, .pattern = { "s0__*", 5 }, .tenants = 1 },
+	{ .allow = true, .pattern = { "s1__*", 5 }, .tenants = 2 },
+};
+static struct auth_key keys[TENANTS] = { { .id = { "zero", 4 }, .tenant = 0 }, { .id = { "one", 3 }, .tenant = 1 } };
+static const struct span tenant_names[TENANTS] = { { "zero", 4 }, { "one", 3 } };
+
+/* Everybody and everything, or two tenants with keys whose rights differ. */
+static void identities(struct flow_settings *s)
+{
+	s->hooks.unix_ms = unix_ms;
+	s->hooks.token = get_token;
+	s->auth.tenants = (struct auth_names){ tenant_names, TENANTS };
+	s->policy = (struct policy){ all_rule, 1 };
+	if (!w.tenants) {
+		s->auth.anonymous = true;
+		return;
+	}
+	crypto_sha256(KEY_0, sizeof KEY_0 - 1, keys[0].sha256);
+	crypto_sha256(KEY_1, sizeof KEY_1 - 1, keys[1].sha256);
+	s->auth.keys = keys;
+	s->auth.nkeys = TENANTS;
+	s->policy = (struct policy){ tenant_rules, 3 };
+}
+
 static void build(uint64_t seed)
 {
 	static const struct span names[] = { { "s0", 2 }, { "s1", 2 }, { "s2", 2 } };
@@ -921,12 +1100,16 @@ static void build(uint64_t seed)
 		s->large = 2 + sim_roll(2);
 		s->links = 2 + sim_roll(2);
 	}
+	w.tenants = seed % 4 == 3 && !s->plain;
+	identities(s);
 	memset(s->seed, 7, sizeof s->seed);
 	s->listeners[0] = (struct flow_listener){ .fd = SIM_LISTEN_FD, .path = SPAN("/mcp"), .address = { .family = 4, .ip = { 127, 0, 0, 1 }, .port = 80 } };
 	for (unsigned i = 0; i < w.nservers; i++)
 		s->servers[i] = (struct flow_server){ .name = names[i], .kind = dice(3) ? FLOW_BUILTIN : FLOW_HTTP, .host = SPAN("up"), .path = SPAN("/up"),
 			.fields = SPAN(""), .address = { .family = 4, .ip = { 127, 0, 0, 1 }, .port = (uint16_t)(i + 1) },
 			.connect_ms = 5000, .idle_ms = 10000, .call_ms = 40000 };
+	for (unsigned i = 0; i < w.nservers; i++)
+		s->servers[i].credential = s->servers[i].kind == FLOW_HTTP && seed % 4 >= 2;
 	w.need = flow_need(s);
 	if (w.need + 2 * GUARD > area_size) { /* kept from world to world: fresh pages cost more than the worlds */
 		free(area);

@@ -205,7 +205,7 @@ static void names(void)
 	} all[] = { { "Host", HTTP_HOST }, { "Content-Length", HTTP_CONTENT_LENGTH }, { "Transfer-Encoding", HTTP_TRANSFER_ENCODING },
 		    { "Connection", HTTP_CONNECTION }, { "Content-Type", HTTP_CONTENT_TYPE }, { "Content-Encoding", HTTP_CONTENT_ENCODING },
 		    { "Accept", HTTP_ACCEPT }, { "Origin", HTTP_ORIGIN }, { "Expect", HTTP_EXPECT }, { "Upgrade", HTTP_UPGRADE },
-		    { "Authorization", HTTP_AUTHORIZATION }, { "Keep-Alive", HTTP_KEEP_ALIVE }, { "Retry-After", HTTP_RETRY_AFTER },
+		    { "Authorization", HTTP_AUTHORIZATION }, { "DPoP", HTTP_DPOP }, { "Keep-Alive", HTTP_KEEP_ALIVE }, { "Retry-After", HTTP_RETRY_AFTER },
 		    { "Access-Control-Request-Method", HTTP_ACR_METHOD }, { "Access-Control-Request-Headers", HTTP_ACR_HEADERS },
 		    { "MCP-Protocol-Version", HTTP_MCP_PROTOCOL_VERSION }, { "Mcp-Method", HTTP_MCP_METHOD }, { "Mcp-Name", HTTP_MCP_NAME },
 		    { "Mcp-Param-x", HTTP_MCP_PARAM }, { "Mcp-Param-Retry-After-And-More", HTTP_MCP_PARAM } };

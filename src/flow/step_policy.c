@@ -1,0 +1,55 @@
+/* May this caller use this name? The one place where that is decided before a call goes on; what is left out of lists, streams and the
+ * discovery asks the same functions. A refused name is answered as an unknown one, and no upstream hears of it. */
+#include "flow/step_run.h"
+
+#define NOTHING span_of(NULL, 0)
+
+struct policy_answer rights_use(const struct txn *t, const struct upstream *up, struct span name)
+{
+	return policy_decide(&t->f->set->policy, &t->who, up->prefix, name);
+}
+
+bool rights_see(const struct txn *t, const struct upstream *up) { return policy_may_begin(&t->f->set->policy, &t->who, up->prefix); }
+
+bool rights_see_all(const struct txn *t, const struct upstream *up) { return policy_allows_all(&t->f->set->policy, &t->who, up->prefix); }
+
+bool rights_shared(const struct upstream *up) { return up->f->policy_same && !up->set->credential; }
+
+enum step_end answer_scopes(struct txn *t, uint64_t scopes)
+{
+	struct mcp_fault fault = { MCP_INVALID_REQUEST, 403, SPAN("Insufficient scope: WWW-Authenticate says what this needs"), NOTHING, NOTHING };
+
+	metrics_add(t->f->metrics, METRIC_SCOPE_CHALLENGES, 1);
+	t->challenge = CHALLENGE_SCOPES;
+	t->scopes = scopes;
+	return answer_fault(t, &fault);
+}
+
+enum step_end step_policy(struct txn *t, int64_t now_ms)
+{
+	struct upstream *up = &t->f->up[t->server];
+	(void)now_ms;
+
+	switch (t->msg.method) {
+	case MCP_TOOLS_LIST:
+	case MCP_PROMPTS_LIST:
+	case MCP_RESOURCES_LIST:
+	case MCP_TEMPLATES_LIST:
+		return rights_see(t, up) ? STEP_NEXT : answer_empty_list(t);
+	case MCP_LISTEN: {
+		uint64_t scopes = listen_scopes(t);
+		return scopes != 0 ? answer_scopes(t, scopes) : STEP_NEXT;
+	}
+	default:
+		break;
+	}
+	struct policy_answer a = { .verdict = POLICY_DENIED };
+	if (!span_absent(t->name))
+		a = rights_use(t, up, t->name);
+	if (a.verdict == POLICY_ALLOWED)
+		return STEP_NEXT;
+	if (a.verdict == POLICY_SCOPES)
+		return answer_scopes(t, a.scopes);
+	metrics_add(t->f->metrics, METRIC_POLICY_REFUSED, 1);
+	return answer_unknown(t);
+}
