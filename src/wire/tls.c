@@ -92,7 +92,7 @@ static void last_alert(struct tls *t, int err)
 	at = eng->obuf + from;
 	at[0] = FATAL;
 	at[1] = alert_for(t, err);
-	at = eng->out.vtable->encrypt(&eng->out.vtable, ALERT, BR_TLS12, at, &n);
+	at = eng->out.vtable->encrypt(&eng->out.vtable, ALERT, eng->version_out, at, &n);
 	t->alert_at = (uint16_t)(at - eng->obuf);
 	t->alert_n = (uint16_t)n;
 }

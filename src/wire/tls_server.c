@@ -123,6 +123,7 @@ void tls_start_server(struct tls *t, const struct tls_door *door, const uint8_t 
 		br_ssl_server_set_cache(s, &t->cache_hook);
 	}
 	br_ssl_server_reset(s);
+	s->eng.version_out = BR_TLS10; /* of alerts, as long as no version is agreed upon: old clients are to understand them */
 	tls_settle(t);
 }
 
