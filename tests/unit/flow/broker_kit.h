@@ -170,9 +170,10 @@ static inline bool servers_act(void)
 static inline void turns(void)
 {
 	for (int i = 0; i < 20000; i++) {
-		bool did = servers_act() | sim_tls_act_all();
+		bool did = servers_act();
 		int wait;
 
+		did = sim_tls_act_all() || did;
 		did = sim_deliver(&loop) || did;
 		wait = broker_tick(broker);
 		if (!did && wait != 0 && !sim_news() && !servers_act())
