@@ -9,7 +9,7 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
-from postern import is_, ok, done
+from postern import is_, ok, done, with_caller
 
 LEAKY = os.path.join(ROOT, os.environ.get("BUILD", "build"), "t", "sandbox", "leaky")
 
@@ -18,8 +18,8 @@ with tempfile.TemporaryDirectory() as tmp:
     os.mkdir(os.path.join(tmp, "docs"))
     path = os.path.join(tmp, "postern.json")
     with open(path, "w") as f:
-        json.dump({"workers": 1, "listeners": [{"address": "127.0.0.1:0"}], "admin": {"address": "127.0.0.1:0"},
-                   "mcpServers": {"docs": {"builtin": "files", "root": "docs"}}}, f)
+        json.dump(with_caller({"workers": 1, "listeners": [{"address": "127.0.0.1:0"}], "admin": {"address": "127.0.0.1:0"},
+                   "mcpServers": {"docs": {"builtin": "files", "root": "docs"}}}), f)
     for role in ("parent", "worker", "provider", "desk"):
         r = subprocess.run([LEAKY, role, path], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
         is_(r.returncode, 3, "%s with a leaky list: exit status 3" % role)
