@@ -43,7 +43,7 @@ with tempfile.TemporaryDirectory() as tmp:
     os.chmod(tmp, 0o755)
     with open(os.path.join(tmp, "a.txt"), "w") as f:
         f.write("a\n")
-    config = {"workers": 1, "mcpServers": {"docs": {"builtin": "files", "root": tmp}},
+    config = {"workers": 1, "listeners": [{"address": "127.0.0.1:0"}], "mcpServers": {"docs": {"builtin": "files", "root": tmp}},
               "identity": {"keys": [line]}, "policy": [{"allow": "docs__*", "roles": ["reader"]}]}
     with Postern(config) as p:
         with_key = lambda k: call(p, "tools/list", headers=[("Authorization", "Bearer " + k)])
