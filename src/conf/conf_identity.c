@@ -161,8 +161,16 @@ static void text_sha256(struct conf_reader *r, uint32_t value, struct span s, vo
 		(void)conf_hex(r, value, s, to);
 }
 
+static void text_id(struct conf_reader *r, uint32_t value, struct span s, void *span)
+{
+	if (span_starts(s, SPAN("postern_")))
+		conf_complain(r, value, SPAN("found a key, or what looks like one; an id is shown in logs: write a name, such as \"ci\""));
+	else
+		conf_text_name(r, value, s, span);
+}
+
 static const struct conf_member key_members[] = {
-	{ MEMBER(auth_key, id, "id", CONF_STRING), .required = true, .most = 256, .text = conf_text_name },
+	{ MEMBER(auth_key, id, "id", CONF_STRING), .required = true, .most = 256, .text = text_id },
 	{ MEMBER(auth_key, sha256, "sha256", CONF_STRING), .required = true, .most = 256, .text = text_sha256,
 	  .hint = SPAN_INIT("\"postern key new\" makes a key and prints it") },
 	{ MEMBER(auth_key, tenant, "tenant", CONF_STRING), .required = true, .most = 256, .text = conf_text_tenant },
@@ -181,8 +189,14 @@ static void walk_keys(struct conf_reader *r, uint32_t value, void *to)
 		conf_wrong_number(r, value, n, SPAN("API keys; at most 256 are possible"));
 		return;
 	}
-	for (uint32_t e = json_first(&r->json, value); e != JSON_NONE; e = json_next(&r->json, value, e))
-		conf_push(r, &conf_form_key, e, &c->identity.keys[c->identity.nkeys++]);
+	for (uint32_t e = json_first(&r->json, value); e != JSON_NONE; e = json_next(&r->json, value, e)) {
+		/* Not shown: it may be the key. */
+		if (json_type(&r->json, e) == JSON_OBJECT)
+			conf_push(r, &conf_form_key, e, &c->identity.keys[c->identity.nkeys]);
+		else
+			conf_complain(r, e, SPAN("an API key is an object {...} with its id, SHA-256, tenant and roles; \"postern key new\" makes and prints one"));
+		c->identity.nkeys++;
+	}
 }
 
 static const struct conf_member client_members[] = {

@@ -58,6 +58,18 @@ static void walk_headers(struct conf_reader *r, uint32_t value, void *to)
 	}
 }
 
+static void walk_credentials(struct conf_reader *r, uint32_t value, void *to)
+{
+	struct conf_server *v = to;
+
+	/* Not shown: it may be the credential. */
+	if (json_type(&r->json, value) == JSON_OBJECT)
+		conf_push(r, &conf_form_credential, value, &v->credential);
+	else
+		conf_complain(r, value, SPAN("credentials are an object {...} that names the file with the secret, such as {\"secret\": {\"file\": "
+			"\"/run/secrets/name\"}}"));
+}
+
 static struct conf_way server_way(struct conf_server *v)
 {
 	return (struct conf_way){ &v->url, &v->host, &v->path, &v->address, &v->tls };
@@ -93,7 +105,7 @@ static const struct conf_member server_members[] = {
 	{ MEMBER(conf_server, idle_ms, "idle_timeout", CONF_DURATION), .least = 10, .most = 24 * HOUR, .def = 30 * SECOND, .kinds = CONF_FOR_HTTP },
 	{ MEMBER(conf_server, call_ms, "call_timeout", CONF_DURATION), .least = 10, .most = 24 * HOUR, .def = 60 * SECOND, .kinds = CONF_FOR_HTTP },
 	{ MEMBER(conf_server, tls, "tls", CONF_OBJECT), .form = &conf_form_tls_out, .kinds = CONF_FOR_HTTP },
-	{ MEMBER(conf_server, credential, "credentials", CONF_OBJECT), .form = &conf_form_credential, .kinds = CONF_FOR_HTTP },
+	{ WHOLE("credentials", CONF_ANY), .walk = walk_credentials, .kinds = CONF_FOR_HTTP },
 	LATER("command"), LATER("args"), LATER("env"),
 };
 const struct conf_form conf_form_server = {

@@ -156,7 +156,7 @@ bool conf_is_dns(struct span name)
 {
 	struct addr a;
 
-	return conf_is_host(name) && name.p[0] != '[' && !addr_read_ip(&a, name, 0) && name.n <= 253;
+	return conf_is_host(name) && name.p[0] != '[' && (span_ieq(name, SPAN("localhost")) || !addr_read_ip(&a, name, 0));
 }
 
 void conf_text_dns(struct conf_reader *r, uint32_t value, struct span s, void *span)

@@ -15,12 +15,14 @@
 
 enum {
 	BROKER_CLIENT_MS = 15000,
+	BROKER_CLIENT_ASKS_MAX = 4096,
 	BROKER_CLIENT_QUEUE = 262144  /* bytes of messages that the broker's socket did not take yet */
 };
 
 struct broker_client;
 
-/* How many calls of a kind can wait at once: as many as the flow of these settings can ever ask for. The broker must be given the same. */
+/* How many calls of a kind can wait at once: as many as the flow of these settings can have under way, up to BROKER_CLIENT_ASKS_MAX. The broker
+ * must be given the same number. */
 uint32_t broker_client_asks(const struct flow_settings *s);
 void broker_client_budget(const struct flow_settings *s, void (*row)(void *to, struct span what, uint64_t each, uint64_t count), void *to);
 size_t broker_client_need(const struct flow_settings *s);

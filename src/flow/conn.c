@@ -15,7 +15,7 @@ struct conn_records {
 static struct tls *engine(struct conn_tls *s) { return (struct tls *)(void *)s->engine; }
 static const struct tls *engine_const(const struct conn_tls *s) { return (const struct tls *)(const void *)s->engine; }
 
-size_t conn_state_size(void) { return sizeof(struct conn_tls) + tls_size(); }
+size_t conn_state_size(bool certificates) { return sizeof(struct conn_tls) + (certificates ? tls_size() : tls_size_plain()); }
 size_t conn_records_size(void) { return sizeof(struct conn_records); }
 
 void conn_pool_start(struct conn_pool *p, const struct loop *loop, const void *entropy, size_t n)
@@ -52,6 +52,8 @@ static void start(struct conn_tls *s)
 		tls_start_client(engine(s), s->with.route, seed, now, s->records->in, s->records->out);
 	crypto_wipe(seed, sizeof seed);
 	s->started = true;
+	s->in_used = TLS_IN_SIZE; /* a handshake uses their ends as well */
+	s->out_used = TLS_OUT_SIZE;
 }
 
 static bool take_pair(struct conn_tls *s)
@@ -225,7 +227,7 @@ static bool send_record(struct conn_tls *s)
 	return true;
 }
 
-/* False: the socket has no more for now, or has ended. */
+/* False: the socket has nothing more to give yet, or has ended. */
 static bool take_record(struct conn_tls *s)
 {
 	size_t room;
@@ -300,6 +302,7 @@ long conn_tls_read(struct conn_tls *s, void *to, size_t n)
 		return SOCK_AGAIN;
 	pump(s);
 	unsigned state = tls_state(engine(s));
+	bool over = (state & TLS_CLOSED) || (state & (TLS_RECV_APP | TLS_RECV_RECORD)) == 0; /* its goodbye is here, if ours is still to go */
 	if (state & TLS_RECV_APP) {
 		struct span app = tls_app(engine(s));
 		size_t take = app.n < n ? app.n : n;
@@ -307,11 +310,9 @@ long conn_tls_read(struct conn_tls *s, void *to, size_t n)
 		tls_app_taken(engine(s), take);
 		return (long)take;
 	}
-	if (s->dead)
-		return SOCK_ERROR;
-	if (state & TLS_CLOSED)
+	if (over)
 		return tls_why(engine(s)) == TLS_NO_ERROR ? SOCK_EOF : SOCK_ERROR;
-	return SOCK_AGAIN;
+	return s->dead ? SOCK_ERROR : SOCK_AGAIN;
 }
 
 /* Sends what records there are. False: not all of them went. */

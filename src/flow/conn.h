@@ -59,7 +59,7 @@ struct conn_tls {
 	_Alignas(16) unsigned char engine[];
 };
 
-size_t conn_state_size(void);
+size_t conn_state_size(bool certificates); /* whether clients may show some */
 size_t conn_records_size(void);
 /* The two slots are placed by the caller before. */
 void conn_pool_start(struct conn_pool *p, const struct loop *loop, const void *entropy, size_t n);

@@ -10,11 +10,9 @@
 #define POSTERN_FLOW_FETCH_H
 
 #include "base/addr.h"
+#include "flow/conn.h"
 #include "flow/timer.h"
-#include "os/loop.h"
-#include "wire/crypto.h"
 #include "wire/http_body.h"
-#include "wire/tls.h"
 
 enum {
 	FETCH_HEAD_MAX = 8192,        /* of an answer */
@@ -45,10 +43,18 @@ enum fetch_end {
 /* A sentence for logs, without any text of the peer. */
 struct span fetch_end_text(enum fetch_end e);
 
+/* What fetches of one owner share. The pool needs as many states and pairs of record buffers as there are fetches with a route; the owner
+ * runs the timers and conn_turn(). NULL: there is no such fetch. */
+struct fetch_room {
+	struct loop *loop;
+	struct timers *timers;
+	struct conn_pool *conns;
+};
+
 struct fetch;
-size_t fetch_need(uint32_t body_max, bool tls);
-/* mem: fetch_need() bytes, zeroed, aligned to 64. Loop, timers and generator (seeds of TLS connections) are the owner's. */
-struct fetch *fetch_place(void *mem, uint32_t body_max, bool tls, struct loop *loop, struct timers *timers, struct crypto_drbg *random);
+size_t fetch_need(uint32_t body_max);
+/* mem: fetch_need() bytes, zeroed, aligned to 64. */
+struct fetch *fetch_place(void *mem, uint32_t body_max, const struct fetch_room *room);
 
 /* Begins with a FREE fetch: `*head` is where the request is to be written: the request line and Host are there already, the caller appends
  * further fields, then calls fetch_send() with the body (absent: a GET without one), which may not lie in the buffer. The body's media type

@@ -68,7 +68,15 @@ static uint32_t tls_states(const struct flow_settings *s)
 	return (doors ? s->connections : 0) + s->links * tls_servers(s);
 }
 
-static size_t cache_each(uint32_t sessions) { return (tls_cache_need(sessions) + 63) & ~(size_t)63; }
+static size_t state_size(const struct flow_settings *s)
+{
+	bool certificates = false;
+	for (unsigned i = 0; i < s->nlisteners; i++)
+		certificates = certificates || (s->listeners[i].tls && s->listeners[i].tls->clients);
+	return conn_state_size(certificates);
+}
+
+static size_t cache_each(uint32_t sessions) { return sessions == 0 ? 0 : (tls_cache_need(sessions) + 63) & ~(size_t)63; }
 
 void flow_budget(const struct flow_settings *s, void (*row)(void *to, struct span what, uint64_t each, uint64_t count), void *to)
 {
@@ -84,7 +92,7 @@ void flow_budget(const struct flow_settings *s, void (*row)(void *to, struct spa
 	row(to, SPAN("JSON tokens"), slots_each(json_table_need(s->tokens)), 1);
 	row(to, SPAN("changed places of a reply"), slots_each(sizeof(struct edit) * FLOW_EDITS), 1);
 	if (tls_states(s) > 0) {
-		row(to, SPAN("TLS connections"), slots_each(conn_state_size()), tls_states(s));
+		row(to, SPAN("TLS connections"), slots_each(state_size(s)), tls_states(s));
 		row(to, SPAN("TLS record buffers, pairs"), slots_each(conn_records_size()), s->records);
 		row(to, SPAN("TLS sessions of listeners"), cache_each(s->sessions), caching_doors(s));
 		row(to, SPAN("TLS sessions of upstreams"), cache_each(1), tls_servers(s));
@@ -127,7 +135,7 @@ static void place_tls(struct flow *f, char **at)
 	timer_init(&f->records_again, records_timeout);
 	if (states == 0)
 		return;
-	slots_place(&f->tls.states, carve(at, slots_each(conn_state_size()), states), conn_state_size(), states);
+	slots_place(&f->tls.states, carve(at, slots_each(state_size(s)), states), state_size(s), states);
 	slots_place(&f->tls.records, carve(at, slots_each(conn_records_size()), s->records), conn_records_size(), s->records);
 	conn_pool_start(&f->tls, f->loop, s->entropy, sizeof(s->entropy));
 	f->tls.unix_ms = s->hooks.unix_ms;

@@ -84,20 +84,21 @@ static bool evict_slow_head(struct flow *f)
 }
 
 /* Whom it may hit: who is not done with a handshake, a head or a body, or holds bytes of a next request while this one is at work. A reader
- * has longer, from one record to the next; a link to an upstream has its own clock. */
+ * has longer, from one record to the next; a link to an upstream has its own clock. For a stranger only strangers give way. */
 bool front_evict_holder(struct flow *f)
 {
+	bool any = !list_empty(&f->tls.starved);
 	for (struct list *n = f->tls.holders.next; n != &f->tls.holders; n = n->next) {
 		struct conn_tls *s = LIST_OWNER(n, struct conn_tls, held);
 		if (flow_now(f) - s->held_ms < FLOW_SLOW_MS)
 			return false;
-		if (!s->server)
+		if (!s->server || (s->open && !any))
 			continue;
 		struct front *c = (struct front *)(void *)s->item;
 		if (c->state == FRONT_BUSY && conn_pending(s) && flow_now(f) - s->moved_ms < FLOW_STUCK_MS)
 			continue;
 		metrics_add(f->metrics, c->state == FRONT_SHAKE ? METRIC_TLS_FAILED_SLOW : METRIC_REFUSED_SLOW, 1);
-		c->half = true; /* no last word: that would need the buffers again */
+		c->gone = true; /* no last word: that would need the buffers */
 		if (c->state == FRONT_BUSY)
 			txn_cancel(c->txn);
 		else

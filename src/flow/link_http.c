@@ -366,6 +366,7 @@ static bool shake(struct link *k)
 {
 	char mem[160];
 	struct buf what = buf_on(mem, sizeof(mem));
+	enum tls_error why;
 
 	switch (conn_shake(k->tls)) {
 	case CONN_SHAKING:
@@ -376,8 +377,9 @@ static bool shake(struct link *k)
 	case CONN_FAILED:
 		break;
 	}
-	BUF_LIT(&what, "cannot be trusted with the call: ");
-	buf_put(&what, tls_error_text(conn_why(k->tls)));
+	why = conn_why(k->tls);
+	buf_put(&what, why == TLS_CERTIFICATE || why == TLS_PURPOSE ? SPAN("is not trusted: ") : SPAN("failed in the TLS handshake: "));
+	buf_put(&what, tls_error_text(why));
 	fail(k, LEG_TLS, buf_span(&what));
 	return false;
 }

@@ -46,14 +46,18 @@ void http_write_status(struct buf *b, unsigned status)
 	}
 }
 
-void http_write_post(struct buf *b, struct span path)
+static void request_line(struct buf *b, struct span method, struct span path)
 {
 	if (path.n == 0 || path.p[0] != '/' || http_encoded_end(path, HTTP_C_TARGET) != path.n)
 		bug();
-	BUF_LIT(b, "POST ");
+	buf_put(b, method);
+	buf_char(b, ' ');
 	buf_put(b, path);
 	BUF_LIT(b, " HTTP/1.1\r\n");
 }
+
+void http_write_post(struct buf *b, struct span path) { request_line(b, SPAN("POST"), path); }
+void http_write_get(struct buf *b, struct span path) { request_line(b, SPAN("GET"), path); }
 
 void http_write_field(struct buf *b, struct span name, struct span value)
 {

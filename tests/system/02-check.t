@@ -15,6 +15,7 @@ from postern import BINARY, ROOT, done, is_, ok, skip  # noqa: E402
 
 L = '"listeners":[{"address":"127.0.0.1:8080"}]'
 S = '"mcpServers":{"docs":{"builtin":"files","root":"docs"}}'
+P = '"identity":{"keys":[{"id":"k","sha256":"%s","tenant":"t"}]},"policy":[]' % ("0123456789abcdef" * 4)
 
 
 def vectors(name):
@@ -23,7 +24,7 @@ def vectors(name):
 
     def end():
         if text:
-            found.append((first, "\n".join(text).replace("@L", L).replace("@S", S), want[:], beyond))
+            found.append((first, "\n".join(text).replace("@L", L).replace("@S", S).replace("@P", P), want[:], beyond))
 
     with open(os.path.join(ROOT, "tests", "table", name), encoding="utf-8", newline="\n") as f:
         for number, line in enumerate(f.read().split("\n"), 1):
@@ -74,9 +75,9 @@ with tempfile.TemporaryDirectory(prefix="postern-") as tmp:
             bad.append("line %d: exit %d\n%s" % (number, r.returncode, r.stderr))
     ok(not bad, "each right configuration: exit 0 and one line on stdout", "\n".join(bad[:5]))
 
-    r = run("{%s,%s,\"names\":\"plain\",\"admin\":{\"address\":\"127.0.0.1:0\"}}" % (L, S))
+    r = run("{%s,%s,\"names\":\"plain\",\"admin\":{\"address\":\"127.0.0.1:0\"},%s}" % (L, S, P))
     is_(r.stdout, "c.json: ok (1 listener, admin on, names plain, 1 server: docs files)\n", "the summary")
-    r = run("{%s,\"mcpServers\":{\"a\":{\"builtin\":\"files\",\"root\":\"no\"},\n \"b\":{\"builtin\":\"files\",\"root\":\"c.json\",\"prompts\":\"docs\"}}}" % L)
+    r = run("{%s,\"mcpServers\":{\"a\":{\"builtin\":\"files\",\"root\":\"no\"},\n \"b\":{\"builtin\":\"files\",\"root\":\"c.json\",\"prompts\":\"docs\"}},%s}" % (L, P))
     is_(r.returncode, 3, "directories that cannot be opened: exit 3")
     is_(r.stderr, "c.json:1:59: /mcpServers/a/root: cannot open the directory no: No such file or directory\n"
                   "c.json:2:2: /mcpServers/b/root: cannot open the directory c.json: Not a directory\n", "each is named with its place")
@@ -97,9 +98,9 @@ with tempfile.TemporaryDirectory(prefix="postern-") as tmp:
     with open(path, "wb") as f:
         f.write(b"\xef\xbb\xbf{}")
     ok("byte order mark" in check("-c", "c.json", cwd=tmp).stderr, "a byte order mark is named")
-    r = run("{%s,%s,\"\\u001b[31m\u202e\":1}" % (L, S))
+    r = run("{%s,%s,%s,\"\\u001b[31m\u202e\":1}" % (L, S, P))
     ok(r.returncode == 1 and all(c == "\n" or (c >= " " and c not in "\x7f\u202e") for c in r.stderr), "nothing in the file reaches the terminal raw", repr(r.stderr))
-    r = run("{%s,\"mcpServers\":{\"a\":{\"url\":\"https://user:hunter2@h/\"},\"b\":{\"url\":\"http://user:hunter2@h/\"}}}" % L)
+    r = run("{%s,\"mcpServers\":{\"a\":{\"url\":\"https://user:hunter2@h/\"},\"b\":{\"url\":\"http://user:hunter2@h/\"}},%s}" % (L, P))
     ok(r.returncode == 1 and "hunter2" not in r.stderr, "a password in a url is not repeated", r.stderr)
 
 for args in ([], ["-c"], ["-x"], ["-c", "a", "-c", "b"], ["-c", "a", "b"], ["--json", "-c", "a"]):

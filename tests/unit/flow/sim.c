@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "os/sock.h"
+#include "unit/flow/sim_tls.h"
 
 struct sim sim;
 
@@ -33,6 +34,8 @@ void sim_end(void)
 	for (unsigned i = 0; i < sim.top; i++) {
 		free(sim.conn[i].in.p);
 		free(sim.conn[i].got.p);
+		free(sim.conn[i].wire.p);
+		sim_tls_free(&sim.conn[i]);
 	}
 	memset(sim.conn, 0, sim.top * sizeof sim.conn[0]);
 	memset(&sim, 0, offsetof(struct sim, conn));
@@ -44,7 +47,7 @@ static void die(const char *what)
 	abort();
 }
 
-static void bytes_put(struct sim_bytes *b, const void *p, size_t n)
+void sim_bytes_put(struct sim_bytes *b, const void *p, size_t n)
 {
 	if (b->n + n > b->cap) {
 		b->cap = (b->n + n) * 2 + 256;
@@ -57,9 +60,10 @@ static void bytes_put(struct sim_bytes *b, const void *p, size_t n)
 	b->n += n;
 }
 
-static void bytes_drop(struct sim_bytes *b, size_t n)
+void sim_bytes_drop(struct sim_bytes *b, size_t n)
 {
-	memmove(b->p, b->p + n, b->n - n);
+	if (n > 0)
+		memmove(b->p, b->p + n, b->n - n);
 	b->n -= n;
 }
 
@@ -109,7 +113,7 @@ int sim_pair(int server, struct sim_conn **peer)
 
 /* ---- the script's side ---- */
 
-void sim_say(struct sim_conn *c, const void *p, size_t n)
+void sim_raw_say(struct sim_conn *c, const void *p, size_t n)
 {
 	if (c->fin || c->closed || c->reset || n == 0)
 		return;
@@ -117,20 +121,41 @@ void sim_say(struct sim_conn *c, const void *p, size_t n)
 		c->reset = true;
 		return;
 	}
-	bytes_put(&c->in, p, n);
+	sim_bytes_put(&c->in, p, n);
 	c->pending |= LOOP_READ;
 }
 
-void sim_took(struct sim_conn *c, size_t n)
+void sim_say(struct sim_conn *c, const void *p, size_t n)
 {
-	bytes_drop(&c->got, n);
-	if (c->gate_waits && c->got.n < c->window) {
+	if (c->tls && n > 0 && !c->fin && !c->closed && !c->reset)
+		sim_tls_say(c, p, n);
+	else if (!c->tls)
+		sim_raw_say(c, p, n);
+}
+
+static size_t unread(const struct sim_conn *c) { return c->got.n + c->wire.n; }
+
+static void has_room(struct sim_conn *c)
+{
+	if (c->gate_waits && unread(c) < c->window) {
 		c->gate_waits = false;
 		c->pending |= LOOP_WRITE;
 	}
 }
 
-void sim_fin(struct sim_conn *c)
+void sim_took(struct sim_conn *c, size_t n)
+{
+	sim_bytes_drop(&c->got, n);
+	has_room(c);
+}
+
+void sim_wire_took(struct sim_conn *c, size_t n)
+{
+	sim_bytes_drop(&c->wire, n);
+	has_room(c);
+}
+
+void sim_raw_fin(struct sim_conn *c)
 {
 	if (c->fin || c->reset)
 		return;
@@ -138,13 +163,29 @@ void sim_fin(struct sim_conn *c)
 	c->pending |= LOOP_READ | LOOP_HALF | (c->gate_fin ? LOOP_GONE : 0u);
 }
 
+void sim_fin(struct sim_conn *c)
+{
+	if (c->tls)
+		c->tls->want_fin = true;
+	else
+		sim_raw_fin(c);
+}
+
 void sim_close(struct sim_conn *c)
 {
-	if (c->got.n > 0 && c->server < 0) { /* closed with bytes unread: the kernel resets at once */
+	if (c->tls && unread(c) == 0)
+		c->tls->want_close = true;
+	else
+		sim_raw_close(c);
+}
+
+void sim_raw_close(struct sim_conn *c)
+{
+	if (unread(c) > 0 && c->server < 0) { /* closed with bytes unread: the kernel resets at once */
 		sim_reset(c);
 		return;
 	}
-	sim_fin(c);
+	sim_raw_fin(c);
 	c->closed = true;
 	if (c->server >= 0) /* a stream socket pair: both directions end at once */
 		c->pending |= LOOP_READ | LOOP_WRITE | LOOP_HALF | LOOP_GONE;
@@ -157,7 +198,7 @@ void sim_reset(struct sim_conn *c)
 	c->pending |= LOOP_READ | LOOP_WRITE | LOOP_HALF | LOOP_GONE;
 }
 
-bool sim_over(const struct sim_conn *c) { return c->reset || (c->gate_closed && c->got.n == 0); }
+bool sim_over(const struct sim_conn *c) { return c->reset || (c->tls && c->closed) || (c->gate_closed && unread(c) == 0); }
 
 /* ---- what may be seen of a connection now ---- */
 
@@ -168,7 +209,7 @@ static unsigned state_of(const struct sim_conn *c)
 		return 0;
 	if (c->in.n > 0 || c->fin || c->reset)
 		s |= LOOP_READ;
-	if (c->got.n < c->window || c->reset || c->closed)
+	if (unread(c) < c->window || c->reset || c->closed)
 		s |= LOOP_WRITE;
 	if (c->fin || c->reset)
 		s |= LOOP_HALF;
@@ -296,7 +337,7 @@ long sock_read(int fd, void *to, size_t n)
 	if (take < n && take < c->in.n && (c->told & LOOP_HALF))
 		take = c->in.n < n ? c->in.n : n; /* the end was reported: everything before it is here */
 	memcpy(to, c->in.p, take);
-	bytes_drop(&c->in, take);
+	sim_bytes_drop(&c->in, take);
 	return (long)take;
 }
 
@@ -312,19 +353,19 @@ long sock_write(int fd, const void *from, size_t n)
 		c->pending |= LOOP_READ | LOOP_WRITE | LOOP_HALF | LOOP_GONE;
 		return (long)n;
 	}
-	size_t room = c->got.n < c->window ? c->window - c->got.n : 0;
+	size_t room = unread(c) < c->window ? c->window - unread(c) : 0;
 	if (room > 0 && chance(8))
 		room = 0, c->pending |= LOOP_WRITE;
 	if (room == 0) {
 		c->gate_waits = true;
-		if (c->got.n < c->window)
+		if (unread(c) < c->window)
 			c->gate_waits = false;
 		return SOCK_AGAIN;
 	}
 	size_t put = n < room ? n : room;
 	if (put > 1 && chance(3))
 		put = 1 + sim_roll((uint32_t)put);
-	bytes_put(&c->got, from, put);
+	sim_bytes_put(c->tls ? &c->wire : &c->got, from, put);
 	return (long)put;
 }
 
@@ -368,7 +409,7 @@ void sock_close(int fd)
 	c->gate_closed = c->gate_fin = true;
 	if (c->in.n > 0 && !c->reset && c->server < 0) { /* closed with bytes unread: a reset, which may overtake what we sent */
 		if (chance(2))
-			c->got.n = 0;
+			c->got.n = c->wire.n = 0;
 		c->reset = true;
 	}
 	c->in.n = 0;

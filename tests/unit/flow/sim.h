@@ -24,6 +24,8 @@ struct sim_bytes {
 	size_t n, cap;
 };
 
+struct sim_tls;
+
 struct sim_conn {
 	bool used;
 	bool connecting, refused;          /* the gate's connect is on its way */
@@ -33,6 +35,8 @@ struct sim_conn {
 	unsigned told;                     /* LOOP_HALF and LOOP_GONE that were delivered */
 	struct sim_bytes in;               /* on the way to the gate */
 	struct sim_bytes got;              /* arrived at the script */
+	struct sim_tls *tls;               /* sim_tls.h; NULL: plain */
+	struct sim_bytes wire;             /* TLS: arrived, and not yet deciphered into `got` */
 	size_t window;                     /* got.n up to this many, then the gate must wait */
 	bool fin, closed, reset;           /* what the script did; closed: it reads no more */
 	bool gate_fin, gate_closed;        /* what the gate did */
@@ -66,6 +70,13 @@ void sim_took(struct sim_conn *c, size_t n);         /* the script has used the 
 void sim_fin(struct sim_conn *c);
 void sim_close(struct sim_conn *c);
 void sim_reset(struct sim_conn *c);
+/* The same beneath TLS, and what its engine needs. */
+void sim_raw_say(struct sim_conn *c, const void *p, size_t n);
+void sim_raw_fin(struct sim_conn *c);
+void sim_raw_close(struct sim_conn *c);
+void sim_wire_took(struct sim_conn *c, size_t n);
+void sim_bytes_put(struct sim_bytes *b, const void *p, size_t n);
+void sim_bytes_drop(struct sim_bytes *b, size_t n);
 /* True if the script will hear nothing more: the gate closed, or there was a reset. */
 bool sim_over(const struct sim_conn *c);
 /* Delivers news in random order, some of it later. True: something was delivered. */

@@ -3,6 +3,9 @@
  * progress token, and marks each request with a word of its own that its upstream sends back: an answer that went astray shows.
  * In some worlds the clients are of two tenants with opposite rights, and the upstreams want credentials.
  *
+ * In one world of six clients come over TLS, and some upstreams are asked over it; resets, garbage, half handshakes and ends without
+ * close_notify are among what happens there.
+ *
  *     sim_test [SEED [COUNT]]      only those worlds, and what happens in them
  */
 #include <stdarg.h>
@@ -13,6 +16,7 @@
 #include "tap.h"
 #include "wire/crypto.h"
 #include "unit/flow/sim.h"
+#include "unit/flow/sim_tls.h"
 
 enum { CLIENTS = 12, ASKS = 5, TENANTS = 2, ERRANDS = 256, MARKS = 4096, QUESTIONS = 4096, UPS = 3, GUARD = 4096, TURNS_MAX = 400000 };
 
@@ -33,6 +37,7 @@ struct client {
 	size_t out_at, in_at;
 	int64_t starts_ms, leaves_ms;    /* leaves: for a listen that has what it wants */
 	bool pipelined, one_byte, half, halved, old;
+	bool stranger;                   /* speaks no TLS, or half of a handshake, to a TLS port */
 	int abort_in;                    /* acts until it breaks off; -1: never */
 	unsigned tenant;
 	bool modest;                     /* asks little, and only where it may */
@@ -72,7 +77,7 @@ struct question {
 
 static struct world {
 	uint64_t seed;
-	bool hostile, tiny, calm, draining;
+	bool hostile, tiny, calm, draining, secure;
 	bool tenants;                    /* two, by key; else everybody is anonymous and may do all */
 	uint8_t owner[MARKS];            /* tenant of a mark */
 	struct errand errand[ERRANDS];
@@ -171,12 +176,6 @@ static bool dice(uint32_t in) { return sim_roll(in) == 0; }
 static bool may(unsigned tenant, unsigned server) { return !w.tenants || server == 2 || server == tenant; }
 
 static unsigned owner_of(unsigned mark) { return mark < MARKS ? w.owner[mark] : 0; }
-
-static int64_t unix_ms(void *ctx)
-{
-	(void)ctx;
-	return INT64_C(1800000000000) + sim.now_ms;
-}
 
 static void deliver_errand(struct errand *e)
 {
@@ -598,6 +597,13 @@ static bool connects_act(void)
 			continue;
 		}
 		c->pending |= LOOP_WRITE;
+		if (w.set.servers[c->port - 1].tls) {
+			sim_tls_server(c, &sim_door);
+			if (w.hostile && dice(12))
+				c->tls->cut_at = 1 + sim_roll(3000);
+			if (w.hostile && dice(12))
+				c->tls->wait_ms = sim.now_ms + sim_roll(8000);
+		}
 		w.voice[i] = (struct voice){ .c = c, .server = (int)c->port - 1, .tenant = -1 };
 	}
 	return did;
@@ -859,6 +865,35 @@ static void leave(struct client *k)
 	}
 }
 
+/* A word that is no TLS, or the beginning of some; then it waits for the end. */
+static bool stranger_act(struct client *k)
+{
+	static const char *const words[] = {
+		"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "\x16\x03\x01", "\x16\x03\x01\x02\x00\x01", "\x15\x03\x03\x00\x02\x02\x28", "\x80\x2e\x01\x03\x01", "\x16", "",
+	};
+	struct sim_conn *c = k->c;
+
+	if (k->sent == 0) {
+		size_t i = sim_roll(sizeof words / sizeof words[0]);
+		size_t n = i == 2 ? 6 : i == 3 ? 7 : strlen(words[i]); /* these have a zero in them */
+		k->sent = 1;
+		sim_say(c, words[i], n);
+		for (unsigned junk = dice(3) ? sim_roll(3000) : 0; junk > 0; junk--)
+			sim_say(c, &(char){ (char)sim_roll(256) }, 1);
+		if (dice(8))
+			sim_fin(c);
+		return true;
+	}
+	bool hears = c->got.n > 0;
+	sim_took(c, c->got.n); /* an alert at most */
+	if (c->gate_fin || c->reset) {
+		k->done = true;
+		sim_close(c);
+		return true;
+	}
+	return hears;
+}
+
 static bool client_act(struct client *k)
 {
 	struct sim_conn *c = k->c;
@@ -867,12 +902,25 @@ static bool client_act(struct client *k)
 	if (k->done || sim.now_ms < k->starts_ms)
 		return false;
 	if (!c) {
-		if (!(c = k->c = sim_client()))
+		if (!(c = k->c = sim_client())) {
 			wrong("too many connections");
+		} else if (w.secure && !k->stranger) {
+			sim_tls_client(c, &sim_route);
+			if ((w.hostile || w.tiny) && dice(10))
+				c->tls->cut_at = 1 + sim_roll(2000);
+			if ((w.hostile || w.tiny) && dice(6))
+				c->tls->wait_ms = sim.now_ms + sim_roll(7000);
+		}
 		return true;
 	}
+	if (k->stranger)
+		return stranger_act(k);
+	if (c->tls && c->tls->wait_ms > sim.now_ms)
+		return false;
 	if (sim.rough && dice(3))
 		return true;
+	if (c->tls && c->tls->cut_off && !sim_over(c) && w.calm)
+		wrong("client %d was cut off without close_notify", (int)(k - w.client));
 	if (k->abort_in > 0 && --k->abort_in == 0) {
 		leave(k);
 		return true;
@@ -883,7 +931,7 @@ static bool client_act(struct client *k)
 		sim_took(c, n);
 		did = true;
 	}
-	bool over = sim_over(c) || (c->gate_fin && c->got.n == 0);
+	bool over = sim_over(c) || (c->gate_fin && c->got.n == 0 && c->wire.n == 0);
 	while (!k->done && take_answer(k, over))
 		did = true;
 	if (k->answered == k->n && k->halved && !over) { /* we both have said all: nothing may keep the connection */
@@ -932,7 +980,8 @@ static void new_client(unsigned i, bool good)
 	k->tenant = w.tenants ? sim_roll(TENANTS) : 0;
 	k->pipelined = dice(3);
 	k->one_byte = dice(8);
-	k->half = dice(5);
+	k->half = dice(5) & !w.secure; /* over TLS there are no halves */
+	k->stranger = w.secure && !w.calm && dice(5);
 	k->old = dice(10);
 	if (k->old)
 		k->n = 1;
@@ -983,7 +1032,7 @@ static void pinch(bool may_begin)
 static bool step(bool clients)
 {
 	pinch(clients);
-	bool did = connects_act() | parent_act() | errands_act();
+	bool did = connects_act() | parent_act() | errands_act() | sim_tls_act_all();
 	for (unsigned i = 0; i < w.nclients && clients; i++)
 		did |= client_act(&w.client[i]);
 	for (unsigned i = 0; i < sim.top; i++)
@@ -1019,9 +1068,12 @@ static bool step(bool clients)
 	for (unsigned i = 0; i < w.nservers; i++)
 		if (w.died_ms[i] && w.died_ms[i] + 200 < next)
 			next = w.died_ms[i] + 200;
-	for (unsigned i = 0; i < sim.top; i++)
+	for (unsigned i = 0; i < sim.top; i++) {
 		if (w.voice[i].c && !w.voice[i].mute && w.voice[i].at_ms > sim.now_ms && w.voice[i].at_ms < next)
 			next = w.voice[i].at_ms;
+		if (sim.conn[i].tls && sim.conn[i].tls->wait_ms > sim.now_ms && sim.conn[i].tls->wait_ms < next)
+			next = sim.conn[i].tls->wait_ms;
+	}
 	if (next == INT64_MAX)
 		return false;
 	sim.now_ms = next;
@@ -1061,8 +1113,7 @@ static const struct span tenant_names[TENANTS] = { { "zero", 4 }, { "one", 3 } }
 /* Everybody and everything, or two tenants with keys whose rights differ. */
 static void identities(struct flow_settings *s)
 {
-	s->hooks.unix_ms = unix_ms;
-	s->hooks.token = get_token;
+	s->hooks = (struct flow_hooks){ .sign = sim_sign, .unix_ms = sim_unix_ms, .token = get_token };
 	s->auth.tenants = (struct auth_names){ tenant_names, TENANTS };
 	s->policy = (struct policy){ all_rule, 1 };
 	if (!w.tenants) {
@@ -1083,10 +1134,12 @@ static void build(uint64_t seed)
 	memset(&w, 0, sizeof w);
 	w.seed = seed;
 	sim_begin(seed, seed % 10 != 0);
+	sim_tls_world(seed);
 	w.hostile = seed % 3 == 1;
 	sim.faulty = w.hostile;
 	w.tiny = seed % 5 == 2;
 	w.calm = !w.hostile && !w.tiny;
+	w.secure = seed % 6 == 5;
 	w.nservers = 1 + sim_roll(UPS);
 	w.nclients = 1 + sim_roll(CLIENTS);
 	*s = (struct flow_settings){ .nlisteners = 1, .nservers = w.nservers, .plain = w.nservers == 1 && dice(2), .version = SPAN("0"),
@@ -1103,13 +1156,22 @@ static void build(uint64_t seed)
 	w.tenants = seed % 4 == 3 && !s->plain;
 	identities(s);
 	memset(s->seed, 7, sizeof s->seed);
+	memset(s->entropy, 8, sizeof s->entropy);
+	s->handshake_ms = 5000;
+	s->sessions = 32;
+	s->records = w.tiny && w.secure ? 1 + sim_roll(4) : 12;
 	s->listeners[0] = (struct flow_listener){ .fd = SIM_LISTEN_FD, .path = SPAN("/mcp"), .address = { .family = 4, .ip = { 127, 0, 0, 1 }, .port = 80 } };
 	for (unsigned i = 0; i < w.nservers; i++)
 		s->servers[i] = (struct flow_server){ .name = names[i], .kind = dice(3) ? FLOW_BUILTIN : FLOW_HTTP, .host = SPAN("up"), .path = SPAN("/up"),
 			.fields = SPAN(""), .address = { .family = 4, .ip = { 127, 0, 0, 1 }, .port = (uint16_t)(i + 1) },
 			.connect_ms = 5000, .idle_ms = 10000, .call_ms = 40000 };
-	for (unsigned i = 0; i < w.nservers; i++)
+	for (unsigned i = 0; i < w.nservers; i++) {
 		s->servers[i].credential = s->servers[i].kind == FLOW_HTTP && seed % 4 >= 2;
+		if (w.secure && s->servers[i].kind == FLOW_HTTP && !dice(3))
+			s->servers[i].tls = &sim_route;
+	}
+	if (w.secure)
+		s->listeners[0].tls = &sim_door;
 	w.need = flow_need(s);
 	if (w.need + 2 * GUARD > area_size) { /* kept from world to world: fresh pages cost more than the worlds */
 		free(area);
@@ -1157,6 +1219,8 @@ static void check_empty(void)
 		wrong("%u lines of log for %u questions", log_lines, w.nq);
 	struct { const char *name; uint64_t used; } pools[] = {
 		{ "connections", f->fronts.used }, { "requests", f->txns.used }, { "calls", f->legs.used }, { "links", f->links.used },
+		{ "TLS states", f->tls.states.used }, { "record buffers", f->tls.records.used },
+		{ "postern_tls_connections_open", f->metrics->v[METRIC_TLS_OPEN] },
 		{ "small buffers", f->small.used }, { "large buffers", f->large.used }, { "listens", f->listens },
 		{ "postern_connections_open", f->metrics->v[METRIC_CONNECTIONS_OPEN] }, { "postern_requests_open", f->metrics->v[METRIC_REQUESTS_OPEN] },
 		{ "postern_listens_open", f->metrics->v[METRIC_LISTENS_OPEN] }, { "postern_upstream_open", f->metrics->v[METRIC_UPSTREAM_OPEN] },
