@@ -8,6 +8,7 @@
 #include "flow/flow_priv.h"
 #include "tap.h"
 #include "unit/flow/sim.h"
+#include "unit/flow/sim_tls.h"
 #include "wire/crypto.h"
 
 #define KEY_ACME "postern_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -190,7 +191,7 @@ static void settle(void)
 			if (c->used && c->port && !c->gate_closed && !c->reset)
 				did |= upstream_act(c);
 		}
-		did |= sim_deliver(&loop);
+		did |= sim_tls_act_all() | sim_deliver(&loop);
 		loop.now_ms = sim.now_ms;
 		did |= flow_tick(f) == 0;
 		quiet = did ? 0 : quiet + 1;
@@ -287,7 +288,8 @@ static char got[20000];
 static const char *heard(struct sim_conn *c)
 {
 	snprintf(got, sizeof got, "%.*s", (int)c->got.n, c->got.n ? c->got.p : "");
-	sim_took(c, c->got.n);
+	if (c->got.n > 0)
+		sim_took(c, c->got.n);
 	return got;
 }
 
@@ -452,6 +454,47 @@ static void callers(void)
 	memset(&set.auth, 0, sizeof set.auth);
 	place();
 	ok(is_status(call("", "open"), 401) && is_status(call(AS_ACME, "open"), 401), "without an identity nobody is anybody");
+	end();
+}
+
+static void certificates(void)
+{
+	static struct auth_certificate names[] = { { .san = { "spiffe://acme/agent", 19 }, .tenant = ACME } };
+	static uint8_t revoked[1][32];
+	begin(1, true);
+	sim_tls_world(1);
+	set.listeners[0].tls = &sim_door_mutual;
+	set.handshake_ms = 5000;
+	set.records = 8;
+	memset(set.entropy, 5, sizeof set.entropy);
+	set.hooks.sign = sim_sign;
+	set.auth.certificates = names;
+	set.auth.ncertificates = 1;
+	set.auth.anonymous = true;
+	place();
+	struct sim_conn *c = sim_client();
+	sim_tls_client(c, &sim_route_own);
+	say(c, "", "tools/call", "open", "\"name\":\"open\",\"arguments\":{},");
+	ok(says(heard(c), "done by 0") && metrics.v[METRIC_AUTH_CERTIFICATE] == 1, "a certificate whose name is known is somebody");
+	say(c, "", "tools/call", "secret", "\"name\":\"secret\",\"arguments\":{},");
+	ok(says(heard(c), "Unknown tool: secret"), "with the rights of its tenant");
+	say(c, AS_BOLT, "tools/call", "secret", "\"name\":\"secret\",\"arguments\":{},");
+	ok(says(heard(c), "done by 0"), "what is shown besides counts before it");
+	for (uint32_t i = 0; i < f->fronts.fresh; i++) {
+		struct front *x = slots_at(&f->fronts, i);
+		if (x->f == f && x->tls && front_peer(x))
+			memcpy(revoked[0], front_peer(x)->fingerprint, 32);
+	}
+	set.auth.revoked = (const uint8_t (*)[32])revoked;
+	set.auth.nrevoked = 1;
+	say(c, "", "tools/call", "open", "\"name\":\"open\",\"arguments\":{},");
+	ok(is_status(heard(c), 401), "one that was revoked is nobody");
+	set.auth.nrevoked = 0;
+	set.auth.ncertificates = 0;
+	c = sim_client();
+	sim_tls_client(c, &sim_route_own);
+	say(c, "", "tools/call", "open", "\"name\":\"open\",\"arguments\":{},");
+	ok(is_status(heard(c), 401) && metrics.v[METRIC_AUTH_ANONYMOUS] == 0, "nor is one without a name here, or anonymous");
 	end();
 }
 
@@ -879,6 +922,7 @@ int main(void)
 {
 	make_keys("k1");
 	callers();
+	certificates();
 	documents();
 	names();
 	lists(false);
