@@ -132,6 +132,9 @@ static void certificates(void)
 	bring_jwt(KIT_HEADER, CLAIMS(""), TOKENS_P256);
 	kit_decide();
 	ok(kit.result.verdict == AUTH_OK && kit.result.identity.kind == IDENTITY_TOKEN && kit.result.identity.tenant == 0, "beside a token, the token says who");
+	peer->until_ms = kit.now_ms + 1000;
+	kit_decide();
+	ok(kit.result.verdict == AUTH_OK && kit.result.identity.until_ms == INT64_C(1790000360000), "and until when, if it is not bound");
 	bring("Bearer", KIT_API_KEY);
 	kit_decide();
 	ok(kit.result.verdict == AUTH_OK && kit.result.identity.kind == IDENTITY_KEY, "beside a key, the key");
@@ -271,6 +274,12 @@ static void remembered(void)
 	kit_decide();
 	is_verdict(AUTH_OK, AUTH_REASON_NONE, "a bound token");
 	ok(kit.result.identity.until_ms == kit.now_ms + 5000, "ends with its certificate");
+	kit.request.peer.until_ms = kit.now_ms + 999000;
+	kit_decide();
+	ok(kit.result.identity.until_ms == INT64_C(1790000360000), "or with itself");
+	kit.request.peer.until_ms = 0;
+	kit_decide();
+	ok(kit.result.identity.until_ms == INT64_C(1790000360000), "with itself if the certificate has no end");
 	kit.request.peer.fingerprint[0] ^= 1;
 	kit_decide();
 	is_verdict(AUTH_INVALID, AUTH_REASON_BINDING, "is refused on another connection");
@@ -370,6 +379,18 @@ static void introspection(void)
 	bring("Bearer", "a.b.c.d.e");
 	kit_decide();
 	is_verdict(AUTH_INVALID, AUTH_REASON_FORM, "a JWE is not asked about");
+	static const char *const wrong[] = { "opaque,token", "opaque\"token", "opaque\x01token", "opaque\xc3\xa9", "=", "opaque=token", "{}" };
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+		bring("Bearer", wrong[i]);
+		kit_decide();
+		is_verdict(AUTH_INVALID, AUTH_REASON_FORM, "nor what is no token");
+	}
+	static const char *const right[] = { "a", "A-._~+/z0==", "a.b", "a.b.c.d" };
+	for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) {
+		bring("Bearer", right[i]);
+		kit_decide();
+		is_verdict(AUTH_NEED_INTROSPECTION, AUTH_REASON_NONE, "all other words are");
+	}
 
 	refused_answer(NULL, AUTH_REASON_INACTIVE, "no answer");
 	refused_answer("{\"active\":false}", AUTH_REASON_INACTIVE, "not active");
