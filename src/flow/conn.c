@@ -276,6 +276,8 @@ static void pump(struct conn_tls *s)
 
 enum conn_shake conn_shake(struct conn_tls *s)
 {
+	if (s->server && !s->started && !s->can_read)
+		return CONN_SHAKING; /* who has said nothing gets nothing */
 	if (!hold(s))
 		return CONN_SHAKING;
 	pump(s);
