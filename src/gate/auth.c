@@ -38,8 +38,6 @@ static void answer(struct auth_result *result, enum auth_verdict verdict, enum a
 {
 	result->verdict = verdict;
 	result->reason = reason;
-	if (verdict == AUTH_INVALID || verdict == AUTH_MALFORMED)
-		memset(&result->identity, 0, sizeof result->identity);
 }
 
 static void refuse(struct auth_result *result, enum auth_reason reason)
