@@ -34,6 +34,7 @@ static const struct material *material;
 static struct entry *self;
 static struct loop_item channel;
 static enum phase phase = PHASE_STARTING;
+static unsigned signs_a_second;
 
 size_t keeper_need(void) { return sizeof(struct keeper); }
 
@@ -87,14 +88,14 @@ static bool too_often(struct edge *e)
 		e->second = second;
 		e->signs = 0;
 	}
-	if (e->signs == KEEPER_SIGNS_A_SECOND) {
+	if (e->signs == signs_a_second) {
 		struct buf *b = log_begin(LOG_WARN);
 
 		name_edge(b, e);
 		BUF_LIT(b, " asked for more signatures than there are in a second");
 		log_end();
 	}
-	return e->signs++ >= KEEPER_SIGNS_A_SECOND;
+	return e->signs++ >= signs_a_second;
 }
 
 /* One question a time and edge, so that each gets its turn. */
@@ -245,6 +246,7 @@ void keeper_run(struct keeper_start *k)
 
 	self = e;
 	material = k->material;
+	signs_a_second = k->signs_a_second ? k->signs_a_second : KEEPER_SIGNS_A_SECOND;
 	keeper = e->memory;
 	for (unsigned i = 0; i < KEEPER_EDGES; i++)
 		keeper->edges[i].item.fd = -1;

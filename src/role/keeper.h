@@ -11,8 +11,8 @@
 #include "role/enter.h"
 #include "role/material.h"
 
-/* Far more than a worker has handshakes: a broken one shall neither use up a processor nor make the key's owner sign without end. */
-enum { KEEPER_SIGNS_A_SECOND = 4000, KEEPER_EDGES = CONF_WORKERS_MAX + 1 };
+/* More than a worker has handshakes: a broken one shall neither use up a processor nor make the key's owner sign without end. */
+enum { KEEPER_SIGNS_A_SECOND = 1000, KEEPER_EDGES = CONF_WORKERS_MAX + 1 };
 
 /* Bytes it reserves besides: of ordinary memory, and of memory for keys. */
 size_t keeper_need(void);
@@ -24,6 +24,7 @@ struct keeper_start {
 	const struct conf *conf;
 	struct material *material;
 	struct entry *entry;     /* role, name, channel, pids and log filled in */
+	unsigned signs_a_second; /* per edge; 0: KEEPER_SIGNS_A_SECOND */
 };
 _Noreturn void keeper_run(struct keeper_start *k);
 
