@@ -4,10 +4,11 @@
  *
  * On an edge (role/msg.h SIGN, SIGNED) a worker may ask for the keys of listeners and upstreams, the broker for those of its own
  * peers: for a SHA-256, SHA-384 or SHA-512 digest of exact length, at most KEEPER_SIGNS_A_SECOND times; beyond that the answer is none. Anything
- * else closes the edge and is logged. Nothing that is asked for is remembered. */
+ * else closes the edge, is counted and logged. Nothing that is asked for is remembered. */
 #ifndef POSTERN_ROLE_KEEPER_H
 #define POSTERN_ROLE_KEEPER_H
 
+#include "gate/metrics.h"
 #include "role/enter.h"
 #include "role/material.h"
 
@@ -23,6 +24,7 @@ unsigned keeper_files(const struct conf *c);
 struct keeper_start {
 	const struct conf *conf;
 	struct material *material;
+	struct metrics *metrics; /* its block */
 	struct entry *entry;     /* role, name, channel, pids and log filled in */
 	unsigned signs_a_second; /* per edge; 0: KEEPER_SIGNS_A_SECOND */
 };

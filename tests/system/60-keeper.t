@@ -226,6 +226,8 @@ def serve():
         r = subprocess.run(["curl", "-sS", "--cacert", pki.ca, "--resolve", "p384.example:%d:127.0.0.1" % p.port,
                             "https://p384.example:%d/mcp" % p.port], capture_output=True, timeout=60, text=True)
         is_((r.returncode, r.stderr), (0, ""), "curl: accepts the certificate on P-384")
+        made = int(re.search(r'postern_signatures_total\{outcome="made"\} (\d+)', http_get(p.admin_port, "/metrics").body.decode())[1])
+        is_(made, len(PAIRS) + 2, "each handshake was one signature")
         check = run("check", config=config())
         is_(check.returncode, 0, "check: right")
         if not IS_ROOT or SANITIZED:

@@ -20,6 +20,7 @@ static struct conf_file cert_file[2], key_file[2];
 static struct material m;
 static int channel, logged;
 static pid_t keeper;
+static struct metrics *counted;
 static char text[16384];
 
 /* Number 0 is of the workers, on P-256; number 1 of the broker, RSA. */
@@ -73,6 +74,7 @@ static void start(void)
 		k.conf = &c;
 		k.material = &m;
 		k.entry = &e;
+		k.metrics = counted;
 		k.signs_a_second = SIGNS;
 		if (proc_is_root() && !proc_become(PROC_NOBODY))
 			_exit(98);
@@ -221,6 +223,7 @@ static void serves(void)
 	ok(ask(other, 0, TLS_SHA256, &a) > 0, "after all that it serves on");
 	is_int(ask(broker, 1, TLS_SHA384, &a), -1, "whose edge was replaced by one that was closed has none");
 	often();
+	ok(counted->v[METRIC_SIGNATURES_REFUSED] == 9 && counted->v[METRIC_SIGNATURES_NONE] >= 1 && counted->v[METRIC_SIGNATURES_MADE] > SIGNS, "all of it is counted");
 	ok(!strstr(said(), "BEGIN") && !strstr(said(), "PRIVATE"), "nothing of a key in the log");
 	tell(&(union msg){ .drain = { MSG_DRAIN, 1000 } }, -1);
 	is_int(ended(), 0, "DRAIN: it ends");
@@ -248,6 +251,7 @@ static void wrong(const char *key, const char *words, const char *name)
 int main(void)
 {
 	proc_signals(); /* no SIGPIPE */
+	counted = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	keys_begin();
 	serves();
 	lies(&(union msg){ .link = { MSG_LINK, ROLE_DESK, 0 } }, 2, "a link to a role that asks for no signatures", "a link to the desk");
