@@ -2,7 +2,8 @@
 """fill.py OUT IMAGE SECCOMP-GEN LIST...: the deployment files, complete, in OUT.
 
 The files of this folder hold marks for what is known elsewhere: @IMAGE@ (name and digest), @SYSTEM_CALLS@ (from the lists), and the
-configuration for Kubernetes, which is postern.json of this folder with another listener. A mark that nothing fills ends the build."""
+configuration for Kubernetes, which is postern.json of this folder; for the Service with another listener, where nobody can be anonymous, and an
+API key that nobody has: the site puts the hash of its own in the place of NOBODY. A mark that nothing fills ends the build."""
 
 import json
 import os
@@ -17,6 +18,7 @@ from seccomp import rules  # noqa: E402
 PLAIN = ("postern.json",)
 FILLED = ("podman/postern.container", "compose/compose.yaml", "kubernetes/sidecar.yaml", "kubernetes/postern.yaml", "systemd/postern.service")
 SERVICE = "postern.postern.svc"
+NOBODY = "0" * 64
 
 
 def indented(config):
@@ -30,7 +32,8 @@ def main():
         config = json.load(f)
     # Reached through a Service: from other machines, and under its names.
     service = dict(config, listeners=[{"address": "0.0.0.0:8080", "path": "/mcp", "insecure": True,
-                                       "hosts": ["postern:8080", SERVICE + ":8080", SERVICE + ".cluster.local:8080"]}])
+                                       "hosts": ["postern:8080", SERVICE + ":8080", SERVICE + ".cluster.local:8080"]}],
+                   identity={"keys": [{"id": "agents", "sha256": NOBODY, "tenant": "local", "roles": ["reader"]}]})
     marks = {
         "@IMAGE@": image,
         "@SYSTEM_CALLS@": " ".join(sorted({r.call for r in found if r.kind in ("own", "start") or r.call == "execve"})),

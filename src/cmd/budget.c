@@ -4,7 +4,9 @@
 
 #include "cmd/load.h"
 #include "conf/budget.h"
+#include "flow/broker_client.h"
 #include "os/map.h"
+#include "role/broker.h"
 #include "role/desk.h"
 #include "role/house.h"
 #include "role/keeper.h"
@@ -52,6 +54,8 @@ static bool fill(struct budget *b, const struct config *l)
 	budget_part(b, SPAN("worker"), span_of(NULL, 0), c->workers, LISTEN_USERS);
 	flow_budget(&flow, add_row, b);
 	sums = budget_close(b, flow_need(&flow));
+	if (broker_wanted(c))
+		broker_client_budget(&flow, add_row, b);
 	add_process(b);
 	for (unsigned i = 0; i < c->nservers; i++) {
 		struct files_settings files;
@@ -70,6 +74,15 @@ static bool fill(struct budget *b, const struct config *l)
 		budget_part(b, SPAN("keeper"), span_of(NULL, 0), 1, LISTEN_USERS);
 		budget_row(b, SPAN("private keys"), keeper_secret_need(&material), 1);
 		budget_row(b, SPAN("edges"), keeper_need(), 1);
+		add_process(b);
+	}
+	if (broker_wanted(c)) {
+		static struct broker_settings broker;
+
+		broker_from(c, NULL, &broker);
+		budget_part(b, SPAN("broker"), span_of(NULL, 0), 1, LISTEN_USERS);
+		broker_budget(&broker, add_row, b);
+		sums = budget_close(b, broker_need(&broker)) && sums;
 		add_process(b);
 	}
 	if (c->has_admin) {

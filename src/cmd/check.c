@@ -44,7 +44,13 @@ static int material_right(const struct conf *c)
 		end = CONFIG_UNREADABLE;
 	material_drop(&m);
 	fwrite(errors.p, 1, errors.n, stderr);
-	fwrite(warnings.p, 1, warnings.n, stderr);
+	for (struct span rest = buf_span(&warnings); rest.n > 0; ) {
+		const char *nl = memchr(rest.p, '\n', rest.n);
+		size_t n = nl ? (size_t)(nl - rest.p) : rest.n;
+
+		fprintf(stderr, "warning: %.*s\n", (int)n, rest.p);
+		rest = span_from(rest, n + 1);
+	}
 	return end == CONFIG_RIGHT ? EXIT_OK : end == CONFIG_WRONG ? EXIT_NO : EXIT_ENVIRONMENT;
 }
 

@@ -190,6 +190,8 @@ struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *l
 
 	char *keys = carve(&at, slots_each(sizeof(struct jwk_set)), s->auth.nissuers);
 	f->known_tokens = auth_cache_place(carve(&at, slots_each(auth_cache_need(known_tokens(s))), 1), known_tokens(s), s->seed + 16);
+	const struct span label = SPAN("proofs of possession\0"); /* no tenant has a NUL in its name: another key than any of cursors */
+	crypto_hmac_sha256(s->seed + 32, 32, &label, 1, f->proof_key);
 
 	for (unsigned i = 0; i < s->auth.nissuers && i < AUTH_ISSUERS_MAX; i++) {
 		f->keys[i].set = (struct jwk_set *)(void *)(keys + slots_each(sizeof(struct jwk_set)) * i);

@@ -395,6 +395,7 @@ struct flow {
 	struct key_chain keys[AUTH_ISSUERS_MAX];
 	const struct jwk_set *key_sets[AUTH_ISSUERS_MAX]; /* as auth_decide() takes them */
 	struct auth_cache *known_tokens;
+	uint8_t proof_key[AUTH_PROOF_KEY];  /* the same in all workers, as the table of proofs is */
 	uint32_t auth_waits;           /* txns that wait in the auth step */
 	uint32_t auth_call;
 	int64_t auth_said_ms;          /* when a refusal was last logged */

@@ -10,7 +10,7 @@ int64_t flow_unix(const struct flow *f) { return f->set->hooks.unix_ms ? f->set-
 static struct auth_bench bench(struct flow *f)
 {
 	return (struct auth_bench){ .table = f->table, .scratch = f->scratch, .scratch_size = f->scratch_cap, .cache = f->known_tokens,
-		.replay = f->set->replay, .keys = f->key_sets, .built_ms = f->set->built_ms };
+		.replay = f->set->replay, .proof_key = f->proof_key, .keys = f->key_sets, .built_ms = f->set->built_ms };
 }
 
 static struct auth_request brought(const struct txn *t)

@@ -38,8 +38,6 @@ static void answer(struct auth_result *result, enum auth_verdict verdict, enum a
 {
 	result->verdict = verdict;
 	result->reason = reason;
-	if (verdict == AUTH_INVALID || verdict == AUTH_MALFORMED)
-		memset(&result->identity, 0, sizeof result->identity);
 }
 
 static void refuse(struct auth_result *result, enum auth_reason reason)
@@ -70,7 +68,7 @@ static bool token68(struct span s)
 	return n > 0;
 }
 
-/* credentials = scheme 1*SP token68 (RFC 9110 11.4). False: not that. */
+/* credentials = scheme 1*SP token68 (RFC 9110 11.4). False: not that. (A token of other bytes is a token that is not valid, RFC 6750 3.1.) */
 static bool read_credentials(struct span value, enum scheme *scheme, struct span *token)
 {
 	struct span name;
@@ -85,7 +83,7 @@ static bool read_credentials(struct span value, enum scheme *scheme, struct span
 		return false;
 	while (token->n > 0 && token->p[0] == ' ')
 		*token = span_from(*token, 1);
-	return *scheme == SCHEME_OTHER || token68(*token);
+	return token->n > 0 && (*scheme == SCHEME_OTHER || (memchr(token->p, ' ', token->n) == NULL && memchr(token->p, '\t', token->n) == NULL));
 }
 
 static bool is_revoked(const struct auth_rules *rules, const struct auth_peer *peer)
@@ -349,7 +347,7 @@ static bool begin(const struct auth_rules *rules, const struct auth_bench *on, c
 	}
 	if (*scheme == SCHEME_DPOP)
 		result->dpop = rules->dpop != AUTH_DPOP_OFF;
-	if (*scheme == SCHEME_OTHER || token->n > JWT_MAX || (*scheme == SCHEME_DPOP && rules->dpop == AUTH_DPOP_OFF)) {
+	if (*scheme == SCHEME_OTHER || token->n > JWT_MAX || !token68(*token) || (*scheme == SCHEME_DPOP && rules->dpop == AUTH_DPOP_OFF)) {
 		refuse(result, AUTH_REASON_FORM);
 		return false;
 	}

@@ -38,7 +38,7 @@ struct auth_issuer {
 	 * jti; of a legacy one iss, exp, aud and one of sub and client_id. */
 	bool legacy_typ;
 	int64_t skew_ms;              /* at most 60 s */
-	int64_t age_max_ms;           /* iat not older than that; 0: not looked at */
+	int64_t age_max_ms;           /* iat not older than that, and there (in an introspection answer it may be missing); 0: not looked at */
 	struct span tenant_claim, roles_claim; /* absent: not taken from the token */
 	int tenant;                   /* fixed tenant, when the claim is not mapped; -1: none */
 	uint64_t roles;               /* given to every token of this issuer besides those it names */

@@ -71,7 +71,7 @@ static bool audience_is(const struct json *j, struct span want)
 	return ours;
 }
 
-static enum auth_reason check_times(const struct auth_issuer *is, bool strict, const struct json *j, int64_t now_ms, int64_t *until_ms)
+static enum auth_reason check_times(const struct auth_issuer *is, bool needs_iat, const struct json *j, int64_t now_ms, int64_t *until_ms)
 {
 	uint32_t exp = json_get(j, JSON_ROOT, SPAN("exp")), nbf = json_get(j, JSON_ROOT, SPAN("nbf")), iat = json_get(j, JSON_ROOT, SPAN("iat"));
 	int64_t at;
@@ -88,7 +88,7 @@ static enum auth_reason check_times(const struct auth_issuer *is, bool strict, c
 			return AUTH_REASON_NOT_YET;
 	}
 	if (iat == JSON_NONE)
-		return strict || is->age_max_ms > 0 ? AUTH_REASON_CLAIMS : AUTH_REASON_NONE;
+		return needs_iat ? AUTH_REASON_CLAIMS : AUTH_REASON_NONE;
 	if (!auth_date(j, iat, &at))
 		return AUTH_REASON_CLAIMS;
 	if (at > now_ms + is->skew_ms)
@@ -228,7 +228,7 @@ enum auth_reason auth_claims(struct auth_facts *f, const struct auth_rules *rule
 		return AUTH_REASON_ISSUER;
 	if (!audience_is(j, is->audience))
 		return AUTH_REASON_AUDIENCE;
-	r = check_times(is, strict, j, now_ms, &id->until_ms);
+	r = check_times(is, strict || (is->age_max_ms > 0 && !introspected), j, now_ms, &id->until_ms);
 	if (r != AUTH_REASON_NONE)
 		return r;
 	if (!read_subject(id, strict, j))

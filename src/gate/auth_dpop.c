@@ -19,7 +19,7 @@ static bool uri_split(struct uri *u, struct span s)
 		return false;
 	s = span_from(s, 3);
 	for (i = 0; i < s.n && s.p[i] != '/'; i++)
-		if (s.p[i] == '@' || s.p[i] == '\\')
+		if (s.p[i] == '@' || s.p[i] == '\\' || s.p[i] == '?' || s.p[i] == '#')
 			return false;
 	u->host = span_of(s.p, i);
 	u->path = i < s.n ? span_from(s, i) : SPAN("/");

@@ -1,6 +1,7 @@
 /* One process below the parent: started, told, listened to, reaped. */
 #include "os/proc.h"
 #include "os/sock.h"
+#include "role/broker.h"
 #include "role/desk.h"
 #include "role/enter.h"
 #include "role/graph.h"
@@ -22,6 +23,9 @@ void child_name(struct buf *b, const struct child *c)
 		break;
 	case ROLE_KEEPER:
 		BUF_LIT(b, "keeper");
+		break;
+	case ROLE_BROKER:
+		BUF_LIT(b, "broker");
 		break;
 	default:
 		BUF_LIT(b, "desk");
@@ -121,6 +125,20 @@ static _Noreturn void become_keeper(struct child *c, struct entry *e)
 	keeper_run(&k);
 }
 
+static _Noreturn void become_broker(struct child *c, struct entry *e)
+{
+	const struct house *h = c->house;
+	static struct broker_start b;
+
+	b.conf = c->of->config.conf;
+	b.material = &c->of->material;
+	b.entry = e;
+	b.seed = h->seed;
+	map_drop(h->metrics, LISTEN_USERS * sizeof h->metrics[0]);
+	drop_replay(h);
+	broker_run(&b);
+}
+
 static _Noreturn void become(struct child *c, int channel)
 {
 	static struct entry e;
@@ -132,6 +150,8 @@ static _Noreturn void become(struct child *c, int channel)
 		become_provider(c, &e);
 	if (c->role == ROLE_KEEPER)
 		become_keeper(c, &e);
+	if (c->role == ROLE_BROKER)
+		become_broker(c, &e);
 	become_desk(c, &e);
 }
 

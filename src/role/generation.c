@@ -3,6 +3,7 @@
 #include "os/file.h"
 #include "os/proc.h"
 #include "os/sock.h"
+#include "role/broker.h"
 #include "role/house.h"
 #include "role/log.h"
 #include "role/provider.h"
@@ -159,6 +160,8 @@ enum config_end generation_prepare(struct house *h, struct generation *g, struct
 	g->number = ++h->numbers;
 	if (g->material.nkeys > 0)
 		add(h, g, ROLE_KEEPER, 0);
+	if (broker_wanted(c))
+		add(h, g, ROLE_BROKER, 0);
 	for (unsigned i = 0; i < c->nservers; i++)
 		if (c->servers[i].kind == CONF_FILES)
 			add(h, g, ROLE_PROVIDER, i);

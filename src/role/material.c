@@ -72,7 +72,6 @@ static void complain(struct reading *r, const struct conf_file *f, struct span w
 static struct buf *warn(struct buf *warnings, const struct conf *c, const struct conf_file *f)
 {
 	material_place(warnings, c, f);
-	BUF_LIT(warnings, "warning: ");
 	return warnings;
 }
 

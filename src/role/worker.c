@@ -1,13 +1,16 @@
 #include "role/worker.h"
 
+#include "flow/broker_client.h"
 #include "os/clock.h"
 #include "os/proc.h"
 #include "os/sock.h"
+#include "role/broker.h"
 #include "role/log.h"
 #include "role/signing.h"
 
 static struct flow_settings settings;
 static struct flow *flow;
+static struct broker_client *client; /* NULL: no broker is needed */
 static struct loop_item channel;
 static const struct entry *self;
 static enum phase phase = PHASE_STARTING;
@@ -24,6 +27,10 @@ static void take_link(const struct msg_link *l, int fd)
 		signing_link(fd);
 		return;
 	}
+	if (l->of == ROLE_BROKER && l->peer == 0 && client) {
+		broker_client_link(client, fd);
+		return;
+	}
 	if (l->of != ROLE_PROVIDER || l->peer >= settings.nservers || settings.servers[l->peer].kind != FLOW_BUILTIN)
 		role_end("a link to a server that is not built in");
 	flow_link(flow, l->peer, fd);
@@ -34,6 +41,28 @@ static int64_t unix_ms(void *ctx)
 	(void)ctx;
 	return clock_unix_ms();
 }
+
+static bool ask_keys(void *ctx, unsigned issuer)
+{
+	(void)ctx;
+	return client && broker_client_ask_keys(client, issuer);
+}
+
+static bool introspect(void *ctx, unsigned issuer, uint64_t call, struct span token)
+{
+	(void)ctx;
+	return client && broker_client_introspect(client, issuer, call, token);
+}
+
+static bool credential(void *ctx, unsigned server, unsigned tenant, uint64_t call, struct span subject, bool again)
+{
+	(void)ctx;
+	return client && broker_client_token(client, server, tenant, call, subject, again);
+}
+
+static const struct flow_hooks hooks = {
+	.sign = signing_ask, .ask_keys = ask_keys, .introspect = introspect, .token = credential, .unix_ms = unix_ms
+};
 
 static void handle(const union msg *m, int fd)
 {
@@ -83,13 +112,16 @@ void worker_run(struct worker_start *w)
 {
 	static uint16_t ports[CONF_SERVERS_MAX];
 	struct entry *e = w->entry;
+	bool broker = broker_wanted(w->conf);
+	size_t flow_size;
 	int wait_ms = 0;
 
 	worker_settings(w->conf, w->material, &settings);
 	for (unsigned i = 0; i < settings.nlisteners; i++)
 		e->keep[e->nkeep++] = &w->listeners[i];
 	e->list = &seccomp_worker;
-	e->need = flow_need(&settings);
+	flow_size = (flow_need(&settings) + 63) & ~(size_t)63;
+	e->need = flow_size + (broker ? broker_client_need(&settings) : 0);
 	e->files = worker_files(w->conf);
 	e->land.ports = ports;
 	e->land.nports = upstream_ports(w->conf, ports);
@@ -97,7 +129,7 @@ void worker_run(struct worker_start *w)
 	settings.metrics = w->metrics;
 	settings.replay = w->replay;
 	settings.log = log_flow;
-	settings.hooks = (struct flow_hooks){ .sign = signing_ask, .unix_ms = unix_ms };
+	settings.hooks = hooks;
 	if (!clock_random(settings.entropy, sizeof settings.entropy)) {
 		log_line(LOG_ERROR, SPAN("no random bytes"));
 		proc_exit(ENTRY_EXIT_WALLS);
@@ -110,13 +142,21 @@ void worker_run(struct worker_start *w)
 		settings.listeners[i].address = w->bound[i];
 	}
 	flow = flow_place(e->memory, &settings, &e->loop);
+	if (broker && flow) {
+		client = broker_client_place((char *)e->memory + flow_size, &settings, &e->loop);
+		broker_client_serve(client, flow);
+	}
 	channel = (struct loop_item){ on_channel, e->channel };
 	if (!flow || !loop_add(&e->loop, &channel)) {
 		log_line(LOG_ERROR, SPAN("cannot lay out its memory"));
 		proc_exit(ENTRY_EXIT_WALLS);
 	}
 	while (loop_wait(&e->loop, wait_ms)) {
+		int client_ms = client ? broker_client_tick(client) : -1;
+
 		wait_ms = flow_tick(flow);
+		if (client_ms >= 0 && (wait_ms < 0 || client_ms < wait_ms))
+			wait_ms = client_ms;
 		if (phase == PHASE_DRAINING && flow_drained(flow)) {
 			msg_send(e->channel, &(union msg){ .drained = { MSG_DRAINED } }, -1);
 			proc_exit(0);

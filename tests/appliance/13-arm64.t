@@ -25,7 +25,8 @@ if fetched.returncode != 0:
 debs = [line.split()[4].rpartition("/")[2] for line in open("image/kernel.lock") if not line.startswith("#")]
 
 CONFIG = {"listeners": [{"address": "127.0.0.1:8080", "path": "/mcp"}], "admin": {"address": "127.0.0.1:9090"}, "names": "plain",
-          "strict": True, "workers": 1, "mcpServers": {"docs": {"builtin": "files", "root": "/srv"}}}
+          "strict": True, "workers": 1, "mcpServers": {"docs": {"builtin": "files", "root": "/srv"}},
+          "identity": {"anonymous": {"tenant": "local", "roles": ["reader"]}}, "policy": [{"allow": "*", "roles": ["reader"]}]}
 
 
 class Cpio:

@@ -76,12 +76,17 @@ with tempfile.TemporaryDirectory() as tmp:
         ok(r.returncode == 0, "%s: postern check says it is right" % name, r.stderr)
     is_([li["address"] for li in CONFIG["listeners"]], ["127.0.0.1:8080"], "the configuration of all files but one listens on loopback")
     is_(embedded["sidecar"], CONFIG, "the sidecar's is the same")
-    is_({k: v for k, v in embedded["service"].items() if k != "listeners"}, {k: v for k, v in CONFIG.items() if k != "listeners"},
-        "the Service's differs in its listener only")
+    differs = ("listeners", "identity")
+    is_({k: v for k, v in embedded["service"].items() if k not in differs}, {k: v for k, v in CONFIG.items() if k not in differs},
+        "the Service's differs in its listener and in who may call")
+    is_([(k, [x["sha256"] for x in v]) for k, v in embedded["service"]["identity"].items()], [("keys", ["0" * 64])],
+        "which is nobody until a site puts the hash of its own key there")
+    r = run("check", config=scratch(dict(embedded["service"], identity=CONFIG["identity"])))
+    ok(r.returncode == 1 and "anonymous is for loopback only" in r.stderr, "anonymous callers it could not have", r.stderr)
     exposed = dict(embedded["service"]["listeners"][0])
     is_((exposed["address"], exposed.pop("insecure")), ("0.0.0.0:8080", True), "which says that it is insecure")
     r = run("check", config=scratch(dict(embedded["service"], listeners=[exposed])))
-    ok(r.returncode == 1 and "neither TLS nor authentication" in r.stderr, "and could not leave it unsaid", r.stderr)
+    ok(r.returncode == 1 and "without TLS everybody on the way can read" in r.stderr, "and could not leave it unsaid", r.stderr)
     is_(embedded["service"]["admin"]["address"], "127.0.0.1:9090", "the admin listener stays on loopback")
 
     # What Postern reserves, from the same functions that lay it out. Not in it: code, kernel memory of sockets, the probes' own process.

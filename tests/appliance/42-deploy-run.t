@@ -16,7 +16,7 @@ import tarfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import box
-from postern import ROOT, diag, done, is_, ok, skip, skip_all
+from postern import ROOT, diag, done, is_, ok, run, skip, skip_all
 
 try:
     import yaml
@@ -46,21 +46,33 @@ ASK = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}}})
 
 
-def tool_call(pid, url, host=None):
+KEY, LINE = run("key", "new").stdout.splitlines()
+HASH = json.loads(LINE)["sha256"]
+
+
+def with_key(config):
+    """As a site completes it (docs/appliance/deploy.md): the hash of its own key where the file has that of nobody."""
+    return json.loads(json.dumps(config).replace("0" * 64, HASH))
+
+
+def tool_call(pid, url, host=None, key=None):
     """From inside the container's network: status and body."""
     r = subprocess.run(["nsenter", "--target", str(pid), "--net", "curl", "-sS", "-m", "20", "-w", "\n%{http_code}", url, "-H", "Content-Type: application/json",
                         "-H", "Accept: application/json, text/event-stream", "-H", "MCP-Protocol-Version: 2026-07-28", "-H", "Mcp-Method: tools/call",
-                        "-H", "Mcp-Name: docs__read_file", *(["-H", "Host: " + host] if host else []), "-d", ASK], capture_output=True, text=True, timeout=60)
+                        "-H", "Mcp-Name: docs__read_file", *(["-H", "Host: " + host] if host else []),
+                        *(["-H", "Authorization: Bearer " + key] if key else []), "-d", ASK], capture_output=True, text=True, timeout=60)
     return (r.stdout + r.stderr).rpartition("\n")[::2]
 
 
-def judge(name, pid, inside, health, url, hosts=()):
+def judge(name, pid, inside, health, url, hosts=(), key=None):
     """It runs, well, locked down, and answers."""
     ok(box.until(lambda: inside(*health).returncode == 0), "%s: its health check says well" % name, lambda: inside(*health).stderr)
-    body, status = tool_call(pid, url, hosts[0][0] if hosts else None)
+    body, status = tool_call(pid, url, hosts[0][0] if hosts else None, key)
     ok(status == "200" and "mind the tide" in body, "%s: a tool call is answered" % name, (status, body))
     for host, want in hosts:
-        is_(tool_call(pid, url, host)[1], want, "%s: asked as %s" % (name, host))
+        is_(tool_call(pid, url, host, key)[1], want, "%s: asked as %s" % (name, host))
+    for other in (None, KEY[:-1] + ("a" if KEY[-1] != "a" else "b")) if key else ():
+        is_(tool_call(pid, url, hosts[0][0], other)[1], "401", "%s: asked %s" % (name, "with another key" if other else "without the key"))
     rows = [box.status_of(p) for p in box.family(pid)]
     is_({(r["Uid"].split()[1], r["CapBnd"], r["NoNewPrivs"], r["Seccomp"]) for r in rows}, {("65532", "0" * 16, "1", "2")},
         "%s: user 65532, no capabilities, no new privileges, filtered" % name)
@@ -77,7 +89,7 @@ def judge(name, pid, inside, health, url, hosts=()):
     ok(used < 96 << 20, "%s: what it uses is below what it asks for" % name, used)
 
 
-def in_runc(name, command, user, mounts, readonly, seccomp, health, url, config, hosts=()):
+def in_runc(name, command, user, mounts, readonly, seccomp, health, url, config, hosts=(), key=None):
     """One container as the file says. mounts: container path -> what of ours stands for it."""
     folder = at(name)
     os.makedirs(os.path.join(folder, "etc"))
@@ -105,7 +117,7 @@ def in_runc(name, command, user, mounts, readonly, seccomp, health, url, config,
         return
     pid = json.loads(subprocess.run(runc + ["state", ident], capture_output=True, text=True).stdout)["pid"]
     inside = lambda *args: subprocess.run(runc + ["exec", ident, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
-    judge(name, pid, inside, health, url, hosts)
+    judge(name, pid, inside, health, url, hosts, key)
     subprocess.run(runc + ["kill", ident, "TERM"], check=True)
     is_(p.wait(30), 0, "%s: SIGTERM ends it with status 0" % name)
 
@@ -131,8 +143,8 @@ for name, path, container in (("service", ("spec", "template", "spec"), "contain
     s = dict(spec["securityContext"], **k["securityContext"])
     in_runc(name, k.get("command", IMAGE["Entrypoint"]) + k.get("args", IMAGE["Cmd"]), (s["runAsUser"], s["runAsGroup"]),
             {m["mountPath"]: m["name"] for m in k["volumeMounts"]}, s["readOnlyRootFilesystem"], PROFILE, k["livenessProbe"]["exec"]["command"], LOCAL,
-            json.loads(things[1]["data"]["postern.json"]),
-            [("postern.postern.svc:8080", "200"), ("stranger.example:8080", "421")] if name == "service" else ())
+            with_key(json.loads(things[1]["data"]["postern.json"])),
+            *([[("postern.postern.svc:8080", "200"), ("stranger.example:8080", "421")], KEY] if name == "service" else []))
 
 # The systemd unit's list of calls, as systemd makes a filter of it: names, no arguments. What the container runtime needs is added.
 calls = re.search(r"^SystemCallFilter=(.*)$", read("systemd", "postern.service"), re.M)[1].split()

@@ -18,7 +18,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
-from postern import BINARY, Postern, call, diag, http_get, is_, ok, skip_all
+from postern import BINARY, Postern, call, diag, http_get, is_, ok, skip_all, with_caller
 
 IMAGE = os.path.join(ROOT, "build", "image")
 PROFILE = os.path.join(ROOT, "build", "profile", "postern.json")
@@ -127,6 +127,7 @@ def smoke(box):
     upstream = Postern({"names": "plain", "mcpServers": {"up": {"builtin": "files", "root": os.path.join(box.dir, "srv", "two")}}}).start()
     config = {"listeners": [{"address": "127.0.0.1:0", "path": "/mcp"}], "admin": {"address": "127.0.0.1:%d" % admin}, "workers": 2,
               "mcpServers": {"docs": {"builtin": "files", "root": "/srv/one"}, "up": {"url": upstream.url}}}
+    config = with_caller(config)
     box.write("etc/postern.json", json.dumps(config))
     box.write("etc/wrong.json", '{"listeners": [{"address": "127.0.0.1:0"}], "mcpServer": {}}')
 

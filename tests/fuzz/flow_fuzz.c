@@ -3,10 +3,13 @@
  *
  *   c say the words as client     C ask properly: argument picks what       u, U the same for the HTTP upstream: words, an answer
  *   l, L the same for the line    x end the client: 0 FIN, 1 close, 2 reset   X end the HTTP upstream likewise, or the line (3)
- *   t let time pass               any other byte: deliver and turn */
-#include "unit/flow/sim.c"
+ *   t let time pass               any other byte: deliver and turn
+ *   T what becomes of credentials: 0 none, 1 they come at once, 2 later; 3 now   K, I answer for keys and for an introspection */
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "flow/flow_priv.h"
+#include "unit/flow/sim.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -18,6 +21,9 @@ static struct metrics metrics;
 static struct sim_conn *client, *line;
 static const uint8_t *in, *end;
 static char words[256];
+
+static unsigned give = 1;           /* credentials: as T says */
+static uint64_t wanted, introspected;
 
 static unsigned next(void) { return in < end ? *in++ : 0; }
 
@@ -41,6 +47,42 @@ static void turn(unsigned times)
 		(void)sim_deliver(&loop);
 		(void)flow_tick(f);
 	}
+}
+
+static int64_t unix_ms(void *ctx) { (void)ctx; return INT64_C(1900000000000) + sim.now_ms; }
+static bool ask_keys(void *ctx, unsigned issuer) { (void)ctx; return issuer == 0 && give != 0; }
+
+static bool introspect(void *ctx, unsigned issuer, uint64_t call, struct span token)
+{
+	(void)ctx;
+	(void)token;
+	introspected = call;
+	return issuer == 0;
+}
+
+static bool get_token(void *ctx, unsigned server, unsigned tenant, uint64_t call, struct span subject, bool again)
+{
+	(void)ctx;
+	(void)tenant;
+	if (server != 0 || !span_absent(subject))
+		abort();
+	wanted = call;
+	if (give == 1)
+		flow_credential(f, call, again ? SPAN("Authorization: Bearer again") : SPAN("Authorization: Bearer first"));
+	return give != 0;
+}
+
+static void answer_introspection(unsigned how)
+{
+	flow_introspected(f, introspected, how % 3 == 0 ? span_of(NULL, 0) : how % 3 == 1 ? SPAN("{\"active\":false}") :
+	    SPAN("{\"active\":true,\"aud\":\"r\",\"iss\":\"i\",\"sub\":\"u\",\"client_id\":\"c\",\"exp\":1900002000}"));
+}
+
+static void answer_keys(unsigned how)
+{
+	static struct jwk_set keys;
+	keys.n = how % 2;
+	flow_keys(f, how % 5, how % 3 == 0 ? NULL : &keys);
 }
 
 /* The newest connection to the HTTP upstream that is open. */
@@ -75,8 +117,10 @@ static void ask(unsigned what)
 	unsigned k = what % 6;
 	int n = snprintf(text, sizeof text, "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"%s\",\"params\":{%s\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":"
 	    "\"2026-07-28\",\"io.modelcontextprotocol/clientCapabilities\":{}%s}}}", method[k], params[k], what & 64 ? ",\"progressToken\":1" : "");
-	int h = snprintf(head, sizeof head, "POST /mcp HTTP/1.%d\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json, "
-	    "text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\nMcp-Method: %s\r\n%sContent-Length: %d\r\n\r\n", what & 128 ? 0 : 1, method[k], name[k], n);
+	const char *auth = !(what & 32) ? "" : what & 16 ? "Authorization: Bearer opaque\r\n" :
+	    "Authorization: Bearer eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCIsImtpZCI6ImsifQ.e30.AAAA\r\n";
+	int h = snprintf(head, sizeof head, "POST /mcp HTTP/1.%d\r\nHost: localhost\r\n%sContent-Type: application/json\r\nAccept: application/json, "
+	    "text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\nMcp-Method: %s\r\n%sContent-Length: %d\r\n\r\n", what & 128 ? 0 : 1, auth, method[k], name[k], n);
 	sim_say(client, head, (size_t)h);
 	sim_say(client, text, (size_t)n);
 }
@@ -135,6 +179,15 @@ static void move(unsigned m)
 	case 'l': sim_say(line, words, next_words()); break;
 	case 'L': answer(line, next(), false); break;
 	case 't': sim.now_ms += (int64_t)next() * 37; turn(1); break;
+	case 'T':
+		a = next() % 4;
+		if (a == 3)
+			flow_credential(f, wanted, SPAN("Authorization: Bearer late"));
+		else
+			give = a;
+		break;
+	case 'K': answer_keys(next()); break;
+	case 'I': answer_introspection(next()); break;
 	case 'x':
 		finish(client, next());
 		turn(1);
@@ -159,7 +212,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct flow_settings set = { .nlisteners = 1, .nservers = 2, .version = { "0", 1 }, .connections = 4, .requests = 3, .listens = 2,
 		.large = 2, .tokens = 512, .links = 2, .body_max = 20000, .reply_max = 20000, .head_ms = 2000, .body_ms = 2000, .idle_ms = 5000,
-		.write_ms = 2000, .keepalive_ms = 1000, .metrics = &metrics };
+		.write_ms = 2000, .keepalive_ms = 1000, .metrics = &metrics,
+		.known_tokens = 4, .hooks = { .ask_keys = ask_keys, .introspect = introspect, .token = get_token, .unix_ms = unix_ms } };
+	static const struct span tenant = { "t", 1 };
+	static const struct auth_issuer issuer = { .issuer = { "i", 1 }, .audience = { "r", 1 }, .algs = 1 << JWK_ES256, .opaque = true };
+	static const struct policy_rule rules[] = { { .allow = false, .pattern = { "*__u*", 5 } }, { .allow = true, .pattern = { "*", 1 } } };
 	static char *mem;
 	static size_t need;
 
@@ -169,7 +226,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(&metrics, 0, sizeof metrics);
 	loop.now_ms = sim.now_ms;
 	set.listeners[0] = (struct flow_listener){ .fd = SIM_LISTEN_FD, .path = SPAN("/mcp"), .address = { .family = 4, .ip = { 127, 0, 0, 1 } } };
-	set.servers[0] = (struct flow_server){ .name = SPAN("a"), .kind = FLOW_HTTP, .host = SPAN("h"), .path = SPAN("/"), .fields = SPAN(""),
+	set.auth = (struct auth_rules){ .tenants = { &tenant, 1 }, .issuers = &issuer, .nissuers = 1, .anonymous = true };
+	set.policy = (struct policy){ rules, 2 };
+	give = 1;
+	wanted = introspected = 0;
+	set.servers[0] = (struct flow_server){ .name = SPAN("a"), .kind = FLOW_HTTP, .credential = true, .host = SPAN("h"), .path = SPAN("/"), .fields = SPAN(""),
 		.address = { .family = 4, .port = 1 }, .connect_ms = 500, .idle_ms = 1000, .call_ms = 5000 };
 	set.servers[1] = (struct flow_server){ .name = SPAN("b"), .kind = FLOW_BUILTIN, .connect_ms = 500, .idle_ms = 1000, .call_ms = 5000 };
 	if (!mem) {
@@ -193,7 +254,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		turn(4);
 		sim.now_ms += 500;
 	}
-	if (f->fronts.used || f->txns.used || f->legs.used || f->links.used || f->small.used || f->large.used || f->listens ||
+	if (f->fronts.used || f->txns.used || f->legs.used || f->links.used || f->small.used || f->large.used || f->listens || f->auth_waits ||
 	    metrics.v[METRIC_CONNECTIONS_OPEN] || metrics.v[METRIC_REQUESTS_OPEN] || metrics.v[METRIC_LISTENS_OPEN] || metrics.v[METRIC_UPSTREAM_OPEN])
 		abort();
 	sim_end();

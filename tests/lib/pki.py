@@ -84,7 +84,7 @@ class Authority:
         self.key = new_key(self.path("key"), key)
         self.cert = self.path("pem")
         if above is None:
-            openssl("req", "-x509", "-new", "-key", self.key, "-subj", "/CN=" + name, "-days", "30", "-out", self.cert,
+            openssl("req", "-x509", "-new", "-key", self.key, "-subj", "/CN=" + name, "-days", "90", "-out", self.cert,
                     "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
         else:
             above.sign(self.key, name, self.cert, "basicConstraints=critical,CA:TRUE,pathlen:0\nkeyUsage=critical,keyCertSign,cRLSign\n")
@@ -92,7 +92,7 @@ class Authority:
     def path(self, end):
         return os.path.join(self.dir, "%s.%s" % (self.name, end))
 
-    def sign(self, key, subject, out, extensions, start_s=-3600, end_s=30 * 86400):
+    def sign(self, key, subject, out, extensions, start_s=-3600, end_s=90 * 86400):
         def stamp(offset):
             return time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + offset))
         conf, ext, asked = self.path("conf"), self.path("ext"), self.path("csr")
@@ -118,7 +118,7 @@ class Pki:
         self.middle = Authority(directory, name + "-middle", self.root, key)
         self.ca = self.root.cert
 
-    def issue(self, name, dns=(), uri=(), ip=(), key="p256", eku="serverAuth", start_s=-3600, end_s=30 * 86400, by=None, usage=None, more="", subject=None):
+    def issue(self, name, dns=(), uri=(), ip=(), key="p256", eku="serverAuth", start_s=-3600, end_s=90 * 86400, by=None, usage=None, more="", subject=None):
         """eku: serverAuth, clientAuth, both ("serverAuth,clientAuth"), any OID, or None for a certificate without the extension."""
         by = by or self.middle
         leaf, cert = (os.path.join(self.dir, name + end) for end in (".leaf.pem", ".pem"))

@@ -142,11 +142,12 @@ export function scratch() {
     return path;
 }
 
-// `servers` is the mcpServers object of the configuration; `more` adds to or replaces its other members.
+// `servers` is the mcpServers object of the configuration; `more` adds to or replaces its other members. Whoever calls may do everything,
+// unless `more` says who may do what.
 export async function startPostern(servers, more = {}) {
     const config = {
         listeners: [{ address: '127.0.0.1:0', path: '/mcp' }], admin: { address: '127.0.0.1:0' }, names: 'plain',
-        mcpServers: servers, ...more
+        mcpServers: servers, identity: { anonymous: { tenant: 'local', roles: ['reader'] } }, policy: [{ allow: '*' }], ...more
     };
     const file = join(scratch(), 'postern.json');
     writeFileSync(file, JSON.stringify(config, null, 1));

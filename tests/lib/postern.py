@@ -92,6 +92,11 @@ def done():
 _running = []
 
 
+def with_caller(config):
+    """The configuration with a caller in it, without any proof and allowed everything, where it does not say itself who may do what."""
+    return {"identity": {"anonymous": {"tenant": "local", "roles": ["reader"]}}, "policy": [{"allow": "*"}], **config}
+
+
 def _stop_all():
     for p in list(_running):
         p.kill()
@@ -103,7 +108,7 @@ atexit.register(_stop_all)
 class Postern:
     """One running `postern serve`.
 
-    config   a dict (written to a scratch file; `listeners` and `admin` on port 0 are added when missing) or a path.
+    config   a dict (written to a scratch file; `listeners` and `admin` on port 0 are added when missing, and a caller: with_caller()) or a path.
     Set by start(): pid (the parent process), port (first listener), path, url, ports (all listeners), admin_port,
     and config_path. stderr() gives what was logged so far, stdout_lines what was printed.
     """
@@ -140,8 +145,8 @@ class Postern:
             self.config_path = os.fspath(config)
 
     def write_config(self, config):
-        """Replace the configuration file whole (for reload tests). Text is written as it is."""
-        text = config if isinstance(config, str) else json.dumps(config, indent=1)
+        """Replace the configuration file whole (for reload tests). Text is written as it is; a dict gets a caller (with_caller())."""
+        text = config if isinstance(config, str) else json.dumps(with_caller(config), indent=1)
         part = self.config_path + ".new"
         with open(part, "w", encoding="utf-8") as f:
             f.write(text)
@@ -287,7 +292,7 @@ class Postern:
 
 
 def run(*args, config=None, timeout_s=START_S, env=None, stdin=None):
-    """Run `postern ARGS` to its end; `config` (dict or text) is written to a scratch file given as -c FILE.
+    """Run `postern ARGS` to its end; `config` (dict, with a caller, or text) is written to a scratch file given as -c FILE.
     Returns CompletedProcess with text streams; its `config_path` is the scratch file's name."""
     full = dict(os.environ)
     full.update(env or {})
@@ -298,7 +303,7 @@ def run(*args, config=None, timeout_s=START_S, env=None, stdin=None):
         if config is not None:
             path = os.path.join(tmp, "postern.json")
             with open(path, "w", encoding="utf-8") as f:
-                f.write(config if isinstance(config, str) else json.dumps(config, indent=1))
+                f.write(config if isinstance(config, str) else json.dumps(with_caller(config), indent=1))
             command += ["-c", path]
         r = subprocess.run(command, input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL,
                            capture_output=True, text=True, timeout=timeout_s, env=full)

@@ -33,7 +33,7 @@ enum { CALLS_END = 471, X32 = 0x40000000, NOBODY_PID = 0x3ffffffe };
 struct role { const char *name; const struct seccomp_list *list; char letter; };
 static const struct role roles[] = {
 	{ "parent", &seccomp_parent, 'P' }, { "worker", &seccomp_worker, 'w' }, { "provider", &seccomp_provider, 'p' }, { "desk", &seccomp_desk, 'd' },
-	{ "keeper", &seccomp_keeper, 'k' },
+	{ "keeper", &seccomp_keeper, 'k' }, { "broker", &seccomp_broker, 'b' },
 };
 enum { NROLES = sizeof roles / sizeof roles[0] };
 
@@ -42,21 +42,21 @@ struct pin { const char *of; long call; const char *what; long good[6], bad[6]; 
 #define NEW (SOCK_NONBLOCK | SOCK_CLOEXEC)
 static const struct pin pins[] = {
 	{ "Pwd", SYS_accept4, "accept4 without CLOEXEC", { -1, 0, 0, NEW }, { -1, 0, 0, SOCK_NONBLOCK } },
-	{ "Pwpdk", SYS_recvmsg, "recvmsg that waits", { -1, 0, MSG_DONTWAIT | MSG_CMSG_CLOEXEC }, { -1, 0, MSG_CMSG_CLOEXEC } },
-	{ "Pwpd", SYS_recvfrom, "recvfrom that asks who sent", { -1, 0, 0, 0, 0, 0 }, { -1, 0, 0, 0, 8, 0 } },
-	{ "Pwpd", SYS_recvfrom, "recvfrom with flags", { -1, 0, 0, 0, 0, 0 }, { -1, 0, 0, MSG_PEEK, 0, 0 } },
-	{ "Pwpd", SYS_sendto, "sendto with an address", { -1, 0, 0, MSG_NOSIGNAL, 0, 0 }, { -1, 0, 0, MSG_NOSIGNAL, 8, 0 } },
-	{ "Pwpd", SYS_sendto, "sendto with other flags", { -1, 0, 0, MSG_NOSIGNAL, 0, 0 }, { -1, 0, 0, MSG_OOB, 0, 0 } },
+	{ "Pwpdkb", SYS_recvmsg, "recvmsg that waits", { -1, 0, MSG_DONTWAIT | MSG_CMSG_CLOEXEC }, { -1, 0, MSG_CMSG_CLOEXEC } },
+	{ "Pwpdb", SYS_recvfrom, "recvfrom that asks who sent", { -1, 0, 0, 0, 0, 0 }, { -1, 0, 0, 0, 8, 0 } },
+	{ "Pwpdb", SYS_recvfrom, "recvfrom with flags", { -1, 0, 0, 0, 0, 0 }, { -1, 0, 0, MSG_PEEK, 0, 0 } },
+	{ "Pwpdb", SYS_sendto, "sendto with an address", { -1, 0, 0, MSG_NOSIGNAL, 0, 0 }, { -1, 0, 0, MSG_NOSIGNAL, 8, 0 } },
+	{ "Pwpdb", SYS_sendto, "sendto with other flags", { -1, 0, 0, MSG_NOSIGNAL, 0, 0 }, { -1, 0, 0, MSG_OOB, 0, 0 } },
 	{ "k", SYS_sendto, "sendto that waits", { -1, 0, 0, MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0 }, { -1, 0, 0, MSG_NOSIGNAL, 0, 0 } },
 	{ "Pk", SYS_sendto, "sendto that does not wait, with an address", { -1, 0, 0, MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0 },
 		{ -1, 0, 0, MSG_NOSIGNAL | MSG_DONTWAIT, 8, 0 } },
-	{ "Pw", SYS_socket, "a UDP socket", { AF_INET, SOCK_STREAM | NEW, 0 }, { AF_INET, SOCK_DGRAM | NEW, 0 } },
-	{ "Pw", SYS_socket, "a socket of another family", { AF_INET6, SOCK_STREAM | NEW, 0 }, { AF_UNIX, SOCK_STREAM | NEW, 0 } },
-	{ "Pw", SYS_socket, "a netlink socket", { AF_INET, SOCK_STREAM | NEW, 0 }, { AF_NETLINK, SOCK_RAW, 0 } },
-	{ "Pw", SYS_socket, "another protocol", { AF_INET, SOCK_STREAM | NEW, 0 }, { AF_INET, SOCK_STREAM | NEW, 132 } },
-	{ "Pw", SYS_getsockopt, "another socket option read", { -1, SOL_SOCKET, SO_ERROR, 0, 0 }, { -1, SOL_SOCKET, SO_PEERCRED, 0, 0 } },
-	{ "Pw", SYS_setsockopt, "another TCP option", { -1, IPPROTO_TCP, TCP_NODELAY, 0, 0 }, { -1, IPPROTO_TCP, TCP_REPAIR, 0, 0 } },
-	{ "w", SYS_setsockopt, "a socket option of another level", { -1, IPPROTO_TCP, TCP_NODELAY, 0, 0 }, { -1, SOL_SOCKET, SO_REUSEADDR, 0, 0 } },
+	{ "Pwb", SYS_socket, "a UDP socket", { AF_INET, SOCK_STREAM | NEW, 0 }, { AF_INET, SOCK_DGRAM | NEW, 0 } },
+	{ "Pwb", SYS_socket, "a socket of another family", { AF_INET6, SOCK_STREAM | NEW, 0 }, { AF_UNIX, SOCK_STREAM | NEW, 0 } },
+	{ "Pwb", SYS_socket, "a netlink socket", { AF_INET, SOCK_STREAM | NEW, 0 }, { AF_NETLINK, SOCK_RAW, 0 } },
+	{ "Pwb", SYS_socket, "another protocol", { AF_INET, SOCK_STREAM | NEW, 0 }, { AF_INET, SOCK_STREAM | NEW, 132 } },
+	{ "Pwb", SYS_getsockopt, "another socket option read", { -1, SOL_SOCKET, SO_ERROR, 0, 0 }, { -1, SOL_SOCKET, SO_PEERCRED, 0, 0 } },
+	{ "Pwb", SYS_setsockopt, "another TCP option", { -1, IPPROTO_TCP, TCP_NODELAY, 0, 0 }, { -1, IPPROTO_TCP, TCP_REPAIR, 0, 0 } },
+	{ "wb", SYS_setsockopt, "a socket option of another level", { -1, IPPROTO_TCP, TCP_NODELAY, 0, 0 }, { -1, SOL_SOCKET, SO_REUSEADDR, 0, 0 } },
 	{ "P", SYS_setsockopt, "another socket option", { -1, SOL_SOCKET, SO_REUSEPORT, 0, 0 }, { -1, SOL_SOCKET, SO_ATTACH_FILTER, 0, 0 } },
 	{ "P", SYS_setsockopt, "a timeout of another level", { -1, SOL_SOCKET, SO_RCVTIMEO, 0, 0 }, { -1, IPPROTO_TCP, SO_RCVTIMEO, 0, 0 } },
 	{ "P", SYS_setsockopt, "another IPv6 option", { -1, IPPROTO_IPV6, IPV6_V6ONLY, 0, 0 }, { -1, IPPROTO_IPV6, IPV6_MULTICAST_IF, 0, 0 } },

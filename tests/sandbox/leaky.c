@@ -22,11 +22,11 @@ static struct jail_op tight[] = {
 };
 
 /* Defined here, these take the place of the generated tables. */
-enum { LISTS = 5 };
+enum { LISTS = 6 };
 static struct jail_op ops[LISTS][16];
 const struct seccomp_list seccomp_parent = { ops[0], 16, NULL, 0 }, seccomp_worker = { ops[1], 16, NULL, 0 },
 	seccomp_provider = { ops[2], 16, NULL, 0 }, seccomp_desk = { ops[3], 16, NULL, 0 },
-	seccomp_keeper = { ops[4], 16, NULL, 0 };
+	seccomp_keeper = { ops[4], 16, NULL, 0 }, seccomp_broker = { ops[5], 16, NULL, 0 };
 
 static void fill(struct jail_op *to, const struct jail_op *from, unsigned n)
 {
@@ -38,7 +38,7 @@ static void fill(struct jail_op *to, const struct jail_op *from, unsigned n)
 
 int main(int argc, char **argv)
 {
-	static const char *const name[LISTS] = { "parent", "worker", "provider", "desk", "keeper" };
+	static const char *const name[LISTS] = { "parent", "worker", "provider", "desk", "keeper", "broker" };
 
 	if (argc != 3)
 		return 2;

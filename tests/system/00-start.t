@@ -9,7 +9,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from postern import BINARY, Postern, call, done, http_get, is_, ok, run
+from postern import BINARY, Postern, call, done, http_get, is_, ok, run, with_caller
 
 tmp = tempfile.TemporaryDirectory()
 os.chmod(tmp.name, 0o755)
@@ -58,7 +58,7 @@ is_((h.returncode, "no \"admin\"" in h.stderr), (3, True), "health with a config
 # --- surroundings
 rel = os.path.join(tmp.name, "rel.json")
 with open(rel, "w") as f:
-    json.dump(dict(base, mcpServers={"docs": {"builtin": "files", "root": "docs"}}), f)
+    json.dump(with_caller(dict(base, mcpServers={"docs": {"builtin": "files", "root": "docs"}})), f)
 with Postern(rel, cwd="/") as p:
     is_(call(p, "resources/list").message()["result"]["resources"][0]["name"], "a.txt", "a relative root counts from the configuration's directory")
 with Postern(base, wrap=["env", "-i"]) as p:

@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from postern import BINARY, Postern, done, is_, ok, skip  # noqa: E402
+from postern import BINARY, Postern, done, is_, ok, skip, with_caller  # noqa: E402
 
 
 def run(*args):
@@ -32,7 +32,7 @@ with tempfile.TemporaryDirectory(prefix="postern-") as tmp:
 
     def table(**more):
         with open(path, "w", encoding="utf-8") as f:
-            json.dump({**base, **more}, f)
+            json.dump(with_caller({**base, **more}), f)
         r = run("-c", path, "--json")
         ok(r.returncode == 0 and r.stderr == "", "budget --json: %s" % json.dumps(more), r.stderr)
         return json.loads(r.stdout)

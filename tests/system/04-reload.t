@@ -10,7 +10,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from postern import Conn, Postern, call, done, http_get, is_, ok, request_bytes, run
+from postern import Conn, Postern, call, done, http_get, is_, ok, request_bytes, run, with_caller
 
 tmp = tempfile.TemporaryDirectory()
 os.chmod(tmp.name, 0o755)
@@ -24,7 +24,7 @@ def config(root="one", **more):
     c = {"listeners": [{"address": "127.0.0.1:0"}], "admin": {"address": "127.0.0.1:0"}, "names": "plain", "workers": 2,
          "mcpServers": {"docs": {"builtin": "files", "root": os.path.join(tmp.name, root)}}}
     c.update(more)
-    return c
+    return with_caller(c)
 
 
 def until(test, seconds=20):

@@ -8,6 +8,7 @@
 #include "flow/flow_priv.h"
 #include "tap.h"
 #include "unit/flow/sim.h"
+#include "unit/flow/sim_tls.h"
 #include "wire/crypto.h"
 
 #define KEY_ACME "postern_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -190,7 +191,7 @@ static void settle(void)
 			if (c->used && c->port && !c->gate_closed && !c->reset)
 				did |= upstream_act(c);
 		}
-		did |= sim_deliver(&loop);
+		did |= sim_tls_act_all() | sim_deliver(&loop);
 		loop.now_ms = sim.now_ms;
 		did |= flow_tick(f) == 0;
 		quiet = did ? 0 : quiet + 1;
@@ -287,7 +288,8 @@ static char got[20000];
 static const char *heard(struct sim_conn *c)
 {
 	snprintf(got, sizeof got, "%.*s", (int)c->got.n, c->got.n ? c->got.p : "");
-	sim_took(c, c->got.n);
+	if (c->got.n > 0)
+		sim_took(c, c->got.n);
 	return got;
 }
 
@@ -452,6 +454,47 @@ static void callers(void)
 	memset(&set.auth, 0, sizeof set.auth);
 	place();
 	ok(is_status(call("", "open"), 401) && is_status(call(AS_ACME, "open"), 401), "without an identity nobody is anybody");
+	end();
+}
+
+static void certificates(void)
+{
+	static struct auth_certificate names[] = { { .san = { "spiffe://acme/agent", 19 }, .tenant = ACME } };
+	static uint8_t revoked[1][32];
+	begin(1, true);
+	sim_tls_world(1);
+	set.listeners[0].tls = &sim_door_mutual;
+	set.handshake_ms = 5000;
+	set.records = 8;
+	memset(set.entropy, 5, sizeof set.entropy);
+	set.hooks.sign = sim_sign;
+	set.auth.certificates = names;
+	set.auth.ncertificates = 1;
+	set.auth.anonymous = true;
+	place();
+	struct sim_conn *c = sim_client();
+	sim_tls_client(c, &sim_route_own);
+	say(c, "", "tools/call", "open", "\"name\":\"open\",\"arguments\":{},");
+	ok(says(heard(c), "done by 0") && metrics.v[METRIC_AUTH_CERTIFICATE] == 1, "a certificate whose name is known is somebody");
+	say(c, "", "tools/call", "secret", "\"name\":\"secret\",\"arguments\":{},");
+	ok(says(heard(c), "Unknown tool: secret"), "with the rights of its tenant");
+	say(c, AS_BOLT, "tools/call", "secret", "\"name\":\"secret\",\"arguments\":{},");
+	ok(says(heard(c), "done by 0"), "what is shown besides counts before it");
+	for (uint32_t i = 0; i < f->fronts.fresh; i++) {
+		struct front *x = slots_at(&f->fronts, i);
+		if (x->f == f && x->tls && front_peer(x))
+			memcpy(revoked[0], front_peer(x)->fingerprint, 32);
+	}
+	set.auth.revoked = (const uint8_t (*)[32])revoked;
+	set.auth.nrevoked = 1;
+	say(c, "", "tools/call", "open", "\"name\":\"open\",\"arguments\":{},");
+	ok(is_status(heard(c), 401), "one that was revoked is nobody");
+	set.auth.nrevoked = 0;
+	set.auth.ncertificates = 0;
+	c = sim_client();
+	sim_tls_client(c, &sim_route_own);
+	say(c, "", "tools/call", "open", "\"name\":\"open\",\"arguments\":{},");
+	ok(is_status(heard(c), 401) && metrics.v[METRIC_AUTH_ANONYMOUS] == 0, "nor is one without a name here, or anonymous");
 	end();
 }
 
@@ -622,6 +665,14 @@ static void scoped(void)
 	ok(is_status(ask(token("k1", "read", 3600), "subscriptions/listen", "", "\"notifications\":{\"resourceSubscriptions\":[\"x://open\",\"x://scoped\"]},"), 403), "a subscription");
 	is_int((intmax_t)metrics.v[METRIC_SCOPE_CHALLENGES], 3, "challenges are counted");
 	is_int((intmax_t)metrics.v[METRIC_AUTH_TOKEN], 5, "and callers with tokens");
+	static const struct policy_rule first_scoped[] = { { .allow = true, .pattern = { "a__*", 4 }, .scopes = 2 }, { .allow = true, .pattern = { "*", 1 } } };
+	set.policy = (struct policy){ first_scoped, 2 };
+	nasked = 0;
+	ok(says(read_uri(token("k1", "", 3600), "x://open"), "done by 1") && nasked == 1, "of several upstreams, one that needs no more is asked");
+	nasked = 0;
+	a = read_uri(token("k1", "", 3600), "x://nowhere");
+	ok(is_status(a, 403) && says(a, "scope=\"write\"") && nasked == 1, "and if it knows nothing, more may help");
+	ok(says(read_uri(token("k1", "write", 3600), "x://nowhere"), "no 1") && nasked == 3, "or not");
 	end();
 }
 
@@ -633,7 +684,9 @@ static void late_keys(void)
 	make_keys("k1");
 	place();
 	struct sim_conn *a = sim_client(), *b = sim_client();
-	say(a, token("k1", "read", 3600), "tools/call", "open", "\"name\":\"open\",\"arguments\":{},");
+	char old[1400];
+	snprintf(old, sizeof old, "%s", token("k1", "read", 3600));
+	say(a, old, "tools/call", "open", "\"name\":\"open\",\"arguments\":{},");
 	say(b, token("k1", "", 3600), "tools/call", "open", "\"name\":\"open\",\"arguments\":{},");
 	ok(a->got.n == 0 && b->got.n == 0 && nkeys_asked == 1, "two wait for keys, which are asked for once");
 	pass_time(1000);
@@ -658,6 +711,7 @@ static void late_keys(void)
 	ok(is_status(ask(token("k2", "", 3600), "tools/list", "", ""), 200), "the new one counts");
 	pass_time(1100);
 	hooks_say = false;
+	ok(is_status(ask(old, "tools/list", "", ""), 401), "what an old one has signed was not only remembered");
 	ok(is_status(ask(token("k1", "", 3600), "tools/list", "", ""), 401), "the old one does not any more, and nobody to ask is no way round it");
 	end();
 
@@ -702,8 +756,9 @@ static void introspected(void)
 	uint64_t first = introspection;
 	pass_time(500);
 	flow_introspected(f, first, span_z(active(3600)));
+	flow_introspected(f, first, SPAN("{\"active\":false}"));
 	settle();
-	ok(is_status(heard(c), 200), "which knows it");
+	ok(is_status(heard(c), 200), "which knows it, and answers once");
 	ok(is_status(ask("Authorization: Bearer opaque\r\n", "tools/list", "", ""), 200) && nintrospections == 1, "for a while it is not asked again");
 	say(c, "Authorization: Bearer gone\r\n", "tools/list", "", "");
 	flow_introspected(f, first, span_z(active(3600)));
@@ -775,6 +830,15 @@ static void credentials(void)
 	settle();
 	ok(says(heard(c), "done by 0") && strcmp(asked[0].credential, "Bearer a-late-secret-one") == 0, "and goes on with it");
 	ok(!in_memory("a-late-secret-one"), "of which nothing is left");
+	refuse_credentials = 1;
+	say(c, AS_ACME, "tools/call", "open", "\"name\":\"open\",\"arguments\":{},");
+	flow_credential(f, tokens[ntokens - 1].call, SPAN("Authorization: Bearer a-refused-secret-longer-than-the-line-before-it"));
+	settle();
+	ok(c->got.n == 0 && tokens[ntokens - 1].again && !in_memory("a-refused-secret"), "nor of one that was refused, while another is got");
+	flow_credential(f, tokens[ntokens - 1].call, SPAN("Authorization: Bearer next"));
+	settle();
+	ok(says(heard(c), "done by 0") && strcmp(asked[nasked - 1].credential, "Bearer next") == 0, "which is then sent alone");
+	nasked = 1;
 	say(c, AS_ACME, "tools/call", "open", "\"name\":\"open\",\"arguments\":{},");
 	pass_time(2100);
 	a = heard(c);
@@ -879,6 +943,7 @@ int main(void)
 {
 	make_keys("k1");
 	callers();
+	certificates();
 	documents();
 	names();
 	lists(false);

@@ -14,9 +14,9 @@
 #include "flow/flow_priv.h"
 #include "os/sock.h"
 #include "tap.h"
-#include "wire/crypto.h"
 #include "unit/flow/sim.h"
 #include "unit/flow/sim_tls.h"
+#include "wire/crypto.h"
 
 enum { CLIENTS = 12, ASKS = 5, TENANTS = 2, ERRANDS = 256, MARKS = 4096, QUESTIONS = 4096, UPS = 3, GUARD = 4096, TURNS_MAX = 400000 };
 
@@ -1113,7 +1113,6 @@ static const struct span tenant_names[TENANTS] = { { "zero", 4 }, { "one", 3 } }
 /* Everybody and everything, or two tenants with keys whose rights differ. */
 static void identities(struct flow_settings *s)
 {
-	s->hooks = (struct flow_hooks){ .sign = sim_sign, .unix_ms = sim_unix_ms, .token = get_token };
 	s->auth.tenants = (struct auth_names){ tenant_names, TENANTS };
 	s->policy = (struct policy){ all_rule, 1 };
 	if (!w.tenants) {
@@ -1153,23 +1152,24 @@ static void build(uint64_t seed)
 		s->large = 2 + sim_roll(2);
 		s->links = 2 + sim_roll(2);
 	}
-	w.tenants = seed % 4 == 3 && !s->plain;
-	identities(s);
 	memset(s->seed, 7, sizeof s->seed);
 	memset(s->entropy, 8, sizeof s->entropy);
 	s->handshake_ms = 5000;
 	s->sessions = 32;
 	s->records = w.tiny && w.secure ? 1 + sim_roll(4) : 12;
+	s->hooks = (struct flow_hooks){ .sign = sim_sign, .unix_ms = sim_unix_ms, .token = get_token };
+	w.tenants = seed % 4 == 3 && !s->plain;
+	identities(s);
 	s->listeners[0] = (struct flow_listener){ .fd = SIM_LISTEN_FD, .path = SPAN("/mcp"), .address = { .family = 4, .ip = { 127, 0, 0, 1 }, .port = 80 } };
 	for (unsigned i = 0; i < w.nservers; i++)
 		s->servers[i] = (struct flow_server){ .name = names[i], .kind = dice(3) ? FLOW_BUILTIN : FLOW_HTTP, .host = SPAN("up"), .path = SPAN("/up"),
 			.fields = SPAN(""), .address = { .family = 4, .ip = { 127, 0, 0, 1 }, .port = (uint16_t)(i + 1) },
 			.connect_ms = 5000, .idle_ms = 10000, .call_ms = 40000 };
-	for (unsigned i = 0; i < w.nservers; i++) {
+	for (unsigned i = 0; i < w.nservers; i++)
 		s->servers[i].credential = s->servers[i].kind == FLOW_HTTP && seed % 4 >= 2;
+	for (unsigned i = 0; i < w.nservers; i++)
 		if (w.secure && s->servers[i].kind == FLOW_HTTP && !dice(3))
 			s->servers[i].tls = &sim_route;
-	}
 	if (w.secure)
 		s->listeners[0].tls = &sim_door;
 	w.need = flow_need(s);

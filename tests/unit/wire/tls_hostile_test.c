@@ -236,7 +236,7 @@ static void broken_records(void)
 		end_client(&client, &route);
 		for (unsigned i = 0; i < 1000; i++) {
 			struct end *from = i % 2 ? &server : &client, *to = i % 2 ? &client : &server;
-			char copy[5000];
+			char copy[5000] = "";
 
 			s = end_out(from);
 			n = s.n < sizeof copy ? s.n : sizeof copy;
