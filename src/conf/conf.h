@@ -83,7 +83,7 @@ struct conf_credential {
 
 struct conf_listener {
 	struct span address_text;
-	struct addr address;          /* loopback, unless `insecure` */
+	struct addr address;          /* loopback, unless `insecure` or with tls */
 	bool insecure;                /* "insecure": true: no TLS, and reachable from outside all the same */
 	struct conf_tls_in tls;
 	struct span path;             /* "/mcp" unless given; starts with '/' */

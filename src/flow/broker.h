@@ -15,7 +15,8 @@
  * the subject token) until then and 5 minutes at most. A token that lives less than a minute is kept for half of its life, one whose server
  * does not say how long it lives for 30 s. One request per entry at a time. `again` (the upstream refused the last one) asks for a new one,
  * at most once in 10 s and entry, else for the one that is there; a static secret has no newer one, and `again` is answered with none. A
- * failure is kept for 5 s. A token whose scope is wider than what was asked for is refused. Who has no token to exchange gets none; but where a
+ * failure is kept for 5 s. A token whose scope is wider than what was asked for is refused,
+ * and so is a JWT that says it is for another audience. Who has no token to exchange gets none; but where a
  * worker asks on its own account (BROKER_NO_TENANT: a catalogue), client credentials are used in place of an exchange. Tables are bounded: a
  * full one gives up its oldest entry that nobody waits for, or answers none.
  *

@@ -257,13 +257,17 @@ static int64_t kept_ms(bool exchanged, int64_t life_s)
 static void read_token(struct broker *b, struct broker_entry *e, struct fetch *t)
 {
 	const struct broker_server *s = &b->set->servers[e->index];
-	struct oauth_ask ask = { .exchange = e->exchange, .scope = s->scope };
+	struct oauth_ask ask = { .exchange = e->exchange, .scope = s->scope, .resource = s->resource, .audience = s->audience };
 	struct buf line = buf_on(e->text, sizeof e->text);
 	struct oauth_token token;
 	enum oauth_error wrong;
 
 	BUF_LIT(&line, "Authorization: Bearer ");
 	wrong = oauth_token_read(&token, b->json, fetch_body(t), &ask, &line);
+	if (wrong == OAUTH_OK) {
+		wrong = oauth_token_judge(b->json, token.token, &ask, b->scratch, FETCH_REQUEST_MAX);
+		crypto_wipe(b->scratch, OAUTH_TOKEN_MAX);
+	}
 	e->n = (uint32_t)sizeof e->text; /* the reader may have used the room behind the line */
 	if (wrong != OAUTH_OK) {
 		fail(b, e, SPAN("its token answer is refused:"), oauth_error_text(wrong));

@@ -232,7 +232,7 @@ static struct call *open_call(struct broker_client *c, enum call_kind kind, uint
 		k = slots_take(&c->calls);
 	if (!k)
 		return NULL;
-	*k = (struct call){ .call = call, .until_ms = c->loop->now_ms + BROKER_CLIENT_MS, .generation = ++c->generation, .kind = kind, .used = true };
+	*k = (struct call){ .call = call, .until_ms = c->loop->now_ms + BROKER_CLIENT_MS, .generation = ++c->generation, .kind = (uint8_t)kind, .used = true };
 	list_init(&k->node);
 	list_append(&c->waiting, &k->node);
 	c->open[kind]++;

@@ -92,7 +92,8 @@ struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *l
 bool flow_open(struct flow *f);
 /* A new stream socket to the built-in server `server` (index in settings): an older one is closed and its calls fail. Takes the fd. */
 void flow_link(struct flow *f, unsigned server, int fd);
-/* A key set has come (copied); `set` NULL: it could not be had. Requests that wait for it go on. */
+/* A key set has come (copied), in place of the one before; one without keys: there are none any more. `set` NULL: nothing newer could be had.
+ * Requests that wait for it go on. */
 void flow_keys(struct flow *f, unsigned issuer, const struct jwk_set *set);
 /* What was asked by hooks.introspect(); absent: no answer. */
 void flow_introspected(struct flow *f, uint64_t call, struct span answer);

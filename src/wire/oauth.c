@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "wire/crypto.h"
+#include "wire/jwt.h"
 
 #define ACCESS_TOKEN "urn:ietf:params:oauth:token-type:access_token"
 
@@ -129,6 +130,7 @@ struct span oauth_error_text(enum oauth_error e)
 	case OAUTH_BAD_SCOPE: return SPAN("scope is not a list of scopes");
 	case OAUTH_WIDER: return SPAN("scope is wider than what was asked for");
 	case OAUTH_BAD_KIND: return SPAN("issued_token_type is not that of an access token");
+	case OAUTH_OTHER_AUDIENCE: return SPAN("the token is for another audience than was asked for");
 	case OAUTH_NOT_ACTIVE_OR_NOT: return SPAN("active is neither true nor false");
 	case OAUTH_ERRORS: break;
 	}
@@ -177,26 +179,29 @@ static bool has_scope(struct span list, struct span wanted)
 	return false;
 }
 
+static enum oauth_error judge_scopes(struct span list, const struct oauth_ask *ask)
+{
+	struct span word;
+	bool wrong = false;
+
+	while (next_scope(&list, &word, &wrong))
+		if (!span_absent(ask->scope) && !has_scope(ask->scope, word))
+			return OAUTH_WIDER;
+	return wrong ? OAUTH_BAD_SCOPE : OAUTH_OK;
+}
+
 /* The text is unescaped into what is free of `mem`, which is given back. */
 static enum oauth_error judge_scope(const struct json *j, const struct oauth_ask *ask, const struct buf *mem)
 {
 	uint32_t token = json_get(j, JSON_ROOT, SPAN("scope"));
 	struct buf text = buf_on(mem->p + mem->n, buf_room(mem));
-	struct span list, word;
-	bool wrong = false;
 
 	if (token == JSON_NONE)
 		return OAUTH_OK;
 	if (json_type(j, token) != JSON_STRING)
 		return OAUTH_BAD_SCOPE;
 	json_text(j, token, &text);
-	if (text.full)
-		return OAUTH_BAD_SCOPE;
-	list = buf_span(&text);
-	while (next_scope(&list, &word, &wrong))
-		if (!span_absent(ask->scope) && !has_scope(ask->scope, word))
-			return OAUTH_WIDER;
-	return wrong ? OAUTH_BAD_SCOPE : OAUTH_OK;
+	return text.full ? OAUTH_BAD_SCOPE : judge_scopes(buf_span(&text), ask);
 }
 
 static bool is_bearer(const struct json *j)
@@ -246,6 +251,58 @@ enum oauth_error oauth_token_read(struct oauth_token *t, struct json_table *tabl
 	if (ask->exchange && !json_is(&j, json_get(&j, JSON_ROOT, SPAN("issued_token_type")), SPAN(ACCESS_TOKEN)))
 		return OAUTH_BAD_KIND;
 	return read_token(t, &j, mem) ? OAUTH_OK : OAUTH_NO_TOKEN;
+}
+
+/* The part of a compact JWS (RFC 7515 7.1) between its two dots; absent: it is none. */
+static struct span middle(struct span token)
+{
+	const char *one = memchr(token.p, '.', token.n), *two;
+	size_t left = one ? token.n - (size_t)(one + 1 - token.p) : 0;
+
+	two = left > 0 ? memchr(one + 1, '.', left) : NULL;
+	if (!two || memchr(two + 1, '.', (size_t)(token.p + token.n - (two + 1))))
+		return span_of(NULL, 0);
+	return span_of(one + 1, (size_t)(two - (one + 1)));
+}
+
+static bool wanted_audience(const struct json *j, uint32_t aud, const struct oauth_ask *ask)
+{
+	return (!span_absent(ask->resource) && json_is(j, aud, ask->resource)) || (!span_absent(ask->audience) && json_is(j, aud, ask->audience));
+}
+
+static bool for_us(const struct json *j, const struct oauth_ask *ask)
+{
+	uint32_t aud = json_get(j, JSON_ROOT, SPAN("aud"));
+
+	if (aud == JSON_NONE || (span_absent(ask->resource) && span_absent(ask->audience)))
+		return true;
+	if (json_type(j, aud) != JSON_ARRAY)
+		return wanted_audience(j, aud, ask);
+	for (uint32_t one = json_first(j, aud); one != JSON_NONE; one = json_next(j, aud, one))
+		if (wanted_audience(j, one, ask))
+			return true;
+	return false;
+}
+
+enum oauth_error oauth_token_judge(struct json_table *table, struct span token, const struct oauth_ask *ask, char *scratch, size_t cap)
+{
+	struct span payload = middle(token);
+	enum oauth_error wrong = OAUTH_OK;
+	struct json j;
+	uint32_t scope;
+	size_t n;
+
+	if (span_absent(payload) || !base64url_decode(payload, scratch, cap, &n) || !object(&j, table, span_of(scratch, n)))
+		return OAUTH_OK;
+	if (!for_us(&j, ask))
+		return OAUTH_OTHER_AUDIENCE;
+	scope = json_get(&j, JSON_ROOT, SPAN("scope"));
+	if (json_type(&j, scope) == JSON_STRING) /* as written: a scope with an escape in it is none that was asked for */
+		wrong = judge_scopes(json_inner(&j, scope), ask);
+	for (uint32_t one = json_type(&j, scope) == JSON_ARRAY ? json_first(&j, scope) : JSON_NONE; one != JSON_NONE && wrong == OAUTH_OK;
+		one = json_next(&j, scope, one))
+		wrong = judge_scopes(json_inner(&j, one), ask);
+	return wrong == OAUTH_WIDER ? OAUTH_WIDER : OAUTH_OK;
 }
 
 struct span oauth_error_code(struct json_table *table, struct span text)

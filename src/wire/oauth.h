@@ -37,6 +37,7 @@ enum oauth_error {
 	OAUTH_BAD_SCOPE,              /* scope is there and not what RFC 6749 3.3 says */
 	OAUTH_WIDER,                  /* scope has what was not asked for */
 	OAUTH_BAD_KIND,               /* exchange: issued_token_type is not that of an access token */
+	OAUTH_OTHER_AUDIENCE,         /* the token names whom it is for, and that is neither the resource nor the audience asked for */
 	OAUTH_NOT_ACTIVE_OR_NOT,      /* introspection: `active` is neither true nor false */
 	OAUTH_ERRORS
 };
@@ -49,6 +50,10 @@ struct oauth_token {
 /* A token answer (status 200). `table` is lent for the call; the token is unescaped to `mem`, whose content is as it was on an error and whose
  * free room may be written to. Where no scope was asked for, any well-formed one will do. */
 enum oauth_error oauth_token_read(struct oauth_token *t, struct json_table *table, struct span text, const struct oauth_ask *ask, struct buf *mem);
+/* What a token that is a JWT says of itself, if anybody can read it: a `scope` that is no wider than asked for, an `aud` that has the resource
+ * or the audience asked for (RFC 8707 2). Nothing is verified: it can only speak against itself. One that is no JWT, or is silent, is
+ * OAUTH_OK. `scratch`: the claims, decoded; a token for which it is too small is not looked at. */
+enum oauth_error oauth_token_judge(struct json_table *table, struct span token, const struct oauth_ask *ask, char *scratch, size_t cap);
 /* What an error answer (RFC 6749 5.2, 8693 2.2.2, 8707) says, as one of the codes those name; static text, whatever the answer. */
 struct span oauth_error_code(struct json_table *table, struct span text);
 

@@ -12,7 +12,7 @@
  * The peer's certificate (a server's always, a client's if the door asks): chain, signatures, key usage and validity are BearSSL's business;
  * ours are the names, extendedKeyUsage and size. extendedKeyUsage must name serverAuth, or clientAuth; a certificate without the extension
  * is good for both (RFC 5280 4.2.1.12: the pinned CA did not restrict it), anyExtendedKeyUsage alone is not; neither is a CA's own
- * certificate, nor a chain of more than TLS_CHAIN_MAX. Names of a server: dNSName only, never the common name. Where a client
+ * certificate, nor a chain of more than TLS_CHAIN_MAX or out of order. Names of a server: dNSName only, never the common name. Where a client
  * certificate is optional, a bad one is refused all the same. Revocation is not looked at.
  *
  * Private keys are never here: a server's signature, or a client's, is asked of struct tls_signer, which answers at once or not at all. */

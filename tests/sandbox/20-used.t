@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Every listed call is used, and nothing else is: a run of the whole house under strace against seccomp/*.list.
 
-The run serves files and an upstream, answers an error, reloads with a new listener, loses a worker, and is stopped the hard way, so that
-each reason in the lists happens at least once."""
+The run serves files and an upstream with a credential, over TLS and without, fetches a key set, answers an error, reloads with a new listener,
+loses a worker, and is stopped the hard way, so that each reason in the lists happens at least once."""
 import collections
 import http.server
 import json
@@ -11,6 +11,8 @@ import platform
 import re
 import shutil
 import signal
+import socket
+import ssl
 import sys
 import tempfile
 import threading
@@ -19,7 +21,8 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
-from postern import Postern, call, done, http_get, is_, raw, skip_all
+from pki import Pki, Signer, secret_write
+from postern import Postern, call, done, http_get, is_, raw, request_bytes, skip_all
 
 if shutil.which("strace") is None:
     skip_all("strace is not installed")
@@ -57,6 +60,14 @@ class Upstream(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_GET(self):
+        body = self.server.key_set
+        self.send_response(200)
+        self.send_header("Content-Type", "application/jwk-set+json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
     def log_message(self, *args):
         pass
 
@@ -90,11 +101,19 @@ def run(trace, tmp):
         with open(os.path.join(docs, name), "w") as f:
             f.write("hello\n" * 20)
     upstream = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
+    upstream.key_set = json.dumps({"keys": [Signer(tmp, "k1").jwk()]}).encode()
     threading.Thread(target=upstream.serve_forever, daemon=True).start()
-    config = {"listeners": [{"address": "127.0.0.1:0"}], "admin": {"address": "127.0.0.1:0"},
-              "timeouts": {"drain": "1s"},
+    pki = Pki(os.path.join(tmp, "pki"))
+    gw = pki.issue("gw", dns=["gw.example"])
+    trust = ssl.create_default_context(cafile=pki.ca)
+    at = "http://127.0.0.1:%d" % upstream.server_port
+    config = {"listeners": [{"address": "127.0.0.1:0"},
+                            {"address": "127.0.0.1:0", "path": "/tls", "hosts": ["gw.example"], "tls": {"cert": gw.cert, "key": gw.key}}],
+              "admin": {"address": "127.0.0.1:0"}, "timeouts": {"drain": "1s"}, "policy": [{"allow": "*"}],
+              "identity": {"resource": "https://gw.example/tls", "anonymous": {"tenant": "local", "roles": ["reader"]},
+                           "issuers": [{"issuer": "https://idp.example", "tenant": "local", "algorithms": ["ES256"], "jwks": {"url": at + "/keys"}}]},
               "mcpServers": {"docs": {"builtin": "files", "root": docs, "prompts": docs},
-                             "up": {"url": "http://127.0.0.1:%d/mcp" % upstream.server_port}}}
+                             "up": {"url": at + "/mcp", "credentials": {"secret": {"file": secret_write(os.path.join(tmp, "secret"), "s3cret")}}}}}
     p = Postern(config, wrap=["strace", "-f", "-qq", "-s", "64", "-o", trace])
     p.start()
     postern = roles_of(p)["postern"]
@@ -107,13 +126,18 @@ def run(trace, tmp):
                 call(p, "tools/call", {"name": "docs__read_file", "arguments": {"path": "a.txt"}})
                 call(p, "tools/call", {"name": "docs__search_text", "arguments": {"query": "hello"}})
                 call(p, "tools/call", {"name": "up__anything", "arguments": {}})
+            with trust.wrap_socket(socket.create_connection(("127.0.0.1", p.ports[1]), timeout=20), server_hostname="gw.example") as s:
+                s.sendall(request_bytes("tools/list", path="/tls", host="gw.example"))
+                s.recv(1 << 16)
             raw(p.port, b"NONSENSE\r\n\r\n", close_wait_s=5)
         for page in ("/health", "/ready", "/metrics"):
             http_get(p.admin_port, page)
 
     use(3)
     os.kill(roles_of(p)["worker-0"], signal.SIGKILL)
-    until("the worker is started again", lambda: b"\"ready\":true" in http_get(p.admin_port, "/ready").body)
+    os.kill(roles_of(p)["keeper"], signal.SIGKILL)
+    os.kill(roles_of(p)["broker"], signal.SIGKILL)
+    until("they are started again", lambda: b"\"ready\":true" in http_get(p.admin_port, "/ready").body)
     more = dict(config, listeners=config["listeners"] + [{"address": "127.0.0.1:0", "path": "/other"}, {"address": "[::1]:0", "path": "/six"}])
     if not os.path.exists("/proc/net/if_inet6"):
         more["listeners"].pop()
@@ -161,8 +185,9 @@ with tempfile.TemporaryDirectory() as tmp:
     run(trace, tmp)
     used = read_trace(trace)
     # The parent's filter also binds what the roles do.
-    used["parent"] = used.pop("postern") | used["the way in"] | used["worker"] | used["provider"] | used["desk"]
-    for role in ("parent", "worker", "provider", "desk"):
+    used["parent"] = used.pop("postern") | used["the way in"] | used["worker"] | used["provider"] | used["desk"] \
+        | used["keeper"] | used["broker"]
+    for role in ("parent", "worker", "provider", "desk", "keeper", "broker"):
         is_(sorted(used[role] - listed(role)), [], "%s: nothing outside its list was called" % role)
         is_(sorted(listed(role) - used[role]), [], "%s: every call on its list was used" % role)
 done()

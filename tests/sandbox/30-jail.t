@@ -9,6 +9,7 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
+from pki import Pki, secret_write
 from postern import Postern, done, is_, ok, skip
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -43,14 +44,16 @@ tmp = tempfile.TemporaryDirectory()
 os.chmod(tmp.name, 0o755)
 docs = os.path.join(tmp.name, "docs")
 os.mkdir(docs)
-config = {"workers": 2, "mcpServers": {"docs": {"builtin": "files", "root": docs, "prompts": docs},
-                                       "up": {"url": "http://127.0.0.1:9/mcp"}},
+gw = Pki(os.path.join(tmp.name, "pki")).issue("gw", dns=["gw.example"])
+secret = secret_write(os.path.join(tmp.name, "secret"), "s3cret")
+config = {"workers": 2, "listeners": [{"address": "127.0.0.1:0", "tls": {"cert": gw.cert, "key": gw.key}}], "mcpServers": {"docs": {"builtin": "files", "root": docs, "prompts": docs},
+                                       "up": {"url": "http://127.0.0.1:9/mcp", "credentials": {"secret": {"file": secret}}}},
           "memory": {"connections": 100, "links": 10}}
 with Postern(config) as p:
     roles = {p.pid: "parent"}
     for pid in p.children():
         roles[pid] = proc(pid, "comm").strip()
-    is_(sorted(roles.values()), ["desk", "parent", "provider-docs", "worker-0", "worker-1"], "these processes there are, and no other")
+    is_(sorted(roles.values()), ["broker", "desk", "keeper", "parent", "provider-docs", "worker-0", "worker-1"], "these processes there are, and no other")
     for pid, role in sorted(roles.items()):
         is_(field(pid, "NoNewPrivs"), "1", "%s: no new privileges" % role)
         is_(field(pid, "Seccomp"), "2", "%s: a syscall filter" % role)
@@ -94,12 +97,13 @@ with Postern(config) as p:
         fds.pop(epoll[0])
         dirs = [to for to in fds.values() if to.startswith("/")]
         sockets = [to for to in fds.values() if to.startswith("socket:")]
-        # channel; a worker: its listener and the link to the provider; the provider: two directories and a link per worker
-        want = {"worker-0": (0, 3), "worker-1": (0, 3), "desk": (0, 2), "provider-docs": (2, 3)}[role]
+        # channel; a worker: its listener and the link to the provider, to the keeper, to the broker; the provider: two directories and a link
+        # per worker; keeper and broker: the same, and one to each other. Key and secret files are closed once they were read.
+        want = {"worker-0": (0, 5), "worker-1": (0, 5), "desk": (0, 2), "provider-docs": (2, 3), "keeper": (0, 4), "broker": (0, 4)}[role]
         is_((len(dirs), len(sockets), len(fds)), want + (sum(want),), "%s: its own descriptors and no other" % role)
         if role.startswith("worker"):
-            # 0 1 2, channel, listener, loop; connections, links of one upstream, 2 for the built-in server, 8 to spare
-            is_(limit(pid, "Max open files"), (str(6 + 100 + 10 + 2 + 8),) * 2, "%s: descriptors as the configuration says" % role)
+            # 0 1 2, channel, listener, loop; connections, links of one upstream, 2 each for the built-in server, keeper and broker, 8 to spare
+            is_(limit(pid, "Max open files"), (str(6 + 100 + 10 + 2 + 4 + 8),) * 2, "%s: descriptors as the configuration says" % role)
     if IS_ROOT:
         # As another process of the same user: neither traced nor read.
         for pid, role in sorted(roles.items()):

@@ -173,6 +173,11 @@ static void exchange(void)
 	servers[EXCHANGE].body = TOKEN("for-carol", ",\"expires_in\":3600");
 	token(0, 2, 0, "carol", false, NULL, "an exchanged token says what it is");
 	ok(log_has("issued_token_type"), "else it is refused");
+	servers[EXCHANGE].body = TOKEN("e30.eyJhdWQiOiJvdGhlciJ9.c2ln", ISSUED); /* aud: other */
+	token(0, 2, 0, "dave", false, NULL, "a token for somebody else");
+	ok(log_has("another audience"), "is refused");
+	servers[EXCHANGE].body = TOKEN("e30.eyJhdWQiOiJ1cCJ9.c2ln", ISSUED); /* aud: up */
+	token(0, 2, 0, "erin", false, BEARER "e30.eyJhdWQiOiJ1cCJ9.c2ln", "one for the upstream is not");
 	ok(!log_has("alice") && !log_has("for-"), "no token in the log");
 }
 

@@ -11,6 +11,7 @@
 #include "tap.h"
 #include "unit/flow/sim.h"
 #include "unit/flow/sim_pass.h"
+#include "unit/flow/sim_tls.h"
 
 enum { WORKERS = 2, ASKS = 12, ENTRIES = 24, PORTS = 4, KEYS = 0, INTROSPECTION = 1, CLIENT = 2, EXCHANGE = 3, PORT = 1000 };
 
@@ -35,6 +36,7 @@ static unsigned peak;                /* connections at once */
 static char logged[1 << 18];
 static struct buf log_text;
 static int64_t unix_base;
+static const struct tls_door *kit_door; /* what the servers speak; NULL: plain */
 
 static int64_t kit_unix_ms(void) { return unix_base + sim.now_ms; }
 
@@ -113,6 +115,8 @@ static inline bool servers_act(void)
 		if (c->gate_closed) { /* over: its place is for another */
 			free(c->in.p);
 			free(c->got.p);
+			free(c->wire.p);
+			sim_tls_free(c);
 			memset(c, 0, sizeof *c);
 			continue;
 		}
@@ -128,6 +132,8 @@ static inline bool servers_act(void)
 			c->pending |= LOOP_WRITE;
 			answered[i] = false;
 			heard[i].n = 0;
+			if (kit_door)
+				sim_tls_server(c, kit_door);
 		}
 		if (c->got.n > 0) {
 			struct sim_bytes *b = &heard[i];
@@ -167,6 +173,7 @@ static inline void turns(void)
 		bool did = servers_act();
 		int wait;
 
+		did = sim_tls_act_all() || did;
 		did = sim_deliver(&loop) || did;
 		wait = broker_tick(broker);
 		if (!did && wait != 0 && !sim_news() && !servers_act())

@@ -224,6 +224,31 @@ static void without_secret(void)
 	settings.issuers[1].client_id = SPAN("gw");
 }
 
+static void over_tls(void)
+{
+	struct broker_settings plain = settings;
+
+	sim_tls_world(1);
+	kit_door = &sim_door;
+	settings.servers[1].token.tls = &sim_route;
+	settings.issuers[1].introspect.tls = &sim_route_distrust;
+	for (uint64_t seed = 0; seed < 4; seed++) {
+		kit_begin(seed, seed > 0);
+		broker_open(broker);
+		servers[CLIENT].body = TOKEN;
+		servers[INTROSPECTION].body = "{\"active\":true}";
+		for (unsigned i = 0; i < 3; i++) {
+			ask_token(0, 1, i % 2, i, "", i == 2);
+			is_answer(0, BROKER_TOKEN, i, "Authorization: Bearer t", "a token over TLS");
+		}
+		ask_about(1, 1, 7, "opaque");
+		is_answer(1, BROKER_INTROSPECTED, 7, NULL, "a server that is not to be trusted");
+		ok(servers[INTROSPECTION].asked == 0 && log_has("TLS"), "hears nothing of the token");
+	}
+	kit_door = NULL;
+	settings = plain;
+}
+
 /* Everything at random: pieces, delays, faults, workers that come and go. */
 static bool world(uint64_t seed)
 {
@@ -307,6 +332,7 @@ int main(void)
 	slow();
 	secrets();
 	without_secret();
+	over_tls();
 	for (uint64_t seed = 1; seed <= 60 && right; seed++)
 		if (!(right = world(seed)))
 			diag("seed %d", (int)seed);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "tap.h"
-#include "unit/flow/sim.h"
+#include "unit/flow/sim_tls.h"
 
 enum { BODY_MAX = 5000, PORT = 8443 };
 
@@ -12,10 +12,15 @@ static struct loop loop;
 static struct timers timers;
 static struct fetch *fetch;
 static char *mem;
-static struct fetch_room room = { &loop, &timers, NULL };
-static const struct fetch_peer peer = {
+static struct conn_pool conns;
+static struct fetch_room room = { &loop, &timers, &conns };
+static const struct tls_door *door;  /* what the server speaks; NULL: plain */
+static struct fetch_peer peer = {
 	.address = { .family = 4, .ip = { 127, 0, 0, 1 }, .port = PORT }, .host = { "idp.example:8443", 16 }, .path = { "/token?x=1", 10 }
 };
+
+static char *tls_mem;
+static size_t tls_size_all(void) { return (slots_need(conn_state_size(false), 1) + slots_need(conn_records_size(), 1) + 63) & ~(size_t)63; }
 
 static struct sim_conn *server(void)
 {
@@ -28,9 +33,11 @@ static struct sim_conn *server(void)
 static void turns(void)
 {
 	for (int i = 0; i < 3000; i++) {
-		bool any = sim_deliver(&loop);
+		bool any = sim_deliver(&loop), more;
 
 		timers_run(&timers, loop.now_ms);
+		more = conn_turn(&conns);
+		any = sim_tls_act_all() || any || more;
 		if (!any && !sim_news())
 			return;
 	}
@@ -39,8 +46,16 @@ static void turns(void)
 
 static void begin(uint64_t seed, bool rough)
 {
+	static const uint8_t entropy[32] = { 5 };
+
 	sim_begin(seed, rough);
 	loop.now_ms = sim.now_ms;
+	memset(&conns, 0, sizeof conns);
+	memset(tls_mem, 0, tls_size_all());
+	slots_place(&conns.states, tls_mem, conn_state_size(false), 1);
+	slots_place(&conns.records, tls_mem + slots_need(conn_state_size(false), 1), conn_records_size(), 1);
+	conn_pool_start(&conns, &loop, entropy, sizeof entropy);
+	conns.unix_ms = sim_unix_ms;
 	timers_init(&timers, sim.now_ms);
 	memset(mem, 0, fetch_need(BODY_MAX));
 	fetch = fetch_place(mem, BODY_MAX, &room);
@@ -62,6 +77,8 @@ static void accept_it(void)
 		return;
 	c->connecting = false;
 	c->pending |= LOOP_WRITE;
+	if (door)
+		sim_tls_server(c, door);
 	turns();
 }
 
@@ -298,8 +315,82 @@ static void wiped(void)
 	ok(!memmem(mem, n, "very-secret", 11), "and wiped");
 }
 
+/* ---- over TLS ---- */
+
+static enum fetch_end over_tls(const struct tls_route *route, const struct tls_door *with, uint64_t seed)
+{
+	enum fetch_end got;
+
+	peer.tls = route;
+	door = with;
+	begin(seed, seed > 0);
+	got = exchange(answers[0].text, strlen(answers[0].text), 10000, false);
+	ok(conns.states.used == 0 && conns.records.used == 0, "no state and no buffer is left");
+	return got;
+}
+
+static void tls(void)
+{
+	static const char junk[] = "HTTP/1.1 400 Bad Request\r\n\r\n", secret[] = OK JSON "Content-Length: 100\r\n\r\nvery-secret-answer";
+
+	sim_tls_world(1);
+	for (uint64_t seed = 0; seed < 12; seed++) {
+		ok(over_tls(&sim_route, &sim_door, seed) == FETCH_OK && span_eq(fetch_body(fetch), SPAN("{}")), "an answer over TLS");
+		fetch_clear(fetch);
+		ok(over_tls(&sim_route_own, &sim_door_mutual, seed) == FETCH_OK, "with a certificate of ours");
+		is_int(over_tls(&sim_route, &sim_door_mutual, seed), FETCH_TLS, "without one where one is wanted");
+		is_int(over_tls(&sim_route_distrust, &sim_door, seed), FETCH_TLS, "a server that is not to be trusted");
+		ok(fetch_tls_why(fetch) == TLS_CERTIFICATE && !server(), "which hears nothing of what was to be asked");
+	}
+	/* A server that speaks no TLS; one that is silent; answers cut off where nothing tells that they end. */
+	peer.tls = &sim_route;
+	door = NULL;
+	begin(1, false);
+	ask(true, SPAN("token=secret"));
+	accept_it();
+	ok(!memmem(server()->got.p, server()->got.n, "secret", 6), "nothing goes out before the handshake");
+	sim_say(server(), junk, sizeof junk - 1);
+	turns();
+	ok(fetch_state(fetch) == FETCH_DONE && fetch_why(fetch) == FETCH_TLS, "plain HTTP");
+	begin(1, false);
+	ask(true, SPAN("token=secret"));
+	accept_it();
+	sim.now_ms += 1100;
+	(void)sim_deliver(&loop);
+	turns();
+	ok(fetch_state(fetch) == FETCH_DONE && fetch_why(fetch) == FETCH_LATE, "a handshake that does not go on");
+	door = &sim_door;
+	for (int cut = 0; cut < 2; cut++) {
+		static const char open_end[] = OK JSON "\r\n{\"a\":1}";
+
+		begin(2, false);
+		ask(false, span_of(NULL, 0));
+		accept_it();
+		sim_say(server(), open_end, sizeof open_end - 1);
+		turns();
+		if (cut)
+			sim_raw_fin(server());
+		else
+			sim_fin(server());
+		turns();
+		is_int(fetch_state(fetch) == FETCH_DONE ? (int)fetch_why(fetch) : -1, cut ? FETCH_LOST : FETCH_OK, "an answer that its end ends: only if that is announced");
+		fetch_clear(fetch);
+	}
+	begin(3, false);
+	ask(true, SPAN("token=very-secret-question"));
+	accept_it();
+	sim_say(server(), secret, sizeof secret - 1);
+	turns();
+	ok(memmem(mem, fetch_need(BODY_MAX), "very-secret-answer", 18), "half an answer");
+	fetch_clear(fetch);
+	ok(!memmem(mem, fetch_need(BODY_MAX), "very-secret", 11) && !memmem(tls_mem, tls_size_all(), "very-secret", 11), "nothing stays in record buffers either");
+	peer.tls = NULL;
+	door = NULL;
+}
+
 int main(void)
 {
+	tls_mem = aligned_alloc(64, tls_size_all());
 	mem = aligned_alloc(64, fetch_need(BODY_MAX));
 	request();
 	responses();
@@ -318,9 +409,11 @@ int main(void)
 		"its media type");
 	times();
 	wiped();
+	tls();
 	for (int e = 0; e <= FETCH_ENDS; e++)
 		ok(fetch_end_text((enum fetch_end)e).n > 0, "each end has a sentence");
 	sim_end();
 	free(mem);
+	free(tls_mem);
 	return done_testing();
 }

@@ -1,30 +1,23 @@
 #include "unit/flow/sim_tls.h"
 
-#include <bearssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "unit/flow/sim_keys.h"
+#include "unit/wire/certs.h"
 #include "wire/crypto.h"
 
-enum { KEY_SERVER = 1, KEY_CLIENT = 2, SESSIONS = 64 };
-static const int64_t world_unix_ms = 1800000000000; /* 2027-01-15 */
+enum { SESSIONS = 64 };
+static const int64_t world_unix_ms = INT64_C(1784000000000); /* July 2026 */
 
 struct tls_door sim_door, sim_door_mutual;
 struct tls_route sim_route, sim_route_distrust, sim_route_own;
-static struct tls_cert server_cert, client_cert;
-static struct tls_signer signer = { sim_sign, NULL };
+bool sim_signer_fails;
 static struct crypto_drbg noise;
 
 size_t sim_sign(void *ctx, unsigned key, enum tls_hash hash, struct span digest, uint8_t signature[TLS_SIGNATURE_MAX])
 {
-	const uint8_t *x = key == KEY_SERVER ? sim_server_key : sim_client_key;
-	br_ec_private_key k = { BR_EC_secp256r1, (unsigned char *)(uintptr_t)x, 32 };
-	const br_hash_class *h = hash == TLS_SHA256 ? &br_sha256_vtable : hash == TLS_SHA384 ? &br_sha384_vtable : &br_sha512_vtable;
-
-	(void)ctx;
-	return digest.n == 0 ? 0 : br_ecdsa_i31_sign_asn1(&br_ec_p256_m31, h, digest.p, &k, signature);
+	return sim_signer_fails ? 0 : certs_sign(ctx, key, hash, digest, signature);
 }
 
 int64_t sim_unix_ms(void *ctx)
@@ -48,33 +41,16 @@ static void *take(size_t n)
 	return p;
 }
 
-static void cert_of(struct tls_cert *c, const uint8_t *der, size_t n, unsigned key)
-{
-	*c = (struct tls_cert){ .chain = { span_of((const char *)der, n) }, .nchain = 1, .key = key };
-	if (x509_read(&c->leaf, c->chain[0]) != X509_OK)
-		die("a test certificate cannot be read");
-}
-
-static const struct x509_anchors *anchors_of(const char *pem, size_t n)
-{
-	const struct x509_anchors *a;
-	unsigned count;
-	size_t need = x509_anchors_need(span_of(pem, n));
-	if (x509_anchors_read(span_of(pem, n), take(need), need, &a, &count) != X509_OK || count != 1)
-		die("a test CA cannot be read");
-	return a;
-}
-
 static void make_shapes(void)
 {
-	cert_of(&server_cert, sim_server_der, sizeof sim_server_der, KEY_SERVER);
-	cert_of(&client_cert, sim_client_der, sizeof sim_client_der, KEY_CLIENT);
-	const struct x509_anchors *ca = anchors_of(sim_ca_pem, sizeof sim_ca_pem - 1), *other = anchors_of(sim_other_ca_pem, sizeof sim_other_ca_pem - 1);
-	sim_door = (struct tls_door){ .certs = &server_cert, .ncerts = 1, .cache = take(tls_cache_need(SESSIONS)), .signer = &signer };
-	sim_door_mutual = (struct tls_door){ .certs = &server_cert, .ncerts = 1, .clients = ca, .client_required = true, .signer = &signer };
-	sim_route = (struct tls_route){ .anchors = ca, .name = SPAN("up"), .cache = take(tls_cache_need(1)), .signer = &signer };
-	sim_route_distrust = (struct tls_route){ .anchors = other, .name = SPAN("up"), .signer = &signer };
-	sim_route_own = (struct tls_route){ .anchors = ca, .name = SPAN("localhost"), .own = &client_cert, .signer = &signer };
+	const struct tls_cert *server = certs_read("server-no-eku", KEY_P256), *client = certs_read("client-no-eku", KEY_P256);
+	const struct x509_anchors *ca = certs_anchors("ca"), *other = certs_anchors("other-ca");
+	const struct tls_signer *signer = certs_signer();
+	sim_door = (struct tls_door){ .certs = server, .ncerts = 1, .cache = take(tls_cache_need(SESSIONS)), .signer = signer };
+	sim_door_mutual = (struct tls_door){ .certs = server, .ncerts = 1, .clients = ca, .client_required = true, .signer = signer };
+	sim_route = (struct tls_route){ .anchors = ca, .name = SPAN("a.test"), .cache = take(tls_cache_need(1)), .signer = signer };
+	sim_route_distrust = (struct tls_route){ .anchors = other, .name = SPAN("a.test"), .signer = signer };
+	sim_route_own = (struct tls_route){ .anchors = ca, .name = SPAN("a.test"), .own = client, .signer = signer };
 }
 
 void sim_tls_world(uint64_t seed)

@@ -22,11 +22,12 @@ struct sim_tls {
 };
 
 /* What all worlds share. */
-extern struct tls_door sim_door;           /* for listeners: certificate `server` */
-extern struct tls_door sim_door_mutual;    /* asks for certificates of the CA, and wants one */
-extern struct tls_route sim_route;         /* to upstream "up", pinned to the CA */
+extern struct tls_door sim_door;            /* for listeners: a.test, of the test CA */
+extern struct tls_door sim_door_mutual;     /* demands certificates of the CA */
+extern struct tls_route sim_route;          /* to a.test, pinned to the CA */
 extern struct tls_route sim_route_distrust; /* pinned to another CA */
-extern struct tls_route sim_route_own;     /* shows certificate `client` */
+extern struct tls_route sim_route_own;      /* shows a client's certificate */
+extern bool sim_signer_fails;               /* of the gate; the script's own always signs */
 void sim_tls_world(uint64_t seed);         /* a new world: the same as each time with this seed */
 size_t sim_sign(void *ctx, unsigned key, enum tls_hash hash, struct span digest, uint8_t signature[TLS_SIGNATURE_MAX]);
 int64_t sim_unix_ms(void *ctx);

@@ -132,6 +132,33 @@ static void passing(void)
 	sock_close(pair[1]);
 }
 
+/* Key sets and tokens travel in one packet each: such go through a channel as the system makes it, several at a time, whole. */
+static void large_packets(void)
+{
+	static char from[16384], to[16384];
+	int end[2], fd;
+	unsigned sent = 0, came = 0;
+
+	ok(pass_pair(end), "a channel");
+	while (sent < 64) {
+		memset(from, (int)sent, sizeof from);
+		if (!pass_send(end[0], from, sizeof from, -1))
+			break;
+		sent++;
+	}
+	ok(sent >= 8, "eight packets of 16 KiB wait in it at least");
+	while (pass_take(end[1], to, sizeof to, &fd) == (long)sizeof to) {
+		memset(from, (int)came++, sizeof from);
+		if (memcmp(from, to, sizeof to) != 0)
+			ok(false, "each comes as it went");
+	}
+	is_int(came, sent, "all of them come");
+	wait_for(end[0], POLLOUT);
+	ok(pass_send(end[0], from, sizeof from, -1), "then there is room again");
+	sock_close(end[0]);
+	sock_close(end[1]);
+}
+
 int main(void)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -139,5 +166,6 @@ int main(void)
 	tcp("127.0.0.1:0");
 	tcp("[::1]:0");
 	passing();
+	large_packets();
 	return done_testing();
 }

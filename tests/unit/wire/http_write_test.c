@@ -26,6 +26,9 @@ static void heads(void)
 	http_write_length(&b, UINT64_MAX);
 	http_write_end(&b);
 	is_mem(b.p, b.n, want, sizeof(want) - 1, "a request head");
+	b = buf_on(mem, sizeof(mem));
+	http_write_get(&b, SPAN("/jwks?a"));
+	is_mem(b.p, b.n, "GET /jwks?a HTTP/1.1\r\n", 22, "a GET");
 	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
 		b = buf_on(mem, sizeof(mem));
 		http_write_status(&b, statuses[i]);
@@ -92,13 +95,15 @@ static void misuse(int which)
 		http_write_post(&b, SPAN("http://a/"));
 	else if (which == fields + 5)
 		http_write_post(&b, SPAN("/a\r\nX: b"));
+	else if (which == fields + 6)
+		http_write_get(&b, SPAN("/a\nb"));
 	else
 		http_write_post(&b, SPAN(""));
 }
 
 static void bugs(void)
 {
-	for (int which = 0; which <= 14; which++) {
+	for (int which = 0; which <= 15; which++) {
 		int status = 0;
 		pid_t pid;
 

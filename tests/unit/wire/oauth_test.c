@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "wire/jwt.h"
+
 #include "page.h"
 #include "tap.h"
 
@@ -167,6 +169,49 @@ static void tokens(void)
 	free(value);
 }
 
+/* A JWT with these claims, asked for with scope "a b" and what is given. */
+static void judge(const char *claims, const char *resource, const char *audience, enum oauth_error want)
+{
+	char mem[1024], scratch[512];
+	struct buf b = buf_on(mem, sizeof mem);
+	struct oauth_ask ask = { .scope = SPAN("a b"), .resource = span_z(resource), .audience = span_z(audience) };
+
+	BUF_LIT(&b, "eyJhbGciOiJub25lIn0.");
+	base64url_write(&b, span_z(claims));
+	BUF_LIT(&b, ".c2ln");
+	is_int(oauth_token_judge(table, buf_span(&b), &ask, scratch, sizeof scratch), want, claims);
+	BUF_LIT(&b, ".");
+	is_int(oauth_token_judge(table, buf_span(&b), &ask, scratch, sizeof scratch), OAUTH_OK, "with a dot more it is none");
+	is_int(oauth_token_judge(table, span_of(b.p + 20, b.n - 26), &ask, scratch, sizeof scratch), OAUTH_OK, "with both dots less too");
+}
+
+static void judgements(void)
+{
+	static const char up[] = "https://up.example/mcp";
+	char scratch[4];
+
+	judge("{\"aud\":\"https://up.example/mcp\",\"scope\":\"a\"}", up, NULL, OAUTH_OK);
+	judge("{\"aud\":[\"x\",\"https://up.example/mcp\"]}", up, NULL, OAUTH_OK);
+	judge("{\"aud\":[\"x\",\"up\"]}", up, "up", OAUTH_OK);
+	judge("{\"aud\":\"https://up.example/mcp/\"}", up, "up", OAUTH_OTHER_AUDIENCE);
+	judge("{\"aud\":\"https://up.example/\"}", up, NULL, OAUTH_OTHER_AUDIENCE);
+	judge("{\"aud\":[]}", up, NULL, OAUTH_OTHER_AUDIENCE);
+	judge("{\"aud\":{\"https://up.example/mcp\":1}}", up, NULL, OAUTH_OTHER_AUDIENCE);
+	judge("{\"aud\":\"anybody\"}", NULL, NULL, OAUTH_OK);
+	judge("{\"sub\":\"x\"}", up, "up", OAUTH_OK);
+	judge("{\"scope\":\"a b\"}", NULL, NULL, OAUTH_OK);
+	judge("{\"scope\":\"a admin\"}", NULL, NULL, OAUTH_WIDER);
+	judge("{\"scope\":[\"b\",\"a\"]}", NULL, NULL, OAUTH_OK);
+	judge("{\"scope\":[\"b\",\"admin\"]}", NULL, NULL, OAUTH_WIDER);
+	judge("{\"scope\":7}", NULL, NULL, OAUTH_OK);
+	judge("no claims", up, NULL, OAUTH_OK);
+	is_int(oauth_token_judge(table, SPAN("a.eyJhdWQiOiJ4In0.b"), &(struct oauth_ask){ .audience = SPAN("y") }, scratch, sizeof scratch), OAUTH_OK,
+		"too long to be looked at");
+	is_int(oauth_token_judge(table, SPAN("a.!.b"), &(struct oauth_ask){ .audience = SPAN("y") }, scratch, sizeof scratch), OAUTH_OK, "no base64url");
+	is_int(oauth_token_judge(table, SPAN("opaque"), &(struct oauth_ask){ .audience = SPAN("y") }, scratch, sizeof scratch), OAUTH_OK, "opaque");
+	is_int(oauth_token_judge(table, SPAN("."), &(struct oauth_ask){ .audience = SPAN("y") }, scratch, sizeof scratch), OAUTH_OK, "a dot");
+}
+
 static void is_code(const char *text, const char *want)
 {
 	struct span got = oauth_error_code(table, span_z(text));
@@ -223,6 +268,7 @@ int main(void)
 	basic();
 	requests();
 	tokens();
+	judgements();
 	errors();
 	introspection();
 	free(mem);
