@@ -90,16 +90,22 @@ async function sdkFlows(idp, postern) {
     const listed = await client.listTools();
     ok(listed.tools.some(tool => tool.name === 'up__whoami'), 'it lists', listed.tools.map(tool => tool.name));
 
-    // step-up: one more scope is asked for, for this tool
+    await client.close();
+
+    // step-up: a client whose token may only read; one more scope is asked for, for this tool
     tap.wire.length = 0;
-    is(said(await client.callTool({ name: 'up__write' })), 'write: nobody', 'a tool that needs another scope: the SDK client steps up and calls');
+    const narrow = new ClientCredentialsProvider({ clientId: 'agent', clientSecret: SECRET.agent, expectedIssuer: idp.issuer });
+    narrow.saveTokens({ access_token: await token(idp, { resource: RESOURCE }), token_type: 'Bearer', scope: 'tools:read', issuer: idp.issuer });
+    const { client: reader } = await connect(narrow, tap);
+    is(said(await reader.callTool({ name: 'up__whoami' })), 'whoami: nobody', 'a token that may only read is enough to read');
+    is(said(await reader.callTool({ name: 'up__write' })), 'write: nobody', 'a tool that needs another scope: the SDK client steps up and calls');
     const refused = tap.wire.find(w => w.status === 403);
     ok(/error="insufficient_scope"/.test(refused?.challenge) && /scope="[^"]*tools:write[^"]*"/.test(refused?.challenge) && /resource_metadata="/.test(refused?.challenge),
         '… after one complete 403 challenge', refused?.challenge);
     ok(tap.wire.filter(w => w.path === '/token').length === 1 && tap.wire.find(w => w.path === '/token').body.includes('tools%3Awrite'), '… and one token request that asks for it');
-    const never = await fails(client.callTool({ name: 'up__admin' }), 'a tool the policy does not give is refused');
+    const never = await fails(reader.callTool({ name: 'up__admin' }), 'a tool the policy does not give is refused');
     is(never?.code, -32602, '… as an unknown one is, whatever the scopes');
-    await client.close();
+    await reader.close();
 
     // the code flow: a person logs in and consents, PKCE, the token is the person's
     const store = {};
@@ -339,14 +345,14 @@ await main(async () => {
         ]
     });
     const there = path => ({ url: `${idp.issuer}${path}`, address: idp.address, tls: { ca: pki.ca } });
-    const issuer = { issuer: idp.issuer, algorithms: ['ES256'], claims: { tenant: 'tenant', roles: 'roles' }, skew: '1s' };
+    const issuer = { issuer: idp.issuer, claims: { tenant: 'tenant', roles: 'roles' }, skew: '1s' };
     const policy = [{ allow: 'up__write', roles: ['user'], scopes: ['tools:read', 'tools:write'] }, { allow: 'up__whoami', roles: ['user'], scopes: ['tools:read'] }];
     const servers = { up: { url: up.url, address: `127.0.0.1:${up.port}`, tls: { ca: pki.ca } } };
     const common = at => ({ names: 'prefixed', workers: 2, listeners: [{ address: `127.0.0.1:${at}`, tls: { cert: pki.door.cert, key: pki.door.key } }], policy });
-    const postern = await startPostern(servers, { ...common(port), identity: { resource: RESOURCE, dpop: 'optional', issuers: [{ ...issuer, jwks: there('/jwks') }] } });
+    const postern = await startPostern(servers, { ...common(port), identity: { resource: RESOURCE, tenants: ['acme'], dpop: 'optional', issuers: [{ ...issuer, algorithms: ['ES256'], jwks: there('/jwks') }] } });
     const asking = await startPostern(servers, {
         ...common(opaquePort),
-        identity: { resource: OPAQUE, issuers: [{ ...issuer, introspection: { ...there('/token/introspection'), client_id: 'watch', client_secret: { file: secretFile('watch', SECRET.watch) } } }] }
+        identity: { resource: OPAQUE, tenants: ['acme'], issuers: [{ ...issuer, introspection: { ...there('/token/introspection'), client_id: 'watch', client_secret: { file: secretFile('watch', SECRET.watch) } } }] }
     });
     await sdkFlows(idp, postern);
     await metadata(idp);
