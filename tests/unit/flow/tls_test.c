@@ -55,8 +55,10 @@ static void upstream_act(struct sim_conn *c)
 	else
 		n = snprintf(all, sizeof all, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", n, body);
 	sim_say(c, all, (size_t)n);
-	if (is_call && up_pipes)
+	if (is_call && up_pipes && sim_tls_act(c)) { /* in a record of its own, with the first */
 		sim_say(c, all, (size_t)n);
+		(void)sim_tls_act(c);
+	}
 	if (is_call && up_ends)
 		sim_close(c);
 }
@@ -484,6 +486,7 @@ static void gone(void)
 	settle();
 	is_int(f->legs.used, 0, "half a connection is none over TLS: the call is off");
 	c = client(&sim_route);
+	settle();
 	ask(c, 1);
 	sim_close(c);
 	settle();
@@ -542,6 +545,55 @@ static void flood(void)
 	settle();
 	ok(heard(c, RESULT), "who was open still is");
 	end("nothing is left in use");
+}
+
+/* An open connection in the middle of a record keeps its pair, whatever knocks. */
+static void flood_of_strangers(void)
+{
+	begin(&sim_door, &sim_route);
+	set.records = 4;
+	place();
+	struct sim_conn *c = client(&sim_route), *half[10];
+	settle();
+	const char *text = request(30000);
+	c->tls->cut_at = c->tls->raw_total + 9000;
+	c->tls->cut_silent = true;
+	sim_say(c, text, strlen(text));
+	settle();
+	for (unsigned i = 0; i < 10; i++) {
+		half[i] = sim_client();
+		sim_say(half[i], "\x16\x03\x01", 3);
+	}
+	pass_time(FLOW_SLOW_MS + 300);
+	unsigned open = 0;
+	for (unsigned i = 0; i < 10; i++)
+		open += !half[i]->gate_closed;
+	ok(!c->gate_closed && f->txns.used == 1, "an upload in the middle of a record does not give way to strangers");
+	ok(open > 0 && open < 10, "they give way to each other");
+	pass_time(set.body_ms);
+	ok(heard(c, "408 Request Timeout"), "its own clock runs on");
+	end("nothing is left in use");
+}
+
+/* What lies in a record has not been taken by the client. */
+static void slow_reader(void)
+{
+	begin(&sim_door, NULL);
+	up_door = NULL;
+	place();
+	struct sim_conn *c = client(&sim_route);
+	settle();
+	ask(c, 1);
+	(void)sim_tls_act(c);
+	c->tls->wait_ms = INT64_MAX;
+	c->window = 10;
+	settle();
+	ok(calls == 1 && c->wire.n == 10 && f->tls.records.used == 1, "a small answer that is not taken");
+	pass_time(set.head_ms + 500);
+	ok(!c->gate_fin && f->txns.used == 1, "  is a request at work");
+	pass_time(set.write_ms);
+	ok(c->gate_fin && f->txns.used == 0 && metric(METRIC_REFUSED_SLOW) == 1, "  for the time of writing");
+	end("  nothing is left in use");
 }
 
 /* One client holds the only pair in some way; another is served when it has had its time. */
@@ -619,6 +671,8 @@ int main(void)
 	gone();
 	half_a_record();
 	flood();
+	flood_of_strangers();
+	slow_reader();
 	for (unsigned how = 0; how < 4; how++)
 		only_pair(how);
 	drain();
