@@ -204,13 +204,16 @@ endef
 $(eval $(foreach t,$(UNIT_NAME),$(call unit_test,$(t))))
 -include $(wildcard build/t/*/*/*.d build/t/fuzz/*.d build/fuzz/*.d)
 
+# What a fuzzer needs in front of the archives.
+FUZZ_WITH_flow := tests/unit/flow/sim.c tests/unit/flow/sim_tls.c
+
 # Each fuzzer twice: with a driver of ours over its corpus (part of the tests), and live with libFuzzer.
 build/t/fuzz/%: tests/fuzz/%_fuzz.c tests/fuzz/driver.c $(call libs,san,$(PARTS)) build/host/lib/libbearssl.a
 	$(call say,FUZZ,$@)
-	$(Q)mkdir -p $(@D) && gcc $(FLAGS_san) -Itests -DFUZZ_NAME='"$*"' $(filter %.c %.a,$^) -o $@
+	$(Q)mkdir -p $(@D) && gcc $(FLAGS_san) -Itests -DFUZZ_NAME='"$*"' $(filter tests/fuzz/%.c,$^) $(FUZZ_WITH_$*) $(filter %.a,$^) -o $@
 build/fuzz/%: tests/fuzz/%_fuzz.c $(call libs,fuzz,$(PARTS)) build/host/lib/libbearssl.a
 	$(call say,FUZZ,$@)
-	$(Q)mkdir -p $(@D) && clang $(FLAGS_san) -fsanitize=fuzzer -Itests $(filter %.c %.a,$^) -o $@
+	$(Q)mkdir -p $(@D) && clang $(FLAGS_san) -fsanitize=fuzzer -Itests $(filter tests/fuzz/%.c,$^) $(FUZZ_WITH_$*) $(filter %.a,$^) -o $@
 
 # Programs that the sandbox tests run.
 BOX_RUN := $(patsubst tests/sandbox/%.c,build/t/sandbox/%,$(wildcard tests/sandbox/*.c))

@@ -276,6 +276,9 @@ static void pump(struct conn_tls *s)
 
 enum conn_shake conn_shake(struct conn_tls *s)
 {
+	/* Who has said nothing holds nothing. */
+	if (s->server && !s->started && !s->can_read)
+		return CONN_SHAKING;
 	if (!hold(s))
 		return CONN_SHAKING;
 	pump(s);

@@ -146,8 +146,6 @@ static void start_txn(struct front *c, size_t head_len)
 	c->txn = t;
 	t->head_len = head_len;
 	txn_run(t);
-	if (c->tls && c->half)
-		list_append(&c->f->ready, &c->node); /* its end came along with its request */
 }
 
 /* Reads until the head is whole. Returns when there is no more to read or the connection has changed hands. */

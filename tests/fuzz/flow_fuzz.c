@@ -5,9 +5,11 @@
  *   l, L the same for the line    x end the client: 0 FIN, 1 close, 2 reset   X end the HTTP upstream likewise, or the line (3)
  *   t let time pass               any other byte: deliver and turn
  *   T what becomes of credentials: 0 none, 1 they come at once, 2 later; 3 now   K, I answer for keys and for an introspection */
-#include "unit/flow/sim.c"
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "flow/flow_priv.h"
+#include "unit/flow/sim.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -120,7 +120,7 @@ def chains():
     ok(not got, "openssl: without the intermediate it is refused", why)
     # A leaf that signs another: it is no authority (CVE-2002-0862 and its kin).
     lone = Authority.__new__(Authority)
-    lone.dir, lone.name, lone.above, lone.key, lone.cert = pki.dir, "leaf-as-ca", pki.middle, leaf.key, leaf.leaf
+    lone.dir, lone.name, lone.above, lone.key, lone.cert, lone.hash = pki.dir, "leaf-as-ca", pki.middle, leaf.key, leaf.leaf, "sha256"
     os.symlink(leaf.leaf, lone.path("pem"))
     below = pki.issue("below", uri=[ACME], eku="clientAuth", by=lone)
     got, why = s_client(below.leaf, below.key, "-cert_chain", below.cert)

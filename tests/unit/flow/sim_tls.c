@@ -163,7 +163,8 @@ static bool put_on_wire(struct sim_conn *c)
 	s->raw_total += n;
 	if (s->cut_at > 0 && s->raw_total == s->cut_at) {
 		s->raw.n = s->plain.n = 0;
-		sim_raw_fin(c);
+		if (!s->cut_silent)
+			sim_raw_fin(c);
 	}
 	return n > 0;
 }

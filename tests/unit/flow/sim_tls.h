@@ -16,6 +16,7 @@ struct sim_tls {
 	size_t raw_total;                  /* bytes that went out on the wire */
 	size_t cut_at;                     /* the wire ends behind so many of them, without a word; 0: never */
 	int64_t wait_ms;                   /* the script does nothing until then */
+	bool cut_silent;                   /* there it stalls instead */
 	bool want_fin, want_close, closing;
 	bool cut_off;                      /* the gate ended without close_notify */
 	bool announced;                    /* the gate said close_notify */
