@@ -459,7 +459,7 @@ static void callers(void)
 
 static void certificates(void)
 {
-	static struct auth_certificate names[] = { { .san = { "spiffe://acme/agent", 19 }, .tenant = ACME } };
+	static struct auth_certificate names[] = { { .san = { "spiffe://acme.test/agent/7", 26 }, .tenant = ACME } };
 	static uint8_t revoked[1][32];
 	begin(1, true);
 	sim_tls_world(1);
