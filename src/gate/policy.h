@@ -38,6 +38,9 @@ struct policy_answer policy_decide(const struct policy *p, const struct identity
 bool policy_may_begin(const struct policy *p, const struct identity *who, struct span prefix);
 /* True if the caller is allowed every name that begins with `prefix`: a list from there passes unfiltered. May err towards false. */
 bool policy_allows_all(const struct policy *p, const struct identity *who, struct span prefix);
+/* True if some caller may be allowed some of the names that begin with `prefix` and not others: then it matters what is there. May err
+ * towards true. */
+bool policy_splits(const struct policy *p, struct span prefix);
 /* "*" matches any run of bytes. Linear space, bounded time (name x stars). */
 bool policy_pattern_matches(struct span pattern, struct span prefix, struct span name);
 

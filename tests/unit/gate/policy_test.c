@@ -196,12 +196,12 @@ static void prefixes(void)
 	enum { LETTERS = 5, RULES = 4 };
 	char mem[RULES][8], name[LETTERS + 1];
 	struct policy_rule r[RULES];
-	unsigned late_no = 0, late_all = 0, wrong = 0, begins = 0, not = 0, all = 0;
+	unsigned late_no = 0, late_all = 0, wrong = 0, begins = 0, not = 0, all = 0, whole = 0, split = 0;
 
 	for (unsigned round = 0; round < 4000; round++) {
 		struct policy p = { r, 1 + dice(RULES) };
 		struct identity who = { .kind = dice(3) == 0 ? IDENTITY_TOKEN : IDENTITY_KEY, .tenant = (uint8_t)dice(2), .roles = dice(4), .scopes = dice(2) };
-		unsigned n = dice(3), allowed = 0, refused = 0;
+		unsigned n = dice(3), allowed = 0, refused = 0, kinds = 0;
 		char prefix[3];
 
 		for (unsigned i = 0; i < p.nrules; i++) {
@@ -220,6 +220,7 @@ static void prefixes(void)
 				a = policy_decide(&p, &who, span_of(prefix, n), span_of(name, len));
 				allowed += a.verdict != POLICY_DENIED;
 				refused += a.verdict != POLICY_ALLOWED;
+				kinds |= 1u << a.verdict;
 			}
 		if (policy_may_begin(&p, &who, span_of(prefix, n))) {
 			begins++;
@@ -234,9 +235,15 @@ static void prefixes(void)
 		} else {
 			late_all += refused == 0;
 		}
+		if (policy_splits(&p, span_of(prefix, n))) {
+			split++;
+		} else {
+			whole++;
+			wrong += (kinds & (kinds - 1)) != 0;
+		}
 	}
-	is_int(wrong, 0, "what may not begin has no name that is allowed, and what is allowed whole none that is refused");
-	ok(begins > 300 && not > 300 && all > 100, "there were all kinds");
+	is_int(wrong, 0, "what may not begin has no name that is allowed, what is allowed whole none that is refused, and what is not split one answer");
+	ok(begins > 300 && not > 300 && all > 100 && whole > 300 && split > 300, "there were all kinds");
 	ok(late_no * 10 < begins && late_all * 3 < all, "and they seldom err on the side where they may");
 	diag("begins %u (needlessly %u), does not %u; allows all %u (not seen %u)", begins, late_no, not, all, late_all);
 	{
@@ -246,6 +253,15 @@ static void prefixes(void)
 		ok(!policy_may_begin(&(struct policy){ r, 1 }, &nobody, SPAN("")) && !policy_allows_all(&(struct policy){ r, 1 }, &nobody, SPAN("")), "nobody begins nothing");
 		nobody.kind = IDENTITY_ANONYMOUS;
 		ok(policy_may_begin(&(struct policy){ r, 1 }, &nobody, SPAN("")) && policy_allows_all(&(struct policy){ r, 1 }, &nobody, SPAN("x")), "somebody does");
+		ok(!policy_splits(&(struct policy){ r, 1 }, SPAN("")) && !policy_splits(&(struct policy){ r, 0 }, SPAN("")), "all or nothing is not split");
+		r[0] = (struct policy_rule){ true, SPAN("docs__*"), 1, 2, 0 };
+		r[1] = (struct policy_rule){ true, SPAN("docs__read"), 0, 0, 0 };
+		ok(policy_splits(&(struct policy){ r, 2 }, SPAN("docs__")) && !policy_splits(&(struct policy){ r, 1 }, SPAN("docs__")) &&
+		    !policy_splits(&(struct policy){ r, 2 }, SPAN("time__")), "a rule for all names of some callers does not, one for some names does");
+		r[2] = r[0];
+		r[2].tenants = r[2].roles = 0;
+		r[3] = r[1];
+		ok(!policy_splits(&(struct policy){ r + 2, 2 }, SPAN("docs__")), "nor does what stands behind a rule that decides all");
 		ok(!policy_may_begin(&(struct policy){ r, 0 }, &nobody, SPAN("")) && !policy_allows_all(&(struct policy){ r, 0 }, &nobody, SPAN("")), "no rule, no name");
 	}
 }
