@@ -19,7 +19,7 @@ from pki import Pki, new_key, openssl
 from postern import Postern, diag, done, http_get, is_, ok, request_bytes, run, skip
 
 IS_ROOT = os.geteuid() == 0
-SANITIZED = "san" in os.path.basename(os.environ.get("POSTERN", ""))
+SANITIZED = any(w in os.path.basename(os.environ.get("POSTERN", "")) for w in ("san", "valgrind"))
 YEAR = 365 * 86400
 
 tmp = tempfile.TemporaryDirectory()
@@ -271,7 +271,10 @@ def without_secret_memory():
     p = Postern(config(strict=True), wrap=wrap)
     p.spawn()
     is_(p.wait(), 3, "with \"strict\": true nothing is served without it")
-    ok("the kernel has no secret memory" in p.stderr(), "and it is said why", p.stderr())
+    if SANITIZED:
+        skip("and it is said why", "a sanitizer build lacks everything, and its first role to say so ends the start")
+    else:
+        ok("the kernel has no secret memory" in p.stderr(), "and it is said why", p.stderr())
 
 
 # ---------------------------------------------------------------- the keeper ends
