@@ -253,8 +253,7 @@ async function introspection(idp, postern) {
     for (let n = 0; n < 20; n++) await status(opaque, 'up__whoami', OPAQUE);
     ok(seen() - before <= 2, `21 calls cost ${seen() - before} introspection(s): at most one a worker`);
     is(await status('not-a-token-of-anybody', 'up__whoami', OPAQUE), 401, 'an unknown one is 401');
-    // The authorization server answers a question about a JWT with an error and not with "inactive": then nobody knows, and nobody gets in.
-    is(await status(await token(idp, { resource: RESOURCE }), 'up__whoami', OPAQUE), 503, 'a JWT, about which it gives no answer, is 503');
+    is(await status(await token(idp, { resource: RESOURCE }), 'up__whoami', OPAQUE), 401, 'a JWT, which it does not introspect, is 401');
     is(await status(opaque, 'up__whoami', RESOURCE), 401, 'and an opaque one where none is expected');
     const lost = await token(idp, { resource: OPAQUE }, 'lost');
     is(await status(lost, 'up__whoami', OPAQUE), 401, 'an active one without a tenant is 401');
