@@ -54,6 +54,7 @@ struct generation {
 	int64_t deadline_ms;         /* STARTING: must be READY; DRAINING: is killed */
 	bool ending;                 /* DRAINING: the workers are gone, the others have been told */
 	bool condemned;              /* STARTING: it has failed */
+	bool workers_begun;          /* STARTING: all others are READY, and the workers have been started */
 };
 
 union metrics_page {             /* a page each: a process keeps its own and drops the rest */

@@ -122,9 +122,6 @@ static void all_ready(struct house *h, struct generation *g)
 {
 	struct generation *old = h->serving;
 
-	for (unsigned i = 0; i < g->nchildren; i++)
-		if (g->children[i].phase != PHASE_SERVING)
-			return;
 	g->state = GENERATION_SERVING;
 	h->starting = NULL;
 	h->serving = g;
@@ -148,6 +145,34 @@ static void all_ready(struct house *h, struct generation *g)
 	}
 }
 
+/* Whether every child is SERVING, or every one that is no worker. */
+static bool serving(const struct generation *g, bool workers_too)
+{
+	for (unsigned i = 0; i < g->nchildren; i++)
+		if (g->children[i].phase != PHASE_SERVING && (workers_too || g->children[i].role != ROLE_WORKER))
+			return false;
+	return true;
+}
+
+static void start_those(struct generation *g, bool workers)
+{
+	for (unsigned i = 0; i < g->nchildren && !g->condemned; i++)
+		if ((g->children[i].role == ROLE_WORKER) == workers)
+			child_start(&g->children[i]);
+}
+
+/* Workers come last: from their first moment on they accept, and nobody who is served already may get to one whose generation is given up
+ * because a key or a secret is wrong. */
+static void advance(struct house *h, struct generation *g)
+{
+	if (!g->workers_begun && serving(g, false)) {
+		g->workers_begun = true;
+		start_those(g, true);
+	}
+	if (!g->condemned && serving(g, true))
+		all_ready(h, g);
+}
+
 void house_ready(struct child *c, unsigned missing)
 {
 	struct generation *g = c->of;
@@ -165,7 +190,7 @@ void house_ready(struct child *c, unsigned missing)
 		condemn(h, g);
 		return;
 	}
-	all_ready(h, g);
+	advance(h, g);
 }
 
 void house_ended(struct child *c)
@@ -216,8 +241,9 @@ static void start_all(struct house *h, struct generation *g)
 {
 	h->starting = g;
 	g->deadline_ms = h->loop.now_ms + HOUSE_START_MS;
-	for (unsigned i = 0; i < g->nchildren && !g->condemned; i++)
-		child_start(&g->children[i]);
+	g->workers_begun = false;
+	start_those(g, false);
+	advance(h, g);
 }
 
 static void reload(struct house *h)
