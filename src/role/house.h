@@ -16,7 +16,7 @@
 enum {
 	HOUSE_CHILDREN_MAX = CONF_WORKERS_MAX + CONF_SERVERS_MAX + 3,
 	HOUSE_METRICS = CONF_WORKERS_MAX + 1, /* pages of a generation: each worker's, and the keeper's */
-	HOUSE_REPLAY_MARKS = 65536,  /* proofs of possession remembered by all workers together */
+	HOUSE_REPLAY_MARKS = 1 << 20, /* proofs of possession remembered by all workers together: some thousands a second find room, so that no tenant takes all */
 	HOUSE_START_MS = 30000,      /* a generation that is not READY by then has failed */
 	HOUSE_KILL_MS = 2000,        /* what a role gets beyond its grace before it is killed */
 	HOUSE_RESTART_MIN_MS = 100, HOUSE_RESTART_MAX_MS = 5000,

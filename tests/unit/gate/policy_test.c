@@ -266,8 +266,47 @@ static void prefixes(void)
 	}
 }
 
+static void usual(const char *uri, const char *want, bool files)
+{
+	char mem[256];
+	struct buf b = buf_on(mem, sizeof mem);
+
+	policy_usual_uri(&b, span_z(uri), files);
+	if (!ok(span_eq(buf_span(&b), span_z(want)) && !b.full, uri))
+		diag("got %.*s", (int)b.n, mem);
+}
+
+static void uris(void)
+{
+	static const char *const upstream[][2] = {
+		{ "", "" }, { "a", "a" }, { "urn:a:%61", "urn:a:%61" }, { "x://host", "x://host" }, { "x://host/", "x://host/" },
+		{ "FILE:///A", "file:///A" }, { "x://Host/a", "x://Host/a" }, { "x://h/%61%2d%7e", "x://h/a-~" }, { "x://h/%c3%a9%20", "x://h/%C3%A9%20" },
+		{ "x://h/a%2Fb", "x://h/a/b" }, { "x://h/%", "x://h/%" }, { "x://h/%4", "x://h/%4" }, { "x://h/%zz%6", "x://h/%zz%6" }, { "x://h/%4x1", "x://h/%4x1" },
+		{ "x://h/a/./b", "x://h/a/b" }, { "x://h/a/../b", "x://h/b" }, { "x://h/../../b", "x://h/b" }, { "x://h/a/..", "x://h/" },
+		{ "x://h/a/.", "x://h/a/" }, { "x://h/..", "x://h/" }, { "x://h/a/%2e%2E/b", "x://h/b" }, { "x://h/a/..%2fb", "x://h/b" },
+		{ "x://h/a/b/../../c", "x://h/c" }, { "x://h/.../a..", "x://h/.../a.." }, { "x://h/a//../b", "x://h/a/b" }, { "x://h//a", "x://h//a" },
+		{ "x://h/a?b=/../c", "x://h/a?b=/../c" }, { "x://h/a/..?b", "x://h/?b" }, { "x://h/a%3f/../b", "x://h/b" }, { "x:///p/../s/a", "x:///s/a" },
+		{ "x://h/(a)", "x://h/(a)" }, { "x://h/%28a%29", "x://h/%28a%29" },
+	};
+	static const char *const files[][2] = {
+		{ "files://d/a b", "files://d/a%20b" }, { "files://d/%73ecret/a", "files://d/secret/a" }, { "files://d/p(1)", "files://d/p%281%29" },
+		{ "files://d/p%281%29", "files://d/p%281%29" }, { "files://d/a%2fb", "files://d/a%2Fb" }, { "files://d/%c3%a9", "files://d/%C3%A9" },
+		{ "files://d/a?b", "files://d/a%3Fb" }, { "files://d/%25", "files://d/%25" }, { "files://d", "files://d" },
+	};
+	char mem[8];
+	struct buf b = buf_on(mem, sizeof mem);
+
+	for (size_t i = 0; i < sizeof upstream / sizeof upstream[0]; i++)
+		usual(upstream[i][0], upstream[i][1], false);
+	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+		usual(files[i][0], files[i][1], true);
+	policy_usual_uri(&b, SPAN("x://h/../abc"), false);
+	ok(b.full, "what does not fit");
+}
+
 int main(void)
 {
+	uris();
 	patterns();
 	random_patterns();
 	pathological();
