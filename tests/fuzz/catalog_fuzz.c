@@ -1,6 +1,6 @@
 /*
  * What an upstream says of itself: a DiscoverResult, or a list of tools (an array, an object's `tools`, or one tool). Whatever is in it,
- * judging and learning agree, all that is kept lies in the catalogue, and learning all again changes nothing.
+ * judging and learning agree, all that is kept lies in the catalogue, learning all again changes nothing, and a name that was learned is known.
  */
 #include <stdlib.h>
 
@@ -54,12 +54,27 @@ static void is_whole(const struct catalog *c)
 	}
 }
 
+static void name(struct catalog *c, const struct json *j, uint32_t token)
+{
+	char mem[MCP_NAME_MAX];
+	struct buf text = buf_on(mem, sizeof mem);
+	unsigned n = c->nnames[CATALOG_PROMPT];
+	bool had;
+
+	json_text(j, token, &text);
+	had = catalog_has_name(c, CATALOG_PROMPT, buf_span(&text));
+	catalog_learn_name(c, CATALOG_PROMPT, buf_span(&text));
+	must(c->names_cut[CATALOG_PROMPT] || catalog_has_name(c, CATALOG_PROMPT, buf_span(&text)) == (text.n > 0));
+	must(c->nnames[CATALOG_PROMPT] == n + (text.n > 0 && !had && n < CATALOG_PROMPT_NAMES_MAX));
+}
+
 static void tool(struct catalog *c, const struct json *j, uint32_t token)
 {
 	struct span why = span_of(NULL, 0), again = span_of(NULL, 0);
 	enum catalog_verdict verdict = catalog_judge(j, token, &why);
 
 	must(catalog_learn(c, j, token, &again) == verdict);
+	name(c, j, json_get(j, token, SPAN("name")));
 	must(span_eq(why, again) && (why.n > 0) == (verdict == CATALOG_INVALID));
 }
 
