@@ -26,11 +26,11 @@ static int digit(char c)
 static unsigned char take(struct span *s, bool *escaped)
 {
 	int high = s->n > 2 && s->p[0] == '%' ? digit(s->p[1]) : -1, low = high < 0 ? -1 : digit(s->p[2]);
-	unsigned char c = low < 0 ? (unsigned char)s->p[0] : (unsigned char)(high << 4 | low);
+	int c = low < 0 ? (unsigned char)s->p[0] : high << 4 | low;
 
 	*escaped = low >= 0;
 	*s = span_from(*s, *escaped ? 3 : 1);
-	return c;
+	return (unsigned char)c;
 }
 
 static void escape(struct buf *b, unsigned char c)
