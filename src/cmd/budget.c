@@ -96,7 +96,7 @@ static bool fill(struct budget *b, const struct config *l)
 		budget_row(b, SPAN("certificates and key sets, at most"), material_need(c), LISTEN_USERS);
 	add_variables(b);
 	budget_part(b, SPAN("shared by all"), span_of(NULL, 0), 0, 1);
-	budget_row(b, SPAN("metrics, a page per worker slot"), MAP_PAGE, LISTEN_USERS * CONF_WORKERS_MAX);
+	budget_row(b, SPAN("metrics, a page per process"), MAP_PAGE, LISTEN_USERS * HOUSE_METRICS);
 	budget_row(b, SPAN("proofs of possession"), replay_need(HOUSE_REPLAY_MARKS), 1);
 	return sums && !b->overflow;
 }

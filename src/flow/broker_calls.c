@@ -278,9 +278,8 @@ static void read_token(struct broker *b, struct broker_entry *e, struct fetch *t
 	over(e, ENTRY_READY, e->began_ms + kept_ms(e->exchange, token.life_s));
 }
 
-static void read_introspection(struct broker *b, struct broker_entry *e, struct fetch *t)
+static void read_introspection(struct broker *b, struct broker_entry *e, struct span text)
 {
-	struct span text = fetch_body(t);
 	struct oauth_introspection i;
 	enum oauth_error wrong = oauth_introspection_read(&i, b->json, text);
 	int64_t kept = BROKER_INACTIVE_MS;
@@ -315,8 +314,15 @@ static void read_answer(struct broker *b, struct broker_entry *e, struct fetch *
 		buf_char(&more, ' ');
 		buf_u64(&more, fetch_status(t));
 		if (fetch_is(t, SPAN("json"))) {
+			struct span code = oauth_error_code(b->json, fetch_body(t));
+
+			/* RFC 7662 2.2 wants an answer here, but there are servers that say so of a JWT: it is none that they vouch for. */
+			if (e->kind == ENTRY_INTROSPECT && fetch_status(t) == 400 && span_eq(code, SPAN("unsupported_token_type"))) {
+				read_introspection(b, e, SPAN("{\"active\":false}"));
+				return;
+			}
 			BUF_LIT(&more, ", ");
-			buf_put(&more, oauth_error_code(b->json, fetch_body(t)));
+			buf_put(&more, code);
 		}
 		fail(b, e, SPAN("the endpoint answered with HTTP status"), buf_span(&more));
 		return;
@@ -328,7 +334,7 @@ static void read_answer(struct broker *b, struct broker_entry *e, struct fetch *
 	if (e->kind == ENTRY_TOKEN)
 		read_token(b, e, t);
 	else
-		read_introspection(b, e, t);
+		read_introspection(b, e, fetch_body(t));
 }
 
 void call_tick(struct broker *b)

@@ -1,4 +1,4 @@
-/* What each upstream offers: asked at start, when it has grown old, when it said it changed, and when somebody needs it. One question at a
+/* What each upstream offers, and (where the policy tells some of its names from others) what it is called: asked at start, when it has grown old, when it said it changed, and when somebody needs it. One question at a
  * time per upstream; requests that cannot go on without the answer wait in line. */
 #include "flow/flow_priv.h"
 
@@ -29,6 +29,7 @@ bool catalog_ready(struct upstream *up)
 			up->catalog_state = CATALOG_FETCHING;
 		up->catalog_stale = false;
 		up->catalog_pages = 0;
+		up->catalog_asked_ms = now;
 		catalog_clear(up->staging);
 		up->catalog_asking = true; /* the answer may come before ask() returns */
 		ask(up, MCP_DISCOVER, NOTHING);
@@ -37,55 +38,104 @@ bool catalog_ready(struct upstream *up)
 	return up->catalog_state != CATALOG_FETCHING;
 }
 
+bool catalog_renew(struct upstream *up)
+{
+	if (!up->catalog_leg && flow_now(up->f) - up->catalog_asked_ms >= FLOW_CATALOG_MIN_MS) {
+		up->catalog_stale = true;
+		(void)catalog_ready(up);
+	}
+	return up->catalog_leg != NULL;
+}
+
+static void whole(struct upstream *up, int64_t ttl_ms)
+{
+	struct catalog *learned = up->staging;
+
+	up->staging = up->catalog;
+	up->catalog = learned;
+	if (learned->cut)
+		flow_log(up->f, SPAN("the catalogue is cut: some mirrored parameters are not checked here"), up->set->name, NOTHING);
+	if ((learned->names_cut[CATALOG_TOOL] || learned->names_cut[CATALOG_PROMPT]) && !up->names_cut_said) {
+		up->names_cut_said = true;
+		flow_log(up->f, SPAN("the catalogue is cut: not all names are known, and calls of unknown ones go to the upstream"), up->set->name, NOTHING);
+	}
+	up->catalog_state = CATALOG_KNOWN;
+	up->catalog_until_ms = flow_now(up->f) +
+		(ttl_ms < FLOW_CATALOG_MIN_MS ? FLOW_CATALOG_MIN_MS : ttl_ms > FLOW_CATALOG_MAX_MS ? FLOW_CATALOG_MAX_MS : ttl_ms);
+	wake(up);
+}
+
 void catalog_failed(struct upstream *up)
 {
+	if (up->catalog_asked == MCP_PROMPTS_LIST && up->catalog_state != CATALOG_NONE) { /* the rest has come; its prompts are what they were */
+		if (up->catalog_state == CATALOG_KNOWN)
+			catalog_keep_names(up->staging, CATALOG_PROMPT, up->catalog);
+		else
+			up->staging->names_cut[CATALOG_PROMPT] = true;
+		whole(up, 0);
+		return;
+	}
 	if (up->catalog_state != CATALOG_KNOWN) /* what was known stays good while the upstream is away */
 		up->catalog_state = CATALOG_FAILED;
 	up->catalog_until_ms = flow_now(up->f) + FLOW_CATALOG_RETRY_MS;
 	wake(up);
 }
 
-static void whole(struct upstream *up)
+static void learn_name(struct upstream *up, enum catalog_kind kind, uint32_t entry)
 {
-	struct catalog *learned = up->staging;
-	int64_t ttl = learned->ttl_ms;
+	char mem[MCP_NAME_MAX];
+	struct buf name = buf_on(mem, sizeof(mem));
 
-	up->staging = up->catalog;
-	up->catalog = learned;
-	if (learned->cut)
-		flow_log(up->f, SPAN("the catalogue is cut: some mirrored parameters are not checked here"), up->set->name, NOTHING);
-	ttl = ttl < FLOW_CATALOG_MIN_MS ? FLOW_CATALOG_MIN_MS : ttl > FLOW_CATALOG_MAX_MS ? FLOW_CATALOG_MAX_MS : ttl;
-	up->catalog_state = CATALOG_KNOWN;
-	up->catalog_until_ms = flow_now(up->f) + ttl;
-	wake(up);
+	json_text(&up->f->json, json_get(&up->f->json, entry, SPAN("name")), &name);
+	if (!name.full)
+		catalog_learn_name(up->staging, kind, buf_span(&name));
 }
 
-static void learn_page(struct upstream *up, uint32_t result)
+static void learn_page(struct upstream *up, uint32_t list, enum catalog_kind kind)
 {
 	const struct json *j = &up->f->json;
-	uint32_t tools = json_get(j, result, SPAN("tools"));
 
-	if (json_type(j, tools) != JSON_ARRAY)
+	if (json_type(j, list) != JSON_ARRAY) {
+		up->staging->names_cut[kind] = up->names;
 		return;
-	for (uint32_t e = json_first(j, tools); e != JSON_NONE; e = json_next(j, tools, e)) {
-		struct span why = NOTHING;
-		if (json_type(j, e) == JSON_OBJECT && catalog_learn(up->staging, j, e, &why) == CATALOG_INVALID)
-			flow_log(up->f, SPAN("a tool is not offered: its x-mcp-header is wrong"), up->set->name, why);
 	}
+	for (uint32_t e = json_first(j, list); e != JSON_NONE; e = json_next(j, list, e)) {
+		struct span why = NOTHING;
+		bool good = json_type(j, e) == JSON_OBJECT;
+		if (good && kind == CATALOG_TOOL && up->set->kind == FLOW_HTTP && catalog_learn(up->staging, j, e, &why) == CATALOG_INVALID) {
+			flow_log(up->f, SPAN("a tool is not offered: its x-mcp-header is wrong"), up->set->name, why);
+			good = false;
+		}
+		if (good && up->names)
+			learn_name(up, kind, e);
+	}
+}
+
+/* The list that comes behind the one asked for last; none: all is known. */
+static void ask_next(struct upstream *up)
+{
+	unsigned caps = up->staging->caps;
+
+	up->catalog_pages = 0;
+	if (up->catalog_asked == MCP_DISCOVER && (caps & CATALOG_TOOLS) && (up->names || up->set->kind == FLOW_HTTP))
+		ask(up, MCP_TOOLS_LIST, NOTHING);
+	else if (up->catalog_asked != MCP_PROMPTS_LIST && (caps & CATALOG_PROMPTS) && up->names)
+		ask(up, MCP_PROMPTS_LIST, NOTHING);
+	else
+		whole(up, up->staging->ttl_ms);
 }
 
 void catalog_answer(struct upstream *up, const struct mcp_message *m)
 {
 	const struct json *j = &up->f->json;
+	enum catalog_kind kind = up->catalog_asked == MCP_PROMPTS_LIST ? CATALOG_PROMPT : CATALOG_TOOL;
 
 	if (up->catalog_asked == MCP_DISCOVER) {
 		if (m->kind != MCP_RESULT || !catalog_discover(up->staging, j, m->result)) {
 			flow_log(up->f, SPAN("upstream"), up->set->name, SPAN("does not speak MCP " MCP_VERSION));
 			catalog_failed(up);
-		} else if ((up->staging->caps & CATALOG_TOOLS) && up->set->kind == FLOW_HTTP) {
-			ask(up, MCP_TOOLS_LIST, NOTHING);
 		} else {
-			whole(up);
+			ask_next(up);
 		}
 		return;
 	}
@@ -93,12 +143,16 @@ void catalog_answer(struct upstream *up, const struct mcp_message *m)
 		catalog_failed(up);
 		return;
 	}
-	learn_page(up, m->result);
+	learn_page(up, json_get(j, m->result, kind == CATALOG_PROMPT ? SPAN("prompts") : SPAN("tools")), kind);
 	uint32_t next = json_get(j, m->result, SPAN("nextCursor"));
-	if (json_type(j, next) == JSON_STRING && json_raw(j, next).n <= MCP_CURSOR_MAX && ++up->catalog_pages < FLOW_CATALOG_PAGES)
-		ask(up, MCP_TOOLS_LIST, json_raw(j, next));
-	else
-		whole(up);
+	if (json_type(j, next) != JSON_STRING) {
+		ask_next(up);
+	} else if (json_raw(j, next).n <= MCP_CURSOR_MAX && ++up->catalog_pages < FLOW_CATALOG_PAGES) {
+		ask(up, up->catalog_asked, json_raw(j, next));
+	} else {
+		up->staging->names_cut[kind] = up->names;
+		ask_next(up);
+	}
 }
 
 static void write_capability(struct buf *b, bool *any, struct span name, struct span inside)

@@ -192,6 +192,9 @@ struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *l
 	f->known_tokens = auth_cache_place(carve(&at, slots_each(auth_cache_need(known_tokens(s))), 1), known_tokens(s), s->seed + 16);
 	const struct span label = SPAN("proofs of possession\0"); /* no tenant has a NUL in its name: another key than any of cursors */
 	crypto_hmac_sha256(s->seed + 32, 32, &label, 1, f->proof_key);
+	const struct span names = SPAN("names of upstreams\0");
+	uint8_t names_key[CRYPTO_HASH];
+	crypto_hmac_sha256(s->seed + 32, 32, &names, 1, names_key);
 
 	for (unsigned i = 0; i < s->auth.nissuers && i < AUTH_ISSUERS_MAX; i++) {
 		f->keys[i].set = (struct jwk_set *)(void *)(keys + slots_each(sizeof(struct jwk_set)) * i);
@@ -227,6 +230,10 @@ struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *l
 		}
 		up->catalog = (struct catalog *)(void *)((char *)catalogs + slots_each(sizeof(struct catalog)) * 2 * i);
 		up->staging = (struct catalog *)(void *)((char *)catalogs + slots_each(sizeof(struct catalog)) * (2 * i + 1));
+		/* Of an upstream that is asked in the caller's own name nobody knows but the caller what is there. */
+		up->names = policy_splits(&s->policy, up->prefix) && !up->set->exchange;
+		memcpy(up->catalog->key, names_key, sizeof(up->catalog->key));
+		memcpy(up->staging->key, names_key, sizeof(up->staging->key));
 		list_init(&up->legs);
 		list_init(&up->idle);
 		list_init(&up->line_out);

@@ -34,7 +34,8 @@ enum {
 	FLOW_CATALOG_MIN_MS = 5000,
 	FLOW_CATALOG_MAX_MS = 300000,
 	FLOW_CATALOG_RETRY_MS = 1000,
-	FLOW_CATALOG_PAGES = 64,   /* tools/list pages asked of one upstream */
+	FLOW_CATALOG_PAGES = 64,   /* pages of tools/list, and of prompts/list, asked of one upstream */
+	FLOW_NAMES_WAIT_MS = 2000, /* how long a call of a name that is not there waits until that is looked at again */
 	FLOW_EDITS = 2048,         /* changed places in one reply: entries of a list */
 	FLOW_ACCEPT_MS = 100,      /* until it is tried again, when descriptors or memory have run out */
 	FLOW_ACK_MS = 2000,        /* how long a listen waits for its slowest upstream's acknowledgement */
@@ -151,6 +152,8 @@ struct txn {
 	bool log_asked;                /* _meta has logLevel */
 	uint8_t server;                /* where it goes */
 	uint8_t skip_to;               /* servers before this one have been asked in vain */
+	bool looked;                   /* it has waited for a newer catalogue: as the names are now, so they are */
+	bool unknown;                  /* an upstream has said that there is no such resource: this caller hears it in our words */
 	bool has_cursor;
 	struct span cursor;            /* inner cursor for that server, in `names` */
 	char names[MCP_URI_MAX + MCP_CURSOR_MAX];
@@ -239,7 +242,10 @@ struct upstream {
 	enum mcp_method catalog_asked;
 	uint8_t catalog_state;
 	bool catalog_stale;            /* a list_changed went by */
+	bool names;                    /* the names of its tools and prompts are kept, for the policy; else an unknown one is for it to refuse */
+	bool names_cut_said;
 	unsigned catalog_pages;
+	int64_t catalog_asked_ms;      /* when what is known was asked for, or later in vain */
 	int64_t catalog_until_ms;      /* KNOWN: refresh after; FAILED: ask again after */
 	struct leg *catalog_leg;
 	bool catalog_asking;
@@ -320,6 +326,8 @@ void listen_finish(struct txn *t);                                           /* 
 
 /* catalog_fetch.c */
 bool catalog_ready(struct upstream *up);         /* known or known to be failing; starts a fetch when it is time */
+/* Something was not in it: asks anew, unless that was done lately. True: a newer one is on the way. */
+bool catalog_renew(struct upstream *up);
 void catalog_answer(struct upstream *up, const struct mcp_message *m);
 void catalog_failed(struct upstream *up);
 enum step_end answer_discover(struct txn *t);

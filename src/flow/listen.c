@@ -248,7 +248,7 @@ void listen_event(struct txn *t, struct leg *l, const struct mcp_message *m)
 
 	if (t->ended || m->method < MCP_ACKNOWLEDGED)
 		return; /* neither progress nor logs belong on a subscription */
-	if (m->method == MCP_TOOLS_CHANGED)
+	if (m->method == MCP_TOOLS_CHANGED || m->method == MCP_PROMPTS_CHANGED)
 		l->up->catalog_stale = true;
 	if (m->method == MCP_ACKNOWLEDGED) {
 		if (l->acked)

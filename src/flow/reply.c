@@ -2,6 +2,8 @@
 
 #define NOTHING span_of(NULL, 0)
 
+enum { OLD_NOT_FOUND = -32002 /* "Resource not found" in revisions before ours, and in libraries that still say so */ };
+
 static struct span list_member(enum mcp_method m)
 {
 	switch (m) {
@@ -210,11 +212,15 @@ static void pass(struct txn *t, struct upstream *up, unsigned status, struct spa
 		txn_cancel(t);
 }
 
+static bool is_by_uri(const struct txn *t)
+{
+	return t->msg.method == MCP_RESOURCES_READ || (t->msg.method == MCP_COMPLETE && t->msg.ref_is_resource);
+}
+
 /* A resource that this upstream does not know may be another's. */
 static bool ask_next(struct txn *t, struct upstream *up, int64_t code)
 {
-	bool by_uri = t->msg.method == MCP_RESOURCES_READ || (t->msg.method == MCP_COMPLETE && t->msg.ref_is_resource);
-	if (t->f->set->plain || !by_uri || code != MCP_INVALID_PARAMS || up->set->kind == FLOW_BUILTIN || t->streaming)
+	if (t->f->set->plain || !is_by_uri(t) || code != MCP_INVALID_PARAMS || up->set->kind == FLOW_BUILTIN || t->streaming)
 		return false;
 	unsigned i = up->index + 1;
 	for (; i < t->f->set->nservers; i++) {
@@ -267,6 +273,11 @@ static void reply_error(struct txn *t, struct upstream *up, unsigned status, con
 	}
 	if (ask_next(t, up, code))
 		return;
+	if ((code == MCP_INVALID_PARAMS || code == OLD_NOT_FOUND) && is_by_uri(t) && !rights_see_all(t, up)) {
+		t->unknown = true; /* the client's document is read again for what is said */
+		txn_goto(t, STEP_ENVELOPE);
+		return;
+	}
 	t->outcome = OUTCOME_ERROR;
 	pass(t, up, status != 0 ? status : status_of(code), SPAN("error"), json_raw(j, m->error), &none);
 }

@@ -240,6 +240,8 @@ enum step_end step_route(struct txn *t, int64_t now_ms)
 		json_text(&f->json, m->name, &name);
 		t->called = t->name = buf_span(&name);
 	}
+	if (t->unknown)
+		return answer_unknown(t);
 	t->server = 0;
 	if (!f->set->plain)
 		return route_prefixed(t);

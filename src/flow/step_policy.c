@@ -4,9 +4,24 @@
 
 #define NOTHING span_of(NULL, 0)
 
+/* Names that are URIs of resources; those of templates are compared as they are, by upstreams too. */
+static bool are_uris(enum mcp_method m) { return m == MCP_RESOURCES_READ || m == MCP_RESOURCES_LIST || m == MCP_LISTEN; }
+
 struct policy_answer rights_use(const struct txn *t, const struct upstream *up, struct span name)
 {
-	return policy_decide(&t->f->set->policy, &t->who, up->prefix, name);
+	const struct policy *p = &t->f->set->policy;
+	struct policy_answer a = policy_decide(p, &t->who, up->prefix, name), usual = { .verdict = POLICY_DENIED };
+	char mem[3 * MCP_URI_MAX]; /* if every byte is escaped */
+	struct buf uri = buf_on(mem, sizeof(mem));
+
+	if (a.verdict == POLICY_DENIED || !are_uris(t->msg.method))
+		return a;
+	policy_usual_uri(&uri, name, up->set->kind == FLOW_BUILTIN);
+	if (span_eq(buf_span(&uri), name))
+		return a;
+	if (!uri.full)
+		usual = policy_decide(p, &t->who, up->prefix, buf_span(&uri));
+	return usual.verdict == POLICY_ALLOWED ? a : usual;
 }
 
 bool rights_see(const struct txn *t, const struct upstream *up) { return policy_may_begin(&t->f->set->policy, &t->who, up->prefix); }
@@ -23,6 +38,40 @@ enum step_end answer_scopes(struct txn *t, uint64_t scopes)
 	t->challenge = CHALLENGE_SCOPES;
 	t->scopes = scopes;
 	return answer_fault(t, &fault);
+}
+
+static enum step_end refuse(struct txn *t, bool allowed)
+{
+	if (!allowed)
+		metrics_add(t->f->metrics, METRIC_POLICY_REFUSED, 1);
+	return answer_unknown(t);
+}
+
+/* A name that this caller may use is asked for only if it is there: of one that is not the upstream would speak in its own words and its own
+ * time, and what is refused could be told from it. So both go this way, and wait where the other would. */
+static enum step_end judge_name(struct txn *t, struct upstream *up, bool allowed)
+{
+	struct flow *f = t->f;
+	enum catalog_kind kind = t->msg.method == MCP_TOOLS_CALL ? CATALOG_TOOL : CATALOG_PROMPT;
+
+	if (t->looked)
+		timer_disarm(&f->timers, &t->timer);
+	if (!catalog_ready(up)) {
+		wait_for_catalog(t, up);
+		return STEP_WAIT;
+	}
+	if (up->catalog_state != CATALOG_KNOWN) /* whatever the name is: it would be the same for one that is refused */
+		return answer_upstream(t, 503, up->set->name, SPAN("could not be asked what it offers"));
+	bool there = catalog_has_name(up->catalog, kind, t->name);
+	if (allowed && (there || up->catalog->names_cut[kind]))
+		return STEP_NEXT;
+	if (!t->looked && catalog_renew(up)) { /* it may be new */
+		t->looked = true;
+		timer_arm(&f->timers, &t->timer, flow_now(f) + FLOW_NAMES_WAIT_MS);
+		wait_for_catalog(t, up);
+		return STEP_WAIT;
+	}
+	return refuse(t, allowed);
 }
 
 enum step_end step_policy(struct txn *t, int64_t now_ms)
@@ -46,10 +95,11 @@ enum step_end step_policy(struct txn *t, int64_t now_ms)
 	struct policy_answer a = { .verdict = POLICY_DENIED };
 	if (!span_absent(t->name))
 		a = rights_use(t, up, t->name);
-	if (a.verdict == POLICY_ALLOWED)
-		return STEP_NEXT;
 	if (a.verdict == POLICY_SCOPES)
 		return answer_scopes(t, a.scopes);
-	metrics_add(t->f->metrics, METRIC_POLICY_REFUSED, 1);
-	return answer_unknown(t);
+	bool allowed = a.verdict == POLICY_ALLOWED;
+	bool named = t->msg.method != MCP_RESOURCES_READ && !t->msg.ref_is_resource;
+	if (named && up->names && rights_see(t, up) && !rights_see_all(t, up))
+		return judge_name(t, up, allowed);
+	return allowed ? STEP_NEXT : refuse(t, false);
 }

@@ -20,6 +20,9 @@ static void txn_timeout(struct timer *timer)
 		auth_late(t);
 	} else if (t->step == STEP_BODY) {
 		give_up_body(t);
+	} else if (t->step == STEP_ENVELOPE) { /* a newer catalogue is late: what is known decides */
+		list_remove(&t->node);
+		txn_run(t);
 	} else if (t->out) { /* the client takes nothing */
 		metrics_add(f->metrics, METRIC_REFUSED_SLOW, 1);
 		txn_cancel(t);

@@ -84,19 +84,18 @@ bool auth_same_uri(struct span a, struct span b)
 	return x.path.n == y.path.n;
 }
 
-static bool claims_fit(const struct auth_request *r, struct span token, const struct json *j, int64_t now_ms)
+static bool claims_fit(const struct auth_request *r, struct span token, const struct json *j, int64_t now_ms, int64_t *iat_ms)
 {
 	char method[METHOD_MAX], uri[URI_MAX];
 	uint8_t hash[32], ath[32];
 	struct span text = json_inner(j, json_get(j, JSON_ROOT, SPAN("ath")));
 	size_t n;
-	int64_t iat;
 
 	if (!auth_text(j, json_get(j, JSON_ROOT, SPAN("htm")), method, sizeof method, &n) || !span_eq(span_of(method, n), r->method))
 		return false;
 	if (!auth_text(j, json_get(j, JSON_ROOT, SPAN("htu")), uri, sizeof uri, &n) || !auth_same_uri(span_of(uri, n), r->uri))
 		return false;
-	if (!auth_date(j, json_get(j, JSON_ROOT, SPAN("iat")), &iat) || iat < now_ms - AUTH_PROOF_MS || iat > now_ms + AUTH_PROOF_MS)
+	if (!auth_date(j, json_get(j, JSON_ROOT, SPAN("iat")), iat_ms) || *iat_ms < now_ms - AUTH_PROOF_MS || *iat_ms > now_ms + AUTH_PROOF_MS)
 		return false;
 	if (span_absent(text) || !base64url_decode(text, (char *)ath, sizeof ath, &n) || n != sizeof ath)
 		return false;
@@ -112,7 +111,7 @@ enum auth_reason auth_proof(const struct auth_bench *on, const struct auth_reque
 	struct jwt t;
 	struct json j;
 	size_t n;
-	int64_t now_s = now_ms / 1000;
+	int64_t now_s = now_ms / 1000, iat_ms;
 
 	if (on->replay == NULL || on->proof_key == NULL || r->ndpop != 1 || span_absent(r->dpop))
 		return AUTH_REASON_PROOF;
@@ -123,14 +122,14 @@ enum auth_reason auth_proof(const struct auth_bench *on, const struct auth_reque
 		return AUTH_REASON_BINDING;
 	if (jwt_verify(&t, &t.jwk) != JWT_OK || jwt_claims(&t, on->table, on->scratch, on->scratch_size, &j) != JWT_OK)
 		return AUTH_REASON_PROOF;
-	if (!claims_fit(r, token, &j, now_ms) || !auth_text(&j, json_get(&j, JSON_ROOT, SPAN("jti")), jti, sizeof jti, &n))
+	if (!claims_fit(r, token, &j, now_ms, &iat_ms) || !auth_text(&j, json_get(&j, JSON_ROOT, SPAN("jti")), jti, sizeof jti, &n))
 		return AUTH_REASON_PROOF;
 
-	/* Last of all, so that only a proof that would pass takes room. It is kept until its iat is too old, wherever in the window it was. */
+	/* Last of all, so that only a proof that would pass takes room: until its iat is too old, and no longer. */
 	parts[0] = span_of((const char *)own, sizeof own);
 	parts[1] = span_of(jti, n);
 	crypto_hmac_sha256(on->proof_key, AUTH_PROOF_KEY, parts, 2, mark);
-	if (!replay_first(on->replay, text_le64((const char *)mark), (uint32_t)now_s, (uint32_t)(now_s + 2 * AUTH_PROOF_MS / 1000 + 1)))
+	if (!replay_first(on->replay, text_le64((const char *)mark), (uint32_t)now_s, (uint32_t)((iat_ms + AUTH_PROOF_MS) / 1000 + 1)))
 		return AUTH_REASON_REPLAY;
 	return AUTH_REASON_NONE;
 }

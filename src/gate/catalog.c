@@ -12,6 +12,13 @@ void catalog_clear(struct catalog *c)
 	c->cut = false;
 	c->ntools = c->nparams = 0;
 	c->ntext = 0;
+	/* Where none was learned nothing is written: those pages are not even there. */
+	if (c->nnames[CATALOG_TOOL] > 0)
+		memset(c->tool_names, 0, sizeof c->tool_names);
+	if (c->nnames[CATALOG_PROMPT] > 0)
+		memset(c->prompt_names, 0, sizeof c->prompt_names);
+	memset(c->nnames, 0, sizeof c->nnames);
+	memset(c->names_cut, 0, sizeof c->names_cut);
 }
 
 /* The room left for text, to be taken by moving ntext on. */

@@ -1,12 +1,14 @@
-/* gate/catalog.h: what one upstream has said of itself: its capabilities, and which parameters of its tools are mirrored in headers
- * (x-mcp-header, mcp.md 5.4). A plain value in memory the caller gives; learned from server/discover and tools/list. */
+/* gate/catalog.h: what one upstream has said of itself: its capabilities, the names of its tools and prompts, and which parameters of its
+ * tools are mirrored in headers (x-mcp-header, mcp.md 5.4). A plain value in memory the caller gives, zeroed at first; learned from
+ * server/discover, tools/list and prompts/list. */
 #ifndef POSTERN_GATE_CATALOG_H
 #define POSTERN_GATE_CATALOG_H
 
 #include "wire/http_head.h"
 #include "wire/mcp_envelope.h"
 
-enum { CATALOG_TEXT_MAX = 32768, CATALOG_TOOLS_MAX = 256, CATALOG_PARAMS_MAX = 512, CATALOG_PATH_MAX = 8 };
+enum { CATALOG_TEXT_MAX = 32768, CATALOG_TOOLS_MAX = 256, CATALOG_PARAMS_MAX = 512, CATALOG_PATH_MAX = 8,
+	CATALOG_TOOL_NAMES_MAX = 2048, CATALOG_PROMPT_NAMES_MAX = 512 };
 
 enum catalog_caps {
 	CATALOG_TOOLS = 1,
@@ -36,7 +38,10 @@ struct catalog_tool {
 	bool invalid;                            /* the definition must be dropped: not listed, not callable */
 };
 
+enum catalog_kind { CATALOG_TOOL, CATALOG_PROMPT, CATALOG_KINDS };
+
 struct catalog {
+	uint64_t key[2];                         /* of the names' hashes; the caller's, set before a name is learned, never cleared */
 	unsigned caps;
 	struct span instructions;                /* raw JSON string with quotes, absent if none; cut to nothing when over 8 KiB */
 	struct span server_info;                 /* raw JSON object, absent if none */
@@ -47,6 +52,9 @@ struct catalog {
 	struct catalog_tool tools[CATALOG_TOOLS_MAX];
 	struct catalog_param params[CATALOG_PARAMS_MAX];
 	char text[CATALOG_TEXT_MAX];
+	unsigned nnames[CATALOG_KINDS];
+	bool names_cut[CATALOG_KINDS];           /* there are more names than are known */
+	uint64_t tool_names[2 * CATALOG_TOOL_NAMES_MAX], prompt_names[2 * CATALOG_PROMPT_NAMES_MAX]; /* hashes; 0: free */
 };
 
 void catalog_clear(struct catalog *c);
@@ -65,6 +73,14 @@ enum catalog_verdict catalog_judge(const struct json *j, uint32_t tool, struct s
 enum catalog_verdict catalog_learn(struct catalog *c, const struct json *j, uint32_t tool, struct span *why);
 /* NULL: no entry. `name` is unescaped. */
 const struct catalog_tool *catalog_find(const struct catalog *c, struct span name);
+
+/* The names of all there is, as hashes (catalog_names.c). `name` is unescaped, of 1 to MCP_NAME_MAX bytes; one of another length is none. What
+ * has no room is not known: names_cut. */
+void catalog_learn_name(struct catalog *c, enum catalog_kind kind, struct span name);
+/* One in 2^53 unknown names is taken for a known one; nobody who has not the key can find it. */
+bool catalog_has_name(const struct catalog *c, enum catalog_kind kind, struct span name);
+/* Takes over what another knows of one kind, under the same key. */
+void catalog_keep_names(struct catalog *c, enum catalog_kind kind, const struct catalog *from);
 
 /* Row 14: every Mcp-Param-* of `tool` against the arguments, both ways: a value (not null, not absent) needs its header, a header needs
  * its value; base64 decoded; integers as numbers (42.0 = 42) without floating point; doubled: mismatch. On success appends to `fields`

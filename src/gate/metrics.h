@@ -25,6 +25,9 @@
 	METRIC(TLS_FAILED_SIGNER, "postern_tls_failures_total{reason=\"signer\"}", counter, "") \
 	METRIC(TLS_FAILED_LEFT, "postern_tls_failures_total{reason=\"left\"}", counter, "") \
 	METRIC(TLS_FAILED_SLOW, "postern_tls_failures_total{reason=\"slow\"}", counter, "") \
+	METRIC(SIGNATURES_MADE, "postern_signatures_total{outcome=\"made\"}", counter, "What the keeper was asked for") \
+	METRIC(SIGNATURES_NONE, "postern_signatures_total{outcome=\"none\"}", counter, "") \
+	METRIC(SIGNATURES_REFUSED, "postern_signatures_total{outcome=\"refused\"}", counter, "") \
 	METRIC(TLS_OPEN, "postern_tls_connections_open", gauge, "Client connections whose TLS handshake is over, open now") \
 	METRIC(AUTH_ANONYMOUS, "postern_authenticated_total{by=\"anonymous\"}", counter, "Requests whose caller was recognised") \
 	METRIC(AUTH_KEY, "postern_authenticated_total{by=\"key\"}", counter, "") \

@@ -172,3 +172,18 @@ bool policy_allows_all(const struct policy *p, const struct identity *who, struc
 	}
 	return false;
 }
+
+bool policy_splits(const struct policy *p, struct span prefix)
+{
+	for (unsigned i = 0; i < p->nrules; i++) {
+		const struct policy_rule *r = &p->rules[i];
+
+		if (!meets(r->pattern, prefix))
+			continue;
+		if (!covers(r->pattern, prefix))
+			return true;
+		if (r->tenants == 0 && r->roles == 0)
+			return false;
+	}
+	return false;
+}

@@ -8,6 +8,7 @@
 #ifndef POSTERN_GATE_POLICY_H
 #define POSTERN_GATE_POLICY_H
 
+#include "base/buf.h"
 #include "gate/identity.h"
 
 enum { POLICY_RULES_MAX = 256, POLICY_PATTERN_MAX = 256 };
@@ -38,6 +39,13 @@ struct policy_answer policy_decide(const struct policy *p, const struct identity
 bool policy_may_begin(const struct policy *p, const struct identity *who, struct span prefix);
 /* True if the caller is allowed every name that begins with `prefix`: a list from there passes unfiltered. May err towards false. */
 bool policy_allows_all(const struct policy *p, const struct identity *who, struct span prefix);
+/* True if some caller may be allowed some of the names that begin with `prefix` and not others: then it matters what is there. May err
+ * towards true. */
+bool policy_splits(const struct policy *p, struct span prefix);
+/* One resource has many URIs: `%61` is `a`, `x/../b` is `b`. This appends the one that all of them are, for a server that may take them for the
+ * same: the scheme in lower case, escapes of unreserved characters and of `/` undone, the others in upper case, no dot segments (RFC 3986
+ * 6.2.2). `files`: for the built-in server, which undoes all escapes: as it writes URIs itself. A rule must allow both this and the URI as it is. */
+void policy_usual_uri(struct buf *b, struct span uri, bool files);
 /* "*" matches any run of bytes. Linear space, bounded time (name x stars). */
 bool policy_pattern_matches(struct span pattern, struct span prefix, struct span name);
 

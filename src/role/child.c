@@ -58,25 +58,32 @@ static void drop_replay(const struct house *h)
 	map_drop(h->replay, replay_need(HOUSE_REPLAY_MARKS));
 }
 
+/* The process's own page of metrics; it loses the others. */
+static struct metrics *own_page(const struct child *c, unsigned index)
+{
+	union metrics_page *first = c->house->metrics[0], *mine = &c->house->metrics[c->of->slot][index];
+	union metrics_page *end = first + LISTEN_USERS * HOUSE_METRICS;
+
+	map_drop(first, (size_t)(mine - first) * sizeof *first);
+	map_drop(mine + 1, (size_t)(end - mine - 1) * sizeof *first);
+	return &mine->m;
+}
+
 static _Noreturn void become_worker(const struct child *c, struct entry *e)
 {
 	const struct house *h = c->house;
 	static struct worker_start w;
-	union metrics_page *first = h->metrics[0], *mine = &h->metrics[c->of->slot][c->index];
-	union metrics_page *end = first + LISTEN_USERS * CONF_WORKERS_MAX;
 
 	w.conf = c->of->config.conf;
 	w.material = &c->of->material;
 	w.replay = h->replay;
 	w.entry = e;
 	w.seed = h->seed;
-	w.metrics = &mine->m;
+	w.metrics = own_page(c, c->index);
 	for (unsigned i = 0; i < w.conf->nlisteners; i++) {
 		w.listeners[i] = c->of->listeners[i]->fd[c->index];
 		w.bound[i] = c->of->listeners[i]->bound;
 	}
-	map_drop(first, (size_t)(mine - first) * sizeof *first);
-	map_drop(mine + 1, (size_t)(end - mine - 1) * sizeof *first);
 	worker_run(&w);
 }
 
@@ -105,7 +112,7 @@ static _Noreturn void become_desk(const struct child *c, struct entry *e)
 	d.listener = c->of->admin->fd[0];
 	d.bound = c->of->admin->bound;
 	for (unsigned g = 0; g < LISTEN_USERS; g++)
-		for (unsigned w = 0; w < CONF_WORKERS_MAX; w++)
+		for (unsigned w = 0; w < HOUSE_METRICS; w++)
 			d.blocks[d.nblocks++] = &h->metrics[g][w].m;
 	map_read_only(h->metrics, LISTEN_USERS * sizeof h->metrics[0]);
 	drop_replay(h);
@@ -120,7 +127,7 @@ static _Noreturn void become_keeper(struct child *c, struct entry *e)
 	k.conf = c->of->config.conf;
 	k.material = &c->of->material;
 	k.entry = e;
-	map_drop(h->metrics, LISTEN_USERS * sizeof h->metrics[0]);
+	k.metrics = own_page(c, HOUSE_METRICS - 1);
 	drop_replay(h);
 	keeper_run(&k);
 }

@@ -2,7 +2,7 @@
  *
  *   /health   200 "ok" as long as this process's loop turns
  *   /ready    200 or 503, application/json: {"ready":…,"generation":…,"roles":{"up":…,"wanted":…},"missing":[…]} and with 503 "reasons"
- *   /metrics  Prometheus text 0.0.4, summed over all workers of all generations
+ *   /metrics  Prometheus text 0.0.4, summed over all processes of all generations
  *
  * Other paths 404, other methods 405. Host must be a loopback name or the listener's own address, or 421; a request with Origin comes from
  * a browser and is refused with 403. One request a connection, DESK_SLOTS at a time (a further one takes the place of
@@ -21,7 +21,7 @@ struct desk_start {
 	struct entry *entry;     /* role, name, channel, pids and log filled in */
 	int listener;
 	struct addr bound;
-	const struct metrics *blocks[LISTEN_USERS * CONF_WORKERS_MAX];
+	const struct metrics *blocks[LISTEN_USERS * (CONF_WORKERS_MAX + 1)];
 	unsigned nblocks;
 };
 /* Bytes it reserves, for the budget. */

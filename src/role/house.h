@@ -15,7 +15,8 @@
 
 enum {
 	HOUSE_CHILDREN_MAX = CONF_WORKERS_MAX + CONF_SERVERS_MAX + 3,
-	HOUSE_REPLAY_MARKS = 65536,  /* proofs of possession remembered by all workers together */
+	HOUSE_METRICS = CONF_WORKERS_MAX + 1, /* pages of a generation: each worker's, and the keeper's */
+	HOUSE_REPLAY_MARKS = 1 << 20, /* proofs of possession remembered by all workers together: some thousands a second find room, so that no tenant takes all */
 	HOUSE_START_MS = 30000,      /* a generation that is not READY by then has failed */
 	HOUSE_KILL_MS = 2000,        /* what a role gets beyond its grace before it is killed */
 	HOUSE_RESTART_MIN_MS = 100, HOUSE_RESTART_MAX_MS = 5000,
@@ -55,7 +56,7 @@ struct generation {
 	bool condemned;              /* STARTING: it has failed */
 };
 
-union metrics_page {             /* a page each: a worker keeps its own and drops the rest */
+union metrics_page {             /* a page each: a process keeps its own and drops the rest */
 	struct metrics m;
 	char page[MAP_PAGE];
 };
@@ -66,7 +67,7 @@ struct house {
 	struct span path;            /* of the configuration file */
 	int pid, null_fd, log_fd;
 	uint8_t seed[64];
-	union metrics_page (*metrics)[CONF_WORKERS_MAX]; /* [generation slot][worker], shared */
+	union metrics_page (*metrics)[HOUSE_METRICS]; /* [generation slot][worker; last: keeper], shared */
 	struct replay *replay;       /* shared; of workers only */
 	struct listen_table sockets;
 	struct generation generations[LISTEN_USERS];

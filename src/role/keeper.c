@@ -34,6 +34,8 @@ static const struct material *material;
 static struct entry *self;
 static struct loop_item channel;
 static enum phase phase = PHASE_STARTING;
+static unsigned signs_a_second;
+static struct metrics *metrics;
 
 size_t keeper_need(void) { return sizeof(struct keeper); }
 
@@ -71,6 +73,7 @@ static void refuse(struct edge *e, const char *why)
 {
 	struct buf *b = log_begin(LOG_ERROR);
 
+	metrics_add(metrics, METRIC_SIGNATURES_REFUSED, 1);
 	name_edge(b, e);
 	BUF_LIT(b, " asked ");
 	buf_put(b, span_z(why));
@@ -87,14 +90,14 @@ static bool too_often(struct edge *e)
 		e->second = second;
 		e->signs = 0;
 	}
-	if (e->signs == KEEPER_SIGNS_A_SECOND) {
+	if (e->signs == signs_a_second) {
 		struct buf *b = log_begin(LOG_WARN);
 
 		name_edge(b, e);
 		BUF_LIT(b, " asked for more signatures than there are in a second");
 		log_end();
 	}
-	return e->signs++ >= KEEPER_SIGNS_A_SECOND;
+	return e->signs++ >= signs_a_second;
 }
 
 /* One question a time and edge, so that each gets its turn. */
@@ -129,6 +132,7 @@ static void on_edge(struct loop_item *item, unsigned events)
 	if (!too_often(e))
 		answer.n = (uint32_t)private_key_sign(&secret->keys[m.key], (enum tls_hash)m.hash, span_of((const char *)m.digest, m.n),
 			answer.signature);
+	metrics_add(metrics, answer.n > 0 ? METRIC_SIGNATURES_MADE : METRIC_SIGNATURES_NONE, 1);
 	if (!pass_answer(item->fd, &answer, sizeof answer))
 		end_edge(e);
 }
@@ -245,6 +249,8 @@ void keeper_run(struct keeper_start *k)
 
 	self = e;
 	material = k->material;
+	metrics = k->metrics;
+	signs_a_second = k->signs_a_second ? k->signs_a_second : KEEPER_SIGNS_A_SECOND;
 	keeper = e->memory;
 	for (unsigned i = 0; i < KEEPER_EDGES; i++)
 		keeper->edges[i].item.fd = -1;

@@ -4,15 +4,16 @@
  *
  * On an edge (role/msg.h SIGN, SIGNED) a worker may ask for the keys of listeners and upstreams, the broker for those of its own
  * peers: for a SHA-256, SHA-384 or SHA-512 digest of exact length, at most KEEPER_SIGNS_A_SECOND times; beyond that the answer is none. Anything
- * else closes the edge and is logged. Nothing that is asked for is remembered. */
+ * else closes the edge, is counted and logged. Nothing that is asked for is remembered. */
 #ifndef POSTERN_ROLE_KEEPER_H
 #define POSTERN_ROLE_KEEPER_H
 
+#include "gate/metrics.h"
 #include "role/enter.h"
 #include "role/material.h"
 
-/* Far more than a worker has handshakes: a broken one shall neither use up a processor nor make the key's owner sign without end. */
-enum { KEEPER_SIGNS_A_SECOND = 4000, KEEPER_EDGES = CONF_WORKERS_MAX + 1 };
+/* More than a worker has handshakes: a broken one shall neither use up a processor nor make the key's owner sign without end. */
+enum { KEEPER_SIGNS_A_SECOND = 1000, KEEPER_EDGES = CONF_WORKERS_MAX + 1 };
 
 /* Bytes it reserves besides: of ordinary memory, and of memory for keys. */
 size_t keeper_need(void);
@@ -23,7 +24,9 @@ unsigned keeper_files(const struct conf *c);
 struct keeper_start {
 	const struct conf *conf;
 	struct material *material;
+	struct metrics *metrics; /* its block */
 	struct entry *entry;     /* role, name, channel, pids and log filled in */
+	unsigned signs_a_second; /* per edge; 0: KEEPER_SIGNS_A_SECOND */
 };
 _Noreturn void keeper_run(struct keeper_start *k);
 

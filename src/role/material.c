@@ -246,6 +246,9 @@ static void read_door(struct reading *r, const struct conf_listener *l, struct t
 	to->cnsa = l->tls.cnsa;
 	if (!span_absent(l->tls.client_ca.path)) {
 		to->clients = read_anchors(r, &l->tls.client_ca);
+		if (to->clients && !x509_anchors_sign(to->clients))
+			complain(r, &l->tls.client_ca, SPAN("it has a certificate that is no CA's (basicConstraints), whose owner could call himself anything: "
+				"names come from certificates that a CA has signed"));
 		to->client_required = l->tls.client_required;
 	}
 	for (unsigned i = 0; r->end == wrong && i < l->nhosts; i++) {

@@ -7,6 +7,7 @@
 #include "role/broker.h"
 #include "role/log.h"
 #include "role/signing.h"
+#include "wire/crypto.h"
 
 static struct flow_settings settings;
 static struct flow *flow;
@@ -142,6 +143,7 @@ void worker_run(struct worker_start *w)
 		settings.listeners[i].address = w->bound[i];
 	}
 	flow = flow_place(e->memory, &settings, &e->loop);
+	crypto_wipe(settings.entropy, sizeof settings.entropy); /* all keys of all connections could be made from it again */
 	if (broker && flow) {
 		client = broker_client_place((char *)e->memory + flow_size, &settings, &e->loop);
 		broker_client_serve(client, flow);

@@ -311,7 +311,7 @@ struct span oauth_error_code(struct json_table *table, struct span text)
 #define CODE(text) { text, sizeof(text) - 1 }
 		CODE("invalid_request"), CODE("invalid_client"), CODE("invalid_grant"), CODE("unauthorized_client"),
 		CODE("unsupported_grant_type"), CODE("invalid_scope"), CODE("invalid_target"), CODE("access_denied"), CODE("server_error"),
-		CODE("temporarily_unavailable"),
+		CODE("temporarily_unavailable"), CODE("unsupported_token_type"),
 #undef CODE
 	};
 	struct json j;
@@ -325,7 +325,7 @@ struct span oauth_error_code(struct json_table *table, struct span text)
 	for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
 		if (json_is(&j, error, span_of(codes[i].p, codes[i].n)))
 			return span_of(codes[i].p, codes[i].n);
-	return SPAN("an error code that is not in RFC 6749, 8693 or 8707");
+	return SPAN("an error code that is not in RFC 6749, 7009, 8693 or 8707");
 }
 
 enum oauth_error oauth_introspection_read(struct oauth_introspection *i, struct json_table *table, struct span text)

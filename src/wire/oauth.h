@@ -54,7 +54,7 @@ enum oauth_error oauth_token_read(struct oauth_token *t, struct json_table *tabl
  * or the audience asked for (RFC 8707 2). Nothing is verified: it can only speak against itself. One that is no JWT, or is silent, is
  * OAUTH_OK. `scratch`: the claims, decoded; a token for which it is too small is not looked at. */
 enum oauth_error oauth_token_judge(struct json_table *table, struct span token, const struct oauth_ask *ask, char *scratch, size_t cap);
-/* What an error answer (RFC 6749 5.2, 8693 2.2.2, 8707) says, as one of the codes those name; static text, whatever the answer. */
+/* What an error answer (RFC 6749 5.2, 7009 2.2.1, 8693 2.2.2, 8707 2) says, as one of the codes those name; static text, whatever the answer. */
 struct span oauth_error_code(struct json_table *table, struct span text);
 
 struct oauth_introspection {

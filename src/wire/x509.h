@@ -53,10 +53,12 @@ enum x509_error x509_pem_chain(struct span pem, struct buf *out, struct span *de
 
 /* Trust anchors: made by x509_anchors_read() in memory the caller gives (x509_anchors_need() bytes for a PEM text), handed to wire/tls.h as
  * they are. Private inside: BearSSL's br_x509_trust_anchor. A certificate with CA:TRUE
- * signs others; one without is trusted for itself alone. */
+ * signs others; one without is trusted for itself alone: for its subject and key, so whoever has that key may put into it what he likes. */
 struct x509_anchors;
 size_t x509_anchors_need(struct span pem);
 enum x509_error x509_anchors_read(struct span pem, void *mem, size_t size, const struct x509_anchors **anchors, unsigned *n);
+/* Each of them signs others: the names in a certificate that is accepted are then those that one of them has vouched for. */
+bool x509_anchors_sign(const struct x509_anchors *anchors);
 
 /* True if `host` (a name, ASCII; case does not count) is what the dNSName `pattern` says: equal, or "*." for exactly one label. An address
  * is no name and matches nothing. */

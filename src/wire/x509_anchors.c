@@ -64,3 +64,11 @@ enum x509_error x509_anchors_read(struct span pem, void *mem, size_t size, const
 		*anchors = set;
 	return e;
 }
+
+bool x509_anchors_sign(const struct x509_anchors *anchors)
+{
+	for (size_t i = 0; i < anchors->n; i++)
+		if ((anchors->list[i].flags & BR_X509_TA_CA) == 0)
+			return false;
+	return true;
+}

@@ -40,7 +40,7 @@ database = %(dir)s/%(name)s.index
 serial = %(dir)s/%(name)s.serial
 new_certs_dir = %(dir)s
 unique_subject = no
-default_md = sha256
+default_md = %(hash)s
 policy = any
 email_in_dn = no
 [any]
@@ -82,9 +82,10 @@ class Authority:
     def __init__(self, directory, name, above=None, key="p256"):
         self.dir, self.name, self.above = directory, name, above
         self.key = new_key(self.path("key"), key)
+        self.hash = "sha384" if key == "p384" else "sha256"
         self.cert = self.path("pem")
         if above is None:
-            openssl("req", "-x509", "-new", "-key", self.key, "-subj", "/CN=" + name, "-days", "90", "-out", self.cert,
+            openssl("req", "-x509", "-new", "-key", self.key, "-subj", "/CN=" + name, "-days", "90", "-" + self.hash, "-out", self.cert,
                     "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
         else:
             above.sign(self.key, name, self.cert, "basicConstraints=critical,CA:TRUE,pathlen:0\nkeyUsage=critical,keyCertSign,cRLSign\n")
@@ -98,7 +99,7 @@ class Authority:
         conf, ext, asked = self.path("conf"), self.path("ext"), self.path("csr")
         if not os.path.exists(conf):
             with open(conf, "w") as f:
-                f.write(CA_CONF % {"dir": self.dir, "name": self.name})
+                f.write(CA_CONF % {"dir": self.dir, "name": self.name, "hash": self.hash})
             with open(self.path("index"), "w"), open(self.path("serial"), "w") as f:
                 f.write("01%s\n" % os.urandom(14).hex())
         with open(ext, "w") as f:

@@ -127,13 +127,13 @@ class Upstream:
 
     seen: (path, header dict, message or form text) of each request. `answer`, if set, is asked first: answer(path, headers, body) gives
     (status, header list, body bytes) or None. handshakes, resumed: how many TLS connections came, and how many went on with a session.
-    open: the connections there are now."""
+    open: the connections there are now. close: each answer ends its connection, as TLS wants it."""
 
     META = {"io.modelcontextprotocol/serverInfo": {"name": "upstream", "version": "1"}}
     TOOLS = ["echo"]
 
-    def __init__(self, ctx=None, answer=None, text="good", tools=None):
-        self.ctx, self.answer, self.text = ctx, answer, text
+    def __init__(self, ctx=None, answer=None, text="good", tools=None, close=False):
+        self.ctx, self.answer, self.text, self.close_each = ctx, answer, text, close
         self.tools = list(tools or self.TOOLS)
         self.seen, self.errors = [], []
         self.handshakes = self.resumed = 0
@@ -161,7 +161,9 @@ class Upstream:
             self.open.add(s)
             with s, s.makefile("rb") as f:
                 while self._one(s, f):
-                    pass
+                    if self.close_each:
+                        s.unwrap()
+                        break
         except (OSError, ssl.SSLError, ValueError) as e:
             self.errors.append("%s: %s" % (type(e).__name__, e))
         finally:
@@ -187,6 +189,7 @@ class Upstream:
         else:
             self.seen.append((path, headers, body.decode("utf-8", "replace")))
         status, fields, body = answered
+        fields = fields + [("Connection", "close")] * self.close_each
         head = ["HTTP/1.1 %d X" % status] + ["%s: %s" % h for h in fields] + ["Content-Length: %d" % len(body), "", ""]
         s.sendall("\r\n".join(head).encode() + body)
         return True

@@ -41,5 +41,10 @@ ok $? "and nothing is unpacked from one that does not match"
 ok $? "NO_INSTALL=1 names what is missing and stops"
 sh sbom/setup.sh dpkg 'no-such-package-here?sh>=0' >"$tmp/log" 2>&1 && [ ! -s "$tmp/log" ]
 ok $? "nothing missing: nothing said"
+
+# The day that is built in, before which no clock is believed, is that of the change log.
+sed -n 's/^VERSION *:= *//p; s/^DATE *:= *//p' Makefile | paste -sd ' ' | sed 's/^\([^ ]*\) /## \1 – /' >"$tmp/log"
+[ "$(cat "$tmp/log")" = "$(grep -m1 '^## ' CHANGELOG.md)" ]
+ok $? "version and day in the Makefile are those of CHANGELOG.md"
 echo "1..$n"
 exit $failed

@@ -90,16 +90,22 @@ async function sdkFlows(idp, postern) {
     const listed = await client.listTools();
     ok(listed.tools.some(tool => tool.name === 'up__whoami'), 'it lists', listed.tools.map(tool => tool.name));
 
-    // step-up: one more scope is asked for, for this tool
+    await client.close();
+
+    // step-up: a client whose token may only read; one more scope is asked for, for this tool
     tap.wire.length = 0;
-    is(said(await client.callTool({ name: 'up__write' })), 'write: nobody', 'a tool that needs another scope: the SDK client steps up and calls');
+    const narrow = new ClientCredentialsProvider({ clientId: 'agent', clientSecret: SECRET.agent, expectedIssuer: idp.issuer });
+    narrow.saveTokens({ access_token: await token(idp, { resource: RESOURCE }), token_type: 'Bearer', scope: 'tools:read', issuer: idp.issuer });
+    const { client: reader } = await connect(narrow, tap);
+    is(said(await reader.callTool({ name: 'up__whoami' })), 'whoami: nobody', 'a token that may only read is enough to read');
+    is(said(await reader.callTool({ name: 'up__write' })), 'write: nobody', 'a tool that needs another scope: the SDK client steps up and calls');
     const refused = tap.wire.find(w => w.status === 403);
     ok(/error="insufficient_scope"/.test(refused?.challenge) && /scope="[^"]*tools:write[^"]*"/.test(refused?.challenge) && /resource_metadata="/.test(refused?.challenge),
         '… after one complete 403 challenge', refused?.challenge);
     ok(tap.wire.filter(w => w.path === '/token').length === 1 && tap.wire.find(w => w.path === '/token').body.includes('tools%3Awrite'), '… and one token request that asks for it');
-    const never = await fails(client.callTool({ name: 'up__admin' }), 'a tool the policy does not give is refused');
+    const never = await fails(reader.callTool({ name: 'up__admin' }), 'a tool the policy does not give is refused');
     is(never?.code, -32602, '… as an unknown one is, whatever the scopes');
-    await client.close();
+    await reader.close();
 
     // the code flow: a person logs in and consents, PKCE, the token is the person's
     const store = {};
@@ -155,13 +161,12 @@ async function sdkFlows(idp, postern) {
 // ---------------------------------------------------------------- metadata and refusals
 
 async function metadata(idp) {
-    for (const path of ['/.well-known/oauth-protected-resource/mcp', '/.well-known/oauth-protected-resource']) {
-        const response = await fetch(`https://localhost:${port}${path}`);
-        const told = response.ok ? await response.json() : {};
-        ok(response.status === 200 && told.resource === RESOURCE && told.authorization_servers?.[0] === idp.issuer && told.bearer_methods_supported?.join() === 'header',
-            `${path} needs no token and says all`, [response.status, told]);
-        ok(!told.scopes_supported?.includes('offline_access'), '… without offline_access', told);
-    }
+    const path = '/.well-known/oauth-protected-resource/mcp';
+    const response = await fetch(`https://localhost:${port}${path}`);
+    const told = response.ok ? await response.json() : {};
+    ok(response.status === 200 && told.resource === RESOURCE && told.authorization_servers?.[0] === idp.issuer && told.bearer_methods_supported?.join() === 'header',
+        `${path} needs no token and says all`, [response.status, told]);
+    ok(!told.scopes_supported?.includes('offline_access'), '… without offline_access', told);
     const preflight = await fetch(`https://localhost:${port}/.well-known/oauth-protected-resource/mcp`, { headers: { origin: 'https://evil.example' } });
     ok(preflight.status === 200 || preflight.status === 403, 'a page elsewhere learns no more than anybody', preflight.status);
 }
@@ -198,10 +203,6 @@ async function refusals(idp) {
     is(bodies.size, 2, 'every refusal has the same body and the same challenge');
     ok(nobody.status === 401 && nobody.challenge && !/error=/.test(nobody.challenge), 'no token at all: 401 without an error', nobody);
     is((await post(`${RESOURCE}?access_token=${good}`, 'tools/list')).status, 401, 'a token in the query is none');
-    const twice = await fetch(RESOURCE, { method: 'POST', headers: [['authorization', `Bearer ${good}`], ['authorization', `Bearer ${good}`]], body: '{}' });
-    ok(twice.status === 400 || twice.status === 401, 'two tokens are 400', twice.status);
-    const key = await call(undefined, 'up__whoami');
-    is(key.status, 401, 'and still nobody');
 }
 
 // ---------------------------------------------------------------- keys
@@ -252,7 +253,7 @@ async function introspection(idp, postern) {
     for (let n = 0; n < 20; n++) await status(opaque, 'up__whoami', OPAQUE);
     ok(seen() - before <= 2, `21 calls cost ${seen() - before} introspection(s): at most one a worker`);
     is(await status('not-a-token-of-anybody', 'up__whoami', OPAQUE), 401, 'an unknown one is 401');
-    is(await status(await token(idp, { resource: RESOURCE }), 'up__whoami', OPAQUE), 401, 'a JWT for the other resource is 401');
+    is(await status(await token(idp, { resource: RESOURCE }), 'up__whoami', OPAQUE), 401, 'a JWT, which it does not introspect, is 401');
     is(await status(opaque, 'up__whoami', RESOURCE), 401, 'and an opaque one where none is expected');
     const lost = await token(idp, { resource: OPAQUE }, 'lost');
     is(await status(lost, 'up__whoami', OPAQUE), 401, 'an active one without a tenant is 401');
@@ -326,6 +327,7 @@ async function hostileKeys(up) {
     await idp.stop();
 }
 
+process.setMaxListeners(50);
 await main(async () => {
     const up = await startGuarded(pem('up'));
     const claims = { tenant: 'acme', roles: ['user'] };
@@ -339,14 +341,14 @@ await main(async () => {
         ]
     });
     const there = path => ({ url: `${idp.issuer}${path}`, address: idp.address, tls: { ca: pki.ca } });
-    const issuer = { issuer: idp.issuer, algorithms: ['ES256'], claims: { tenant: 'tenant', roles: 'roles' }, skew: '1s' };
+    const issuer = { issuer: idp.issuer, claims: { tenant: 'tenant', roles: 'roles' }, skew: '1s' };
     const policy = [{ allow: 'up__write', roles: ['user'], scopes: ['tools:read', 'tools:write'] }, { allow: 'up__whoami', roles: ['user'], scopes: ['tools:read'] }];
     const servers = { up: { url: up.url, address: `127.0.0.1:${up.port}`, tls: { ca: pki.ca } } };
     const common = at => ({ names: 'prefixed', workers: 2, listeners: [{ address: `127.0.0.1:${at}`, tls: { cert: pki.door.cert, key: pki.door.key } }], policy });
-    const postern = await startPostern(servers, { ...common(port), identity: { resource: RESOURCE, dpop: 'optional', issuers: [{ ...issuer, jwks: there('/jwks') }] } });
+    const postern = await startPostern(servers, { ...common(port), identity: { resource: RESOURCE, tenants: ['acme'], dpop: 'optional', issuers: [{ ...issuer, algorithms: ['ES256'], jwks: there('/jwks') }] } });
     const asking = await startPostern(servers, {
         ...common(opaquePort),
-        identity: { resource: OPAQUE, issuers: [{ ...issuer, introspection: { ...there('/token/introspection'), client_id: 'watch', client_secret: { file: secretFile('watch', SECRET.watch) } } }] }
+        identity: { resource: OPAQUE, tenants: ['acme'], issuers: [{ ...issuer, introspection: { ...there('/token/introspection'), client_id: 'watch', client_secret: { file: secretFile('watch', SECRET.watch) } } }] }
     });
     await sdkFlows(idp, postern);
     await metadata(idp);

@@ -77,17 +77,19 @@ await main(async () => {
 
     const upstream = await startUpstream();
     const shim = await startShim(`Authorization: Bearer ${token}`);
+    const without = await startShim('X-Nothing: here');
     const names = [`localhost:${shim.port}`, `127.0.0.1:${shim.port}`];
     const postern = await startPostern({ up: { url: upstream.url } }, {
-        listeners: [{ address: '127.0.0.1:0', path: '/mcp', hosts: names, origins: names.map(name => `http://${name}`), tls: { cert: pki.door.cert, key: pki.door.key } }],
+        listeners: [{ address: '127.0.0.1:0', path: '/mcp', hosts: [...names, `localhost:${without.port}`, `127.0.0.1:${without.port}`], origins: names.map(name => `http://${name}`), tls: { cert: pki.door.cert, key: pki.door.key } }],
         identity: { resource, issuers: [{ issuer: 'https://idp.example', algorithms: ['ES256'], jwks, claims: { tenant: 'tenant' }, roles: ['user'] }] },
         policy: [{ allow: '*', tenants: ['acme'], roles: ['user'] }]
     });
     shim.to = postern.port;
-    const without = await startShim('X-Nothing: here');
     without.to = postern.port;
-    const refused = await fetch(`http://127.0.0.1:${without.port}/mcp`, { method: 'POST', headers: { host: names[1] }, body: '{}' }).then(r => r.status);
-    ok([401, 421].includes(refused), 'without the token nobody is served', refused);
+    const refused = await fetch(`http://127.0.0.1:${without.port}/mcp`, {
+        method: 'POST', body: '{}', headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
+    });
+    is(refused.status, 401, 'without the token nobody is served');
     const direct = await runSuite(upstream.url, join(out, 'direct'));
     const through = await runSuite(`http://127.0.0.1:${shim.port}/mcp`, join(out, 'through'));
     const differences = compare(direct, through);

@@ -78,6 +78,12 @@ export async function startIdp({ cert, key, resources, clients, host = 'localhos
         });
         provider.registerGrantType(EXCHANGE, async (...given) => exchange(given.at(-1)?.oidc ? given.at(-1) : given.find(g => g?.oidc)),
             ['subject_token', 'subject_token_type', 'requested_token_type', 'audience', 'resource', 'scope', 'actor_token', 'actor_token_type']);
+        // What a careless one does: gives more than was asked for.
+        provider.use(async (ctx, next) => {
+            await next();
+            const more = resources[ctx.oidc?.params?.resource]?.widen;
+            if (more && ctx.body?.access_token && ctx.oidc.params.grant_type === 'client_credentials') ctx.body.scope = `${ctx.body.scope} ${more}`;
+        });
         me.handle = provider.callback();
     }
 

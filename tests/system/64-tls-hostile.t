@@ -14,7 +14,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from pki import Pki
 from postern import Postern, diag, done, is_, ok, request_bytes
-from tls import OPEN, TlsConn, ask, client, hello, record, s_client
+from tls import OPEN, TlsConn, ask, client, hello, record, s_client, until
 
 HANDSHAKE_S = 1.0
 RECORDS = 16
@@ -51,31 +51,27 @@ def rest(s):
         return got, True
 
 
-def only_alerts(got):
-    """Nothing, or TLS alerts: no other byte is said to who does not speak TLS."""
+def only_alerts(got, hello=False):
+    """Nothing, or TLS alerts: no other byte is said to who does not speak TLS. After a good hello, our side of the handshake besides."""
     while got:
         kind, _, length = struct.unpack(">BHH", got[:5]) if len(got) >= 5 else (0, 0, 0)
-        if kind != 21 or length != 2 or len(got) < 7:
+        if not (kind == 21 and length == 2 or hello and kind == 22) or len(got) < 5 + length:
             return False
-        got = got[7:]
+        got = got[5 + length:]
     return True
 
 
-def ends(data, name, quick=True, step=None):
+def ends(data, name, quick=True, hello=False):
     """What is sent gets an alert or nothing, and the end: at once, or when the deadline of handshakes is over."""
     s, began = plain(), time.monotonic()
     try:
-        if step:
-            for at in range(0, len(data), step):
-                s.sendall(data[at:at + step])
-        else:
-            s.sendall(data)
+        s.sendall(data)
     except OSError:
         pass
     got, ended = rest(s)
     took = time.monotonic() - began
     s.close()
-    ok(ended and only_alerts(got) and took < (5 if quick else HANDSHAKE_S + 5), name, lambda: "%r ended=%r after %.1f s" % (got[:200], ended, took))
+    ok(ended and only_alerts(got, hello) and took < (5 if quick else HANDSHAKE_S + 5), name, lambda: "%r ended=%r after %.1f s" % (got[:200], ended, took))
 
 
 def served(name):
@@ -115,14 +111,14 @@ def odd_records():
     ends(good[:5] + good[5:][:20], "a hello that stops coming", quick=False)
     ends(good[:3], "a record header that stops coming", quick=False)
     ends(b"", "nothing at all", quick=False)
-    ends(record(22, hello(), 0x0301)[:-1] + b"\x00" + record(22, b"\x01\x00\x00\x00"), "a second hello, empty", quick=False)
+    ends(record(22, hello(), 0x0301)[:-1] + b"\x00" + record(22, b"\x01\x00\x00\x00"), "a second hello, empty", quick=False, hello=True)
     ends(b"\x16\x03\x01\x48\x01" + b"x" * 18433, "a record longer than the protocol has")
     ends(b"\x16\x03\x01\xff\xff" + b"x" * 65535, "the longest length")
     ends(record(23, b"GET / HTTP/1.1\r\n\r\n"), "application data before a handshake")
     ends(record(20, b"\x01"), "ChangeCipherSpec first")
-    ends(good + record(20, b"\x01"), "ChangeCipherSpec too early (CVE-2014-0224)", quick=False)
+    ends(good + record(20, b"\x01"), "ChangeCipherSpec too early (CVE-2014-0224)", quick=False, hello=True)
     ends(record(24, b"\x01\x40\x00"), "a heartbeat that asks for too much (CVE-2014-0160)")
-    ends(good + record(24, b"\x01\x40\x00"), "and one behind a hello", quick=False)
+    ends(good + record(24, b"\x01\x40\x00"), "and one behind a hello", quick=False, hello=True)
     ends(record(21, b"\x02\x28"), "a fatal alert first")
     ends(record(22, b"\x02\x00\x00\x00"), "a message of the other side")
     ends(record(22, b"\x01\xff\xff\xff" + b"x" * 16000) * 40, "a hello of 16 MB", quick=False)
@@ -130,12 +126,12 @@ def odd_records():
     ends(record(22, hello(suites=())), "no suite at all")
     ends(record(22, hello(suites=range(0x1000, 0x1000 + 5000))), "5,000 unknown suites")
     ends(record(22, hello(name=b"x" * 20000)[:16384]), "a name of 20,000 bytes", quick=False)
-    ends(record(22, hello(name=b"a\x00b")), "NUL in the name", quick=False)
+    ends(record(22, hello(name=b"a\x00b")), "NUL in the name", quick=False, hello=True)
     ends(record(22, b"") * 3000, "empty records", quick=False)
     ends(record(21, b"\x01\x5a") * 3000, "warnings without end", quick=False)
     message = hello()
     ends(b"".join(record(22, message[i:i + 1]) for i in range(len(message))) + record(22, b"\x10\x00\x00\x00"),
-         "a hello in records of one byte, then an empty key", quick=False)
+         "a hello in records of one byte, then an empty key", quick=False, hello=True)
     for at in range(9, len(good), 7):
         ends_quietly(good[:at] + bytes([good[at] ^ 0x80]) + good[at + 1:])
     ok(not broken, "a hello with a bit turned, at every seventh byte", broken[:3])
@@ -232,28 +228,45 @@ def damaged():
     served("a good client after those")
 
 
-def good_client(stop, results):
-    n = 0
+def good_client(stop, results, kept=False):
+    """Calls on new connections, five each; with `kept` on one that was open before."""
+    n, c = 0, None
     while not stop.is_set():
         try:
-            with TlsConn(p.port, CTX) as c:
-                for _ in range(5):
-                    a = ask(c, "tools/call", {"name": "list_files", "arguments": {}}, id_=n)
-                    results.append(a.status == 200 and a.message()["id"] == n)
-                    n += 1
+            if c is None:
+                c = TlsConn(p.port, CTX)
+            a = ask(c, "tools/call", {"name": "list_files", "arguments": {}}, id_=n)
+            results.append(a.status == 200 and a.message()["id"] == n)
+            n += 1
         except (OSError, ssl.SSLError, ValueError, TypeError, KeyError) as e:
             results.append(False)
             diag("%s: %s" % (type(e).__name__, e))
+            c = None
+        if c and n % 5 == 0 and not kept:
+            c.close()
+            c = None
 
 
-def crowd():
-    """More half handshakes, and more silent ones, than there are record buffers: who is new and speaks properly is served all the same."""
-    for what, data in (("half handshakes", record(22, hello())), ("silent connections", b""), ("one byte each", b"\x16")):
-        stop, results, held = threading.Event(), [], []
-        threads = [threading.Thread(target=good_client, args=(stop, results)) for _ in range(2)]
-        for t in threads:
-            t.start()
-        end = time.monotonic() + 6 * HANDSHAKE_S
+def beside(what, crowd_, kept=False):
+    """Good clients while crowd_() lasts: none of their calls may fail."""
+    stop, results = threading.Event(), []
+    threads = [threading.Thread(target=good_client, args=(stop, results, kept), daemon=True) for _ in range(2)]
+    for t in threads:
+        t.start()
+    until(lambda: len(results) > 4)
+    held = crowd_()
+    stop.set()
+    for t in threads:
+        t.join()
+    for s in held:
+        s.close()
+    ok(len(results) > 20 and all(results), "beside %s every good call is answered (%d)" % (what, len(results)), "%d of %d lost" % (results.count(False), len(results)))
+
+
+def flood(data, pause_s, keep=6 * RECORDS):
+    """Connections that say `data` and no more, one after the other, for six times the deadline of handshakes."""
+    def run():
+        held, end = [], time.monotonic() + 6 * HANDSHAKE_S
         while time.monotonic() < end:
             s = plain()
             try:
@@ -261,35 +274,37 @@ def crowd():
             except OSError:
                 pass
             held.append(s)
-            if len(held) > 6 * RECORDS:
+            if len(held) > keep:
                 held.pop(0).close()
-            time.sleep(0.005)
-        stop.set()
-        for t in threads:
-            t.join()
-        for s in held:
-            s.close()
-        ok(len(results) > 20 and all(results), "beside %s, always more than there are buffers, every good call is answered (%d)" % (what, len(results)),
-           "%d of %d lost" % (results.count(False), len(results)))
-    # Readers that take nothing hold what they hold until the write deadline; others go on.
-    stop, results, held = threading.Event(), [], []
+            time.sleep(pause_s)
+        return held
+    return run
+
+
+def crowd():
+    """Who has said nothing holds nothing. Who begins a handshake holds a pair of buffers for 200 ms at most when others want it, so that as many
+    pairs as strangers may have (three quarters of `records`) bear five times as many half handshakes a second. Connections that are open
+    have the last quarter to themselves."""
+    beside("silent connections, many more than there are buffers,", flood(b"", 0.005))
+    half = record(22, hello())
+    beside("20 half handshakes a second", flood(half, 0.05))
+    beside("20 a second that begin with one byte", flood(b"\x16", 0.05))
+    beside("a flood of half handshakes, on connections that are open,", flood(half, 0.002), kept=True)
+    served("after which a new one is served at once")
+    # Readers that take nothing hold what they hold until the write deadline.
     with open(os.path.join(tmp.name, "big.txt"), "w") as f:
         f.write("0123456789abcdef" * 50000)
-    for _n in range(RECORDS // 2):
-        c = TlsConn(p.port, CTX)
-        c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        c.send(request_bytes("tools/call", {"name": "read_file", "arguments": {"path": "big.txt"}}))
-        held.append(c)
-    threads = [threading.Thread(target=good_client, args=(stop, results)) for _ in range(2)]
-    for t in threads:
-        t.start()
-    time.sleep(2)
-    stop.set()
-    for t in threads:
-        t.join()
-    ok(len(results) > 20 and all(results), "beside readers that take nothing, too (%d)" % len(results), "%d of %d lost" % (results.count(False), len(results)))
-    for c in held:
-        c.close()
+
+    def readers():
+        held = []
+        for _n in range(RECORDS // 2):
+            c = TlsConn(p.port, CTX)
+            c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            c.send(request_bytes("tools/call", {"name": "read_file", "arguments": {"path": "big.txt"}}))
+            held.append(c)
+        time.sleep(3)
+        return held
+    beside("readers that take nothing", readers)
     os.unlink(os.path.join(tmp.name, "big.txt"))
 
 

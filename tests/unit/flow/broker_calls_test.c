@@ -232,6 +232,13 @@ static void introspection(void)
 	about(1, "y", servers[INTROSPECTION].body, "nor one whose end cannot be read");
 	about(1, "y", servers[INTROSPECTION].body, "nor one whose end cannot be read");
 	is_int(asked(INTROSPECTION), 5, "each time asked for");
+
+	begin();
+	servers[INTROSPECTION].status = 400;
+	servers[INTROSPECTION].body = "{\"error\":\"unsupported_token_type\",\"error_description\":\"no JWTs\"}";
+	about(0, "a.b.c", no, "a kind of token that the server does not know is not active");
+	about(1, "a.b.c", no, "and that is kept");
+	is_int(asked(INTROSPECTION), 1, "like a no");
 }
 
 static void no_introspection(struct kit_server s, const char *name)
@@ -254,6 +261,8 @@ static void no_introspections(void)
 	static char large[9000];
 
 	no_introspection((struct kit_server){ .status = 401, .body = "{}" }, "refused");
+	no_introspection((struct kit_server){ .status = 400, .body = "{\"error\":\"invalid_request\"}" }, "not understood");
+	no_introspection((struct kit_server){ .status = 401, .body = "{\"error\":\"unsupported_token_type\"}" }, "refused with words that do not go with it");
 	no_introspection((struct kit_server){ .status = 302, .fields = "Location: /x\r\n", .body = "{\"active\":true}" }, "redirected");
 	no_introspection((struct kit_server){ .status = 200, .body = "{\"active\":\"yes\"}" }, "neither yes nor no");
 	no_introspection((struct kit_server){ .status = 200, .body = "{\"active\":true,\"active\":true}" }, "yes twice");

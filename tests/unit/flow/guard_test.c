@@ -17,7 +17,7 @@
 #define RESOURCE "https://gw.example/mcp"
 #define METADATA "https://gw.example/.well-known/oauth-protected-resource/mcp"
 
-enum { ACME, BOLT, ASKED = 64 };
+enum { ACME, BOLT, ASKED = 512 };
 
 static struct question { /* what an upstream was sent */
 	int server;
@@ -36,6 +36,10 @@ static bool hooks_say;              /* what they return */
 static bool give_at_once;           /* credentials come from within the question */
 static unsigned refuse_credentials; /* so many are answered by 401 */
 static int64_t clock_ms;            /* besides what the network's says */
+static struct {                     /* upstreams that are not as they should be */
+	bool endless, silent, no_discover, no_prompts;
+	const char *fresh;              /* a tool and a prompt that are there since lately */
+} odd;
 
 static struct flow_settings set;
 static struct loop loop;
@@ -81,6 +85,15 @@ static bool get_token(void *ctx, unsigned server, unsigned tenant, uint64_t call
 
 static const char *list_of(const char *method)
 {
+	static char text[200];
+	if (odd.fresh && strcmp(method, "tools/list") == 0) {
+		snprintf(text, sizeof text, "\"tools\":[{\"name\":\"%s\",\"inputSchema\":{\"type\":\"object\"}},{\"name\":\"open\",\"inputSchema\":{\"type\":\"object\"}}]", odd.fresh);
+		return text;
+	}
+	if (odd.fresh && strcmp(method, "prompts/list") == 0) {
+		snprintf(text, sizeof text, "\"prompts\":[{\"name\":\"%s\"}]", odd.fresh);
+		return text;
+	}
 	if (strcmp(method, "tools/list") == 0)
 		return "\"tools\":[{\"name\":\"secret1\",\"inputSchema\":{\"type\":\"object\"}}, {\"name\":\"open\",\"inputSchema\":{\"type\":\"object\"}} ,"
 		       "{\"name\":\"secret2\",\"inputSchema\":{\"type\":\"object\"}},{\"name\":\"\\u0073ecret3\",\"inputSchema\":{\"type\":\"object\"}},"
@@ -119,9 +132,18 @@ static void updated(struct question *q, const char *uri)
 	events(&sim.conn[q->on - sim.conn], text);
 }
 
+/* What it does not know it does not know in its own words: an error, in the way of now or of before, alone or behind an event. */
+static int unknown_here(char *body, size_t cap, const struct question *q)
+{
+	return snprintf(body, cap, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"error\":{\"code\":%s,\"message\":\"no %d\"}}", (unsigned long long)q->id,
+	    strstr(q->text, "nowold") ? "-32002" : "-32602", q->server);
+}
+
 static void answer(struct sim_conn *c, struct question *q)
 {
 	char body[2400], all[3000], result[1600];
+	if (odd.silent)
+		return;
 	if (set.servers[q->server].credential && refuse_credentials > 0) {
 		static const char no[] = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer resource_metadata=\"http://evil\"\r\nContent-Length: 0\r\n\r\n";
 		refuse_credentials--;
@@ -136,14 +158,29 @@ static void answer(struct sim_conn *c, struct question *q)
 		snprintf(result, sizeof result, "\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{\"tools\":{\"listChanged\":true},\"prompts\":{},"
 		    "\"completions\":{},\"resources\":{\"subscribe\":true}},\"instructions\":\"words of %d\",\"ttlMs\":60000,\"cacheScope\":\"public\"", q->server);
 	else if (strstr(q->method, "/list"))
-		snprintf(result, sizeof result, "%s,\"ttlMs\":1000,\"cacheScope\":\"public\"", list_of(q->method));
+		snprintf(result, sizeof result, "%s,%s\"ttlMs\":1000,\"cacheScope\":\"public\"", list_of(q->method), odd.endless ? "\"nextCursor\":\"c\"," : "");
 	else if (strcmp(q->method, "completion/complete") == 0)
 		snprintf(result, sizeof result, "\"completion\":{\"values\":[\"done by %d\"]}", q->server);
 	else
 		snprintf(result, sizeof result, "\"content\":[],\"contents\":[],\"messages\":[],\"by\":\"done by %d\",\"ttlMs\":1,\"cacheScope\":\"public\"", q->server);
-	int n = strstr(q->text, "nowhere") ? snprintf(body, sizeof body, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"error\":{\"code\":-32602,\"message\":\"no %d\"}}",
-	    (unsigned long long)q->id, q->server) : snprintf(body, sizeof body, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"resultType\":\"complete\",%s}}",
+	bool no = strstr(q->text, "nowhere") || strstr(q->text, "nowold") || strstr(q->text, "nowsse") || (odd.no_discover && strcmp(q->method, "server/discover") == 0) ||
+	    (odd.no_prompts && strcmp(q->method, "prompts/list") == 0);
+	int n = no ? unknown_here(body, sizeof body, q) : snprintf(body, sizeof body, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"resultType\":\"complete\",%s}}",
 	    (unsigned long long)q->id, result);
+	if (c->server >= 0) {
+		sim_say(c, body, (size_t)n);
+		sim_say(c, "\n", 1);
+		return;
+	}
+	if (strstr(q->text, "nowsse")) {
+		static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
+		sim_say(c, head, sizeof head - 1);
+		snprintf(all, sizeof all, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%llu,\"progress\":1}}", (unsigned long long)q->id);
+		events(c, all);
+		events(c, body);
+		sim_close(c);
+		return;
+	}
 	n = snprintf(all, sizeof all, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", n, body);
 	sim_say(c, all, (size_t)n);
 }
@@ -154,9 +191,40 @@ static void copy(char *to, size_t cap, const char *from, const char *end)
 	snprintf(to, cap, "%.*s", (int)n, from ? from : "");
 }
 
+static bool ask_upstream(struct sim_conn *c, struct question *q, const char *message, size_t took)
+{
+	char *method = strstr(message, "\"method\":\""), *id = strstr(message, "\"id\":");
+	copy(q->method, sizeof q->method, method ? method + 10 : NULL, "\"");
+	snprintf(q->text, sizeof q->text, "%s", message);
+	q->id = id ? strtoull(id + 5, NULL, 10) : 0;
+	sim_took(c, took);
+	answer(c, q);
+	return true;
+}
+
+/* A built-in server: a line is a message. */
+static bool line_act(struct sim_conn *c)
+{
+	char text[16000];
+	char *end = c->got.n > 0 ? memchr(c->got.p, '\n', c->got.n) : NULL;
+	if (!end || (size_t)(end - c->got.p) >= sizeof text || nasked == ASKED)
+		return false;
+	size_t n = (size_t)(end - c->got.p);
+	memcpy(text, c->got.p, n);
+	text[n] = 0;
+	if (strstr(text, "notifications/cancelled")) {
+		sim_took(c, n + 1);
+		return true;
+	}
+	asked[nasked] = (struct question){ .server = c->server, .on = c };
+	return ask_upstream(c, &asked[nasked++], text, n + 1);
+}
+
 static bool upstream_act(struct sim_conn *c)
 {
 	char text[16000];
+	if (c->server >= 0)
+		return line_act(c);
 	if (c->got.n == 0 || c->got.n >= sizeof text)
 		return false;
 	memcpy(text, c->got.p, c->got.n);
@@ -168,13 +236,7 @@ static bool upstream_act(struct sim_conn *c)
 	*q = (struct question){ .server = c->port - 1, .on = c };
 	char *credential = strstr(text, "\r\nAuthorization: ");
 	copy(q->credential, sizeof q->credential, credential ? credential + 17 : NULL, "\r");
-	char *method = strstr(text, "\"method\":\""), *id = strstr(text, "\"id\":");
-	copy(q->method, sizeof q->method, method ? method + 10 : NULL, "\"");
-	snprintf(q->text, sizeof q->text, "%s", end + 4);
-	q->id = id ? strtoull(id + 5, NULL, 10) : 0;
-	sim_took(c, c->got.n);
-	answer(c, q);
-	return true;
+	return ask_upstream(c, q, end + 4, c->got.n);
 }
 
 static void settle(void)
@@ -188,7 +250,7 @@ static void settle(void)
 				c->pending |= LOOP_WRITE;
 				did = true;
 			}
-			if (c->used && c->port && !c->gate_closed && !c->reset)
+			if (c->used && (c->port || c->server >= 0) && !c->gate_closed && !c->reset)
 				did |= upstream_act(c);
 		}
 		did |= sim_tls_act_all() | sim_deliver(&loop);
@@ -233,6 +295,7 @@ static void begin(unsigned nservers, bool plain)
 	nasked = ntokens = nkeys_asked = nintrospections = refuse_credentials = 0;
 	hooks_say = give_at_once = true;
 	clock_ms = 0;
+	memset(&odd, 0, sizeof odd);
 	for (unsigned i = 0; i < 2; i++)
 		issuers[i] = (struct auth_issuer){ .issuer = i == 0 ? SPAN("https://idp.example") : SPAN("https://opaque.example"), .audience = SPAN(RESOURCE),
 			.algs = 1 << JWK_ES256, .skew_ms = 0, .tenant = ACME, .opaque = i == 1 };
@@ -265,6 +328,11 @@ static void place(void)
 	memset(area, 0, need);
 	loop.now_ms = sim.now_ms;
 	f = flow_place(area, &set, &loop);
+	for (unsigned i = 0; i < set.nservers; i++)
+		if (set.servers[i].kind == FLOW_BUILTIN) {
+			struct sim_conn *peer;
+			flow_link(f, i, sim_pair((int)i, &peer));
+		}
 	if (!flow_open(f))
 		abort();
 	settle();
@@ -284,6 +352,7 @@ static void end(void)
 /* ---- the client ---- */
 
 static char got[20000];
+static const char *more_meta = "";
 
 static const char *heard(struct sim_conn *c)
 {
@@ -298,7 +367,7 @@ static void say(struct sim_conn *c, const char *fields, const char *method, cons
 {
 	char body[2000], head[3000], named[300] = "";
 	int n = snprintf(body, sizeof body, "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"%s\",\"params\":{%s\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":"
-	    "\"2026-07-28\",\"io.modelcontextprotocol/clientCapabilities\":{}}}}", method, params);
+	    "\"2026-07-28\",\"io.modelcontextprotocol/clientCapabilities\":{}%s}}}", method, params, more_meta);
 	if (*name)
 		snprintf(named, sizeof named, "Mcp-Name: %s\r\n", name);
 	int h = snprintf(head, sizeof head, "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
@@ -459,7 +528,7 @@ static void callers(void)
 
 static void certificates(void)
 {
-	static struct auth_certificate names[] = { { .san = { "spiffe://acme/agent", 19 }, .tenant = ACME } };
+	static struct auth_certificate names[] = { { .san = { "spiffe://acme.test/agent/7", 26 }, .tenant = ACME } };
 	static uint8_t revoked[1][32];
 	begin(1, true);
 	sim_tls_world(1);
@@ -478,7 +547,7 @@ static void certificates(void)
 	ok(says(heard(c), "done by 0") && metrics.v[METRIC_AUTH_CERTIFICATE] == 1, "a certificate whose name is known is somebody");
 	say(c, "", "tools/call", "secret", "\"name\":\"secret\",\"arguments\":{},");
 	ok(says(heard(c), "Unknown tool: secret"), "with the rights of its tenant");
-	say(c, AS_BOLT, "tools/call", "secret", "\"name\":\"secret\",\"arguments\":{},");
+	say(c, AS_BOLT, "tools/call", "secret1", "\"name\":\"secret1\",\"arguments\":{},");
 	ok(says(heard(c), "done by 0"), "what is shown besides counts before it");
 	for (uint32_t i = 0; i < f->fronts.fresh; i++) {
 		struct front *x = slots_at(&f->fronts, i);
@@ -562,9 +631,9 @@ static void names(void)
 	ok(says(read_uri(AS_ACME, "x://secret"), "Resource not found") && nasked == 0, "a refused resource is not found");
 	ok(says(read_uri(AS_ACME, "x://open"), "done by 0") && nasked == 1, "an allowed one is, where it is allowed");
 	nasked = 0;
-	ok(says(read_uri(AS_BOLT, "x://nowhere"), "no 1") && nasked == 2 && asked[1].server == 1, "each upstream that may be asked is asked");
+	ok(says(read_uri(AS_BOLT, "x://nowhere"), "Resource not found: x://nowhere") && nasked == 2 && asked[1].server == 1, "each upstream that may be asked is asked");
 	nasked = 0;
-	ok(says(read_uri(AS_ACME, "x://nowhere"), "no 0") && nasked == 1, "and no other");
+	ok(says(read_uri(AS_ACME, "x://nowhere"), "Resource not found: x://nowhere") && nasked == 1, "and no other");
 	ok(says(ask(AS_ACME, "prompts/get", "a__secret", "\"name\":\"a__secret\","), "Unknown prompt: a__secret"), "a refused prompt");
 	ok(says(ask(AS_ACME, "completion/complete", "", "\"ref\":{\"type\":\"ref/prompt\",\"name\":\"a__secret\"},\"argument\":{\"name\":\"x\",\"value\":\"\"},"),
 	    "Unknown prompt: a__secret"), "a completion of it");
@@ -589,6 +658,209 @@ static void names(void)
 	a = ask(AS_ACME, "server/discover", "", "");
 	ok(says(a, "\"capabilities\":{}") && !says(a, "words"), "nothing is discovered");
 	is_int(nasked, 0, "and nobody asked");
+	end();
+}
+
+/* ---- what is not there and what may not be used ---- */
+
+#define NAMED "\"name\":\"%\",\"arguments\":{},"
+#define READ "\"uri\":\"%\","
+#define OF_PROMPT "\"ref\":{\"type\":\"ref/prompt\",\"name\":\"%\"},\"argument\":{\"name\":\"x\",\"value\":\"\"},"
+#define OF_TEMPLATE "\"ref\":{\"type\":\"ref/resource\",\"uri\":\"%\"},\"argument\":{\"name\":\"x\",\"value\":\"\"},"
+
+/* The name in its place in the params. */
+static void put_in(char *to, size_t cap, const char *params, const char *name)
+{
+	const char *at = strchr(params, '%');
+	snprintf(to, cap, "%.*s%s%s", (int)(at - params), params, name, at + 1);
+}
+
+/* Refused and unknown, of equal length: told apart by no byte, head included. `prefix` stands before both. True too: the upstreams were asked
+ * for no call. */
+static bool same(const char *method, const char *params, const char *prefix, const char *refused, const char *unknown, const char *text)
+{
+	char one[3000], two[3000], name[100], full[400];
+	bool named = strcmp(method, "completion/complete") != 0;
+	snprintf(name, sizeof name, "%s%s", prefix, refused);
+	put_in(full, sizeof full, params, name);
+	snprintf(one, sizeof one, "%s", ask(AS_ACME, method, named ? name : "", full));
+	snprintf(name, sizeof name, "%s%s", prefix, unknown);
+	put_in(full, sizeof full, params, name);
+	snprintf(two, sizeof two, "%s", ask(AS_ACME, method, named ? name : "", full));
+	for (char *p = two; (p = strstr(p, unknown)) != NULL; p++)
+		memcpy(p, refused, strlen(refused));
+	return is_str(one, two, text) && is_status(one, 200) && says(one, "-32602") && says(one, refused);
+}
+
+static unsigned calls_asked(void)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < nasked; i++)
+		n += strcmp(asked[i].method, "server/discover") != 0 && !says(asked[i].method, "/list");
+	return n;
+}
+
+static void unknown_names(bool plain, enum flow_kind kind)
+{
+	const char *prefix = plain ? "" : "a__", *scheme = kind == FLOW_BUILTIN && !plain ? "files://a/" : "x://";
+	char name[40];
+	begin(plain ? 1 : 2, plain);
+	set.servers[0].kind = kind;
+	place();
+	diag("%s names, %s", plain ? "plain" : "prefixed", kind == FLOW_HTTP ? "HTTP" : "built-in");
+	ok(same("tools/call", NAMED, prefix, "secret1", "nowhere", "a tool"), "  in the words of an unknown one");
+	ok(same("prompts/get", NAMED, prefix, "secret", "nowold", "a prompt"), "  in the same");
+	ok(same("completion/complete", OF_PROMPT, prefix, "secret", "nowold", "a completion of it"), "  in the same");
+	ok(same("prompts/get", NAMED, prefix, "secret9", "nowhere", "one that is neither allowed nor there"), "  in the same");
+	is_int(calls_asked(), 0, "no upstream has heard of any of them");
+	ok(same("resources/read", READ, scheme, "secret1", "nowhere", "a resource"), "  in the same");
+	ok(same("resources/read", READ, scheme, "secret", "nowold", "one that the upstream does not know in an older way"), "  in the same");
+	ok(same("completion/complete", OF_TEMPLATE, scheme, "secret1/{a}", "nowhere/{a}", "a completion of a template"), "  in the same");
+	is_int(calls_asked(), 3, "of them the unknown ones were asked for");
+	snprintf(name, sizeof name, "%sopen", prefix);
+	ok(says(call(AS_ACME, name), "done by 0") && says(ask(AS_ACME, "prompts/get", name, plain ? "\"name\":\"open\"," : "\"name\":\"a__open\","), "done by 0"), "what is there and allowed is called");
+	snprintf(name, sizeof name, "%ssecret3", prefix);
+	ok(says(call(AS_BOLT, name), "done by 0"), "however the list writes it");
+	snprintf(name, sizeof name, "%snowhere", prefix);
+	nasked = 0;
+	ok(says(call(AS_BOLT, name), "Unknown tool: ") && nasked == 0, "who may do more is told no more of what is not there");
+	if (kind == FLOW_HTTP) { /* an event has begun to be told: the answer is the same, as the stream's last */
+		more_meta = ",\"progressToken\":\"p\"";
+		const char *a = read_uri(AS_ACME, "x://nowsse");
+		ok(says(a, "\"progress\":1") && says(a, "\"id\":7,\"error\":{\"code\":-32602,\"message\":\"Resource not found: x://nowsse\",\"data\":{\"uri\":\"x://nowsse\"}}") && !says(a, "no 0"),
+		    "an unknown resource behind an event");
+		more_meta = "";
+	}
+
+	/* What is new is found, and what is refused waits as long. */
+	odd.fresh = "nowhere";
+	nasked = 0;
+	ok(says(call(AS_ACME, name), "Unknown tool: ") && nasked == 0, "what has just been looked at is not looked at again");
+	pass_time(5000);
+	ok(says(call(AS_ACME, name), "no 0") && asked[0].server == 0 && strcmp(asked[0].method, "server/discover") == 0 && calls_asked() == 1, "a while later it is: a new tool is called");
+	nasked = 0;
+	ok(same("prompts/get", NAMED, prefix, "secret1", "nothere", "prompts"), "  are still alike") ;
+	is_int(nasked, 0, "  without a further look");
+	pass_time(5000);
+	nasked = 0;
+	snprintf(name, sizeof name, "%ssecret1", prefix);
+	ok(says(call(AS_ACME, name), "Unknown tool: ") && nasked == 3 && calls_asked() == 0, "for one that is refused it is looked at in the same way");
+	pass_time(5000);
+	odd.silent = true;
+	struct sim_conn *refused = sim_client(), *unknown = sim_client(), *known = sim_client();
+	snprintf(name, sizeof name, "%sopen", prefix);
+	char params[3][100];
+	snprintf(params[0], sizeof params[0], "\"name\":\"%ssecret1\",", prefix);
+	snprintf(params[1], sizeof params[1], "\"name\":\"%snothere\",", prefix);
+	nasked = 0;
+	say(refused, AS_ACME, "tools/call", params[0] + 8, params[0]); /* a name that is not mirrored rightly goes no further */
+	ok(says(heard(refused), "-32020") && nasked == 0, "a wrong header is one still");
+	snprintf(name, sizeof name, "%ssecret1", prefix);
+	say(refused, AS_ACME, "tools/call", name, params[0]);
+	snprintf(name, sizeof name, "%snothere", prefix);
+	say(unknown, AS_ACME, "tools/call", name, params[1]);
+	snprintf(name, sizeof name, "%sopen", prefix);
+	snprintf(params[2], sizeof params[2], "\"name\":\"%s\",", name);
+	say(known, AS_ACME, "tools/call", name, params[2]);
+	ok(nasked == 2 && calls_asked() == 1, "one look for all, and what is known does not wait for it");
+	pass_time(1900);
+	ok(refused->got.n == 0 && unknown->got.n == 0, "both wait");
+	pass_time(200);
+	char one[2000];
+	snprintf(one, sizeof one, "%s", heard(refused));
+	char *p = strstr(one, "secret1");
+	if (p)
+		memcpy(p, "nothere", 7);
+	ok(says(one, "Unknown tool: "), "not for ever");
+	is_str(heard(unknown), one, "  and alike");
+	struct sim_conn *gone = sim_client();
+	snprintf(name, sizeof name, "%snothere", prefix);
+	say(gone, AS_ACME, "tools/call", name, params[1]);
+	ok(gone->got.n == 0, "one more waits for the same look");
+	sim_reset(gone);
+	sim_reset(known);
+	settle();
+	ok(list_empty(&f->up[0].waiting), "who leaves does not");
+	end();
+}
+
+static void unknown_changes(void)
+{
+	begin(1, true);
+	place();
+	struct sim_conn *c = sim_client();
+	say(c, AS_ACME, "subscriptions/listen", "", "\"notifications\":{\"toolsListChanged\":true},");
+	ok(says(heard(c), "acknowledged"), "one listens");
+	odd.fresh = "nothere";
+	ok(says(call(AS_ACME, "nothere"), "Unknown tool: nothere"), "a new tool is not known at once");
+	char text[300];
+	struct question *q = &asked[0];
+	snprintf(text, sizeof text, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\",\"params\":{\"_meta\":{"
+	    "\"io.modelcontextprotocol/subscriptionId\":%llu}}}", (unsigned long long)q->id);
+	events(&sim.conn[q->on - sim.conn], text);
+	settle();
+	ok(says(call(AS_ACME, "nothere"), "done by 0"), "unless the upstream says that its tools are others");
+	ok(says(call(AS_ACME, "secret1"), "Unknown tool: secret1") && says(call(AS_BOLT, "secret1"), "Unknown tool: secret1"), "and what is no more is no more");
+	end();
+
+	begin(1, true);
+	odd.endless = true;
+	place();
+	ok(f->up[0].catalog->names_cut[CATALOG_TOOL] && f->up[0].catalog->names_cut[CATALOG_PROMPT], "of a list without an end only the first pages are known");
+	ok(says(call(AS_ACME, "nowhere"), "no 0") && says(call(AS_ACME, "open"), "done by 0"), "then what is not known may be there");
+	nasked = 0;
+	ok(says(call(AS_ACME, "secret1"), "Unknown tool: secret1") && nasked == 0, "and what is refused is refused");
+	end();
+
+	begin(1, true);
+	odd.no_prompts = true;
+	place();
+	ok(same("tools/call", NAMED, "", "secret1", "nowhere", "an upstream that does not tell its prompts"), "  tells its tools");
+	ok(says(ask(AS_ACME, "prompts/get", "nowhere", "\"name\":\"nowhere\","), "no 0") && says(ask(AS_ACME, "prompts/get", "secret", "\"name\":\"secret\","), "Unknown prompt"), "its prompts are its own");
+	odd.no_prompts = false;
+	pass_time(5100);
+	(void)call(AS_ACME, "open");
+	ok(same("prompts/get", NAMED, "", "secret1", "nowhere", "until it does"), "  then they are alike");
+	odd.no_prompts = true;
+	pass_time(60000);
+	(void)call(AS_ACME, "nothere");
+	ok(same("prompts/get", NAMED, "", "secret1", "nowhere", "what it does not tell again is what it was"), "  alike");
+	end();
+
+	begin(1, true);
+	odd.no_discover = true;
+	place();
+	const char *a = call(AS_ACME, "secret1");
+	snprintf(text, sizeof text, "%s", a);
+	ok(is_status(a, 503) && says(a, "Upstream \\\"a\\\" could not be asked what it offers") && says(a, "Retry-After"), "an upstream of which nothing is known");
+	is_str(call(AS_ACME, "nowhere"), text, "  is as far away for one name as for another");
+	is_str(call(AS_ACME, "open"), text, "  whatever it is");
+	odd.no_discover = false;
+	pass_time(1100);
+	ok(says(call(AS_ACME, "open"), "done by 0"), "  and is asked again");
+	end();
+
+	/* Who may have everything hears the upstream itself, and then nothing is looked at that is not needed. */
+	static const struct policy_rule all[] = { { .allow = true, .pattern = { "*", 1 } } };
+	begin(1, true);
+	set.policy = (struct policy){ all, 1 };
+	place();
+	ok(!f->up[0].names && f->up[0].catalog->nnames[CATALOG_TOOL] == 0, "where all is allowed, no name is kept");
+	ok(says(call(AS_ACME, "nowhere"), "no 0") && says(read_uri(AS_ACME, "x://nowhere"), "no 0") && says(read_uri(AS_ACME, "x://nowold"), "-32002"), "and the upstream's words are passed on");
+	end();
+	static const struct policy_rule some[] = { { .allow = true, .pattern = { "*", 1 }, .tenants = 1 << BOLT }, { .allow = true, .pattern = { "open", 4 } } };
+	begin(1, true);
+	set.policy = (struct policy){ some, 2 };
+	place();
+	ok(says(call(AS_BOLT, "nowhere"), "no 0") && says(read_uri(AS_BOLT, "x://nowhere"), "no 0"), "who may have everything while another may not");
+	ok(same("tools/call", NAMED, "", "secret1", "nowhere", "that other"), "  hears us");
+	end();
+	begin(1, true);
+	set.servers[0].credential = set.servers[0].exchange = true;
+	place();
+	make_keys("k1");
+	flow_keys(f, 0, &key_set);
+	ok(says(call(token("k1", "read", 3600), "nowhere"), "no 0") && !f->up[0].names, "what an upstream has for its caller alone, only it can say");
 	end();
 }
 
@@ -946,6 +1218,11 @@ int main(void)
 	certificates();
 	documents();
 	names();
+	unknown_names(false, FLOW_HTTP);
+	unknown_names(true, FLOW_HTTP);
+	unknown_names(false, FLOW_BUILTIN);
+	unknown_names(true, FLOW_BUILTIN);
+	unknown_changes();
 	lists(false);
 	lists(true);
 	scoped();

@@ -1,7 +1,8 @@
 /*
  * Worlds: a flow between scripted clients and scripted upstreams, on the network of sim.h. Every client uses the same id and the same
  * progress token, and marks each request with a word of its own that its upstream sends back: an answer that went astray shows.
- * In some worlds the clients are of two tenants with opposite rights, and the upstreams want credentials.
+ * In some worlds the clients are of two tenants with opposite rights, and the upstreams want credentials; in some of them one name is refused
+ * to all, so that names are looked up: then what is refused and what is not there are asked for too, and no upstream may hear of it.
  *
  * In one world of six clients come over TLS, and some upstreams are asked over it; resets, garbage, half handshakes and ends without
  * close_notify are among what happens there.
@@ -33,6 +34,7 @@ struct client {
 	enum ask kind[ASKS];
 	unsigned mark[ASKS];
 	unsigned server[ASKS];
+	bool missing[ASKS];              /* a tool that is not there, or not for it */
 	struct text out, in;
 	size_t out_at, in_at;
 	int64_t starts_ms, leaves_ms;    /* leaves: for a listen that has what it wants */
@@ -79,6 +81,7 @@ static struct world {
 	uint64_t seed;
 	bool hostile, tiny, calm, draining, secure;
 	bool tenants;                    /* two, by key; else everybody is anonymous and may do all */
+	bool split;                      /* with a rule between names of one server */
 	uint8_t owner[MARKS];            /* tenant of a mark */
 	struct errand errand[ERRANDS];
 	unsigned nerrands;
@@ -385,6 +388,8 @@ static struct question *note_question(struct voice *v, const char *text, char *m
 	const char *own = strstr(text, "mine-");
 	q->tenant = own && strchr(own, '"') ? (int)owner_of((unsigned)strtoul(own + 5, NULL, 10)) : -1;
 	q->catalog = q->tenant < 0 && !q->listen;
+	if (strstr(text, "\"hidden\"") || strstr(text, "\"absent\""))
+		wrong("server %d was asked for what is not there or not allowed: %.200s", v->server, text);
 	if (q->tenant >= 0 && !may((unsigned)q->tenant, (unsigned)v->server))
 		wrong("server %d was asked for tenant %d", v->server, q->tenant);
 	total_questions++;
@@ -625,12 +630,13 @@ static void write_ask(struct client *k, unsigned i)
 	k->server[i] = k->modest && w.tenants ? k->tenant : sim_roll(w.nservers);
 	if (!w.set.plain)
 		snprintf(prefix, sizeof prefix, "s%u__", k->server[i]);
+	k->missing[i] = w.split && !k->modest && kind == ASK_CALL && dice(2);
 	if (kind == ASK_READ && w.set.servers[k->server[i]].kind == FLOW_BUILTIN && !w.set.plain)
 		snprintf(name, sizeof name, "files://s%u/mark-%u-", k->server[i], k->mark[i]);
 	else if (kind == ASK_READ)
 		snprintf(name, sizeof name, "x://mark-%u-", k->mark[i]);
 	else
-		snprintf(name, sizeof name, "%st", prefix);
+		snprintf(name, sizeof name, "%s%s", prefix, k->missing[i] ? dice(2) ? "hidden" : "absent" : "t");
 	text_add(&body, "{\"jsonrpc\":\"2.0\",%s\"id\":7,\"method\":\"%s\",\"params\":{", pretty ? "\r\n " : "", methods[kind]);
 	if (kind == ASK_CALL || kind == ASK_BAD) {
 		text_add(&body, "\"name\":\"%s\",\"arguments\":{\"q\":\"mark-%u-\",\"pad\":\"", name, k->mark[i]);
@@ -713,7 +719,7 @@ static void check_message(struct client *k, unsigned status, const char *p)
 
 	check_marks(k, p);
 	check_rights(k, p);
-	if (!permitted(k)) {
+	if (!permitted(k) || k->missing[k->answered]) {
 		if (result || (w.calm && !(strstr(p, "-32602") && (strstr(p, "Unknown tool: s") || strstr(p, "Resource not found: ")))))
 			wrong("client %d may not and got: %u %.120s", (int)(k - w.client), status, p);
 		return;
@@ -1104,6 +1110,7 @@ static void count_line(struct span line) { log_lines += line.n > 0; }
 
 static const struct policy_rule all_rule[] = { { .allow = true, .pattern = { "*", 1 } } };
 static const struct policy_rule tenant_rules[] = {
+	{ .allow = false, .pattern = { "s*__hidden", 10 } }, /* in split worlds */
 	{ .allow = true, .pattern = { "s2__*", 5 } }, { .allow = true, .pattern = { "s0__*", 5 }, .tenants = 1 },
 	{ .allow = true, .pattern = { "s1__*", 5 }, .tenants = 2 },
 };
@@ -1123,7 +1130,7 @@ static void identities(struct flow_settings *s)
 	crypto_sha256(KEY_1, sizeof KEY_1 - 1, keys[1].sha256);
 	s->auth.keys = keys;
 	s->auth.nkeys = TENANTS;
-	s->policy = (struct policy){ tenant_rules, 3 };
+	s->policy = (struct policy){ tenant_rules + !w.split, 3 + w.split };
 }
 
 static void build(uint64_t seed)
@@ -1159,6 +1166,7 @@ static void build(uint64_t seed)
 	s->records = w.tiny && w.secure ? 1 + sim_roll(4) : 12;
 	s->hooks = (struct flow_hooks){ .sign = sim_sign, .unix_ms = sim_unix_ms, .token = get_token };
 	w.tenants = seed % 4 == 3 && !s->plain;
+	w.split = w.tenants && seed % 8 == 3;
 	identities(s);
 	s->listeners[0] = (struct flow_listener){ .fd = SIM_LISTEN_FD, .path = SPAN("/mcp"), .address = { .family = 4, .ip = { 127, 0, 0, 1 }, .port = 80 } };
 	for (unsigned i = 0; i < w.nservers; i++)
@@ -1304,6 +1312,7 @@ static void run_world(uint64_t seed)
 			if (w.voice[v].c && !w.voice[v].mute && w.voice[v].c->server < 0 && w.voice[v].stalled)
 				sim_close(w.voice[v].c), w.voice[v].mute = true;
 		run_for(70000);
+		sim.now_ms += FLOW_CATALOG_RETRY_MS; /* what could not be learned is asked for again */
 		new_client(CLIENTS, true);
 		w.client[0] = (text_free(&w.client[0].in), text_free(&w.client[0].out), w.client[CLIENTS]);
 		w.client[CLIENTS] = (struct client){ .done = true };

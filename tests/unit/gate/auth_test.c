@@ -310,6 +310,20 @@ static void crowded(void)
 		known += kit.result.verdict == AUTH_OK;
 	}
 	ok(known > KIT_CACHE / 2 && known <= KIT_CACHE, "and so many of them are known as have room");
+	is_verdict(AUTH_OK, AUTH_REASON_NONE, "the last of them among these");
+	kit.issuers[0].opaque = true;
+	for (unsigned i = 0; i < 200; i++) {
+		snprintf(claims, sizeof claims, "made-up-%u", i);
+		bring("Bearer", claims);
+		auth_introspected(&kit.rules, &kit.on, &kit.request, 0, SPAN("{\"active\":false}"), kit.now_ms, &kit.result);
+	}
+	for (unsigned i = 0; i < 3 * KIT_CACHE; i++) {
+		snprintf(claims, sizeof claims, CLAIMS(",\"n\":%u"), i);
+		bring_jwt(KIT_HEADER, claims, TOKENS_P256);
+		kit_decide();
+		known -= kit.result.verdict == AUTH_OK;
+	}
+	is_int(known, 0, "and no refusal takes the place of one");
 
 	/* Tables of any size work. */
 	for (uint32_t entries = 0; entries < 12; entries++) {
@@ -432,6 +446,21 @@ static void introspection(void)
 	answered(ANSWER(""));
 	is_verdict(AUTH_INVALID, AUTH_REASON_CLOCK, "nor a clock");
 
+	/* The last word about a token counts. */
+	kit_start();
+	kit.issuers[0].opaque = true;
+	bring("Bearer", "opaque-token");
+	for (unsigned i = 0; i < 3; i++) {
+		answered("{\"active\":false}");
+		kit_decide();
+		is_verdict(AUTH_INVALID, AUTH_REASON_INACTIVE, "not active");
+		answered(ANSWER(""));
+		kit_decide();
+		is_verdict(AUTH_OK, AUTH_REASON_NONE, "active after all");
+	}
+	auth_introspected(&kit.rules, &kit.on, &kit.request, 2, SPAN(ANSWER("")), kit.now_ms, &kit.result);
+	is_verdict(AUTH_INVALID, AUTH_REASON_INACTIVE, "an answer of an issuer that there is not");
+
 	/* JWTs too, whatever their header says. */
 	kit_start();
 	kit.issuers[0].introspect_all = true;
@@ -516,6 +545,14 @@ static void proof_needs(void)
 	is_verdict(AUTH_OK, AUTH_REASON_NONE, "an RSA proof for a token that is known");
 	kit_decide();
 	is_verdict(AUTH_INVALID, AUTH_REASON_REPLAY, "once");
+	kit.on.replay = replay_place(memset(aligned_alloc(64, 192), 0, 192), 8);
+	for (uint64_t i = 1; i < 8; i++)
+		replay_first(kit.on.replay, i << 24, KIT_NOW, KIT_NOW + 8000);
+	kit_decide();
+	is_verdict(AUTH_OK, AUTH_REASON_NONE, "the same proof takes the last place of another table");
+	ok(!replay_first(kit.on.replay, UINT64_C(8) << 24, KIT_NOW + 60, KIT_NOW + 100), "and keeps it as long as its iat is accepted");
+	ok(replay_first(kit.on.replay, UINT64_C(8) << 24, KIT_NOW + 61, KIT_NOW + 100), "but not longer");
+	kit.on.replay = kit.replay_mem;
 	kit.now_ms += 60000;
 	kit_decide();
 	is_verdict(AUTH_INVALID, AUTH_REASON_REPLAY, "as long as it would pass");

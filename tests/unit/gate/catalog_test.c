@@ -374,8 +374,73 @@ static void discovered(void)
 	ok(discover(text) && span_absent(c.server_info) && c.cut, "a server info that does not fit is left out");
 }
 
+static struct span name_of(char *to, size_t cap, unsigned i)
+{
+	return span_of(to, (size_t)snprintf(to, cap, "%x_tool", i * 2654435761u));
+}
+
+static void names(void)
+{
+	static struct catalog other;
+	static const char *const odd[] = { "a", "\\", "\\u0061", "\"", "x\\", "\xc3\xa9", "\x01", "a b", "/" };
+	char mem[MCP_NAME_MAX + 1];
+	unsigned found = 0, foreign = 0;
+
+	c.key[0] = 1;
+	c.key[1] = 2;
+	catalog_clear(&c);
+	ok(!catalog_has_name(&c, CATALOG_TOOL, SPAN("a")) && !catalog_has_name(&c, CATALOG_PROMPT, SPAN("")), "an empty catalogue has no name");
+	for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+		ok(!catalog_has_name(&c, CATALOG_TOOL, span_z(odd[i])), "a name is not there before it is learned");
+		catalog_learn_name(&c, CATALOG_TOOL, span_z(odd[i]));
+		catalog_learn_name(&c, CATALOG_TOOL, span_z(odd[i]));
+		ok(catalog_has_name(&c, CATALOG_TOOL, span_z(odd[i])) && c.nnames[CATALOG_TOOL] == i + 1, "  then it is, once, whatever bytes it has");
+		ok(!catalog_has_name(&c, CATALOG_PROMPT, span_z(odd[i])), "  as a tool, not as a prompt");
+	}
+	ok(!catalog_has_name(&c, CATALOG_TOOL, SPAN("A")) && !catalog_has_name(&c, CATALOG_TOOL, SPAN("aa")) && !catalog_has_name(&c, CATALOG_TOOL, SPAN("a\0")), "others are not");
+	memset(mem, 'n', sizeof mem);
+	catalog_learn_name(&c, CATALOG_PROMPT, span_of(mem, MCP_NAME_MAX));
+	catalog_learn_name(&c, CATALOG_PROMPT, span_of(mem, MCP_NAME_MAX + 1));
+	catalog_learn_name(&c, CATALOG_PROMPT, SPAN(""));
+	ok(catalog_has_name(&c, CATALOG_PROMPT, span_of(mem, MCP_NAME_MAX)) && !catalog_has_name(&c, CATALOG_PROMPT, span_of(mem, MCP_NAME_MAX + 1)) &&
+	    c.nnames[CATALOG_PROMPT] == 1 && !c.names_cut[CATALOG_PROMPT], "the longest name is one, a longer one and an empty one are none");
+	catalog_clear(&c);
+	ok(!catalog_has_name(&c, CATALOG_TOOL, SPAN("a")) && !catalog_has_name(&c, CATALOG_PROMPT, span_of(mem, MCP_NAME_MAX)) && c.nnames[CATALOG_TOOL] == 0 && c.key[1] == 2,
+	    "cleared, it has none again, and its key");
+	for (int kind = CATALOG_TOOL; kind < CATALOG_KINDS; kind++) {
+		unsigned most = kind == CATALOG_TOOL ? CATALOG_TOOL_NAMES_MAX : CATALOG_PROMPT_NAMES_MAX;
+
+		for (unsigned i = 0; i < most; i++)
+			catalog_learn_name(&c, (enum catalog_kind)kind, name_of(mem, sizeof mem, i));
+		ok(c.nnames[kind] == most && !c.names_cut[kind], "as many as there is room for");
+		catalog_learn_name(&c, (enum catalog_kind)kind, name_of(mem, sizeof mem, 0));
+		ok(!c.names_cut[kind], "one that is known takes none");
+		catalog_learn_name(&c, (enum catalog_kind)kind, name_of(mem, sizeof mem, most));
+		ok(c.names_cut[kind] && c.nnames[kind] == most, "one more is cut, and that is known");
+		found = foreign = 0;
+		for (unsigned i = 0; i < most; i++)
+			found += catalog_has_name(&c, (enum catalog_kind)kind, name_of(mem, sizeof mem, i));
+		for (unsigned i = most; i < 20000; i++)
+			foreign += catalog_has_name(&c, (enum catalog_kind)kind, name_of(mem, sizeof mem, i));
+		ok(found == most && foreign == 0, "all are found, and none that was not learned");
+		memcpy(other.key, c.key, sizeof c.key);
+		catalog_clear(&other);
+		catalog_keep_names(&other, (enum catalog_kind)kind, &c);
+		ok(other.names_cut[kind] && other.nnames[kind] == most && catalog_has_name(&other, (enum catalog_kind)kind, name_of(mem, sizeof mem, 7)) &&
+		    !catalog_has_name(&other, (enum catalog_kind)(1 - kind), name_of(mem, sizeof mem, 7)), "another takes over those of one kind");
+	}
+	catalog_clear(&other);
+	other.key[0]++;
+	catalog_learn_name(&c, CATALOG_PROMPT, SPAN("a"));
+	catalog_clear(&c);
+	catalog_learn_name(&c, CATALOG_PROMPT, SPAN("a"));
+	catalog_learn_name(&other, CATALOG_PROMPT, SPAN("a"));
+	ok(memcmp(c.prompt_names, other.prompt_names, sizeof c.prompt_names) != 0, "under another key a name lies elsewhere");
+}
+
 int main(void)
 {
+	names();
 	verdicts();
 	kept();
 	full();

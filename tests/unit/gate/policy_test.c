@@ -196,12 +196,12 @@ static void prefixes(void)
 	enum { LETTERS = 5, RULES = 4 };
 	char mem[RULES][8], name[LETTERS + 1];
 	struct policy_rule r[RULES];
-	unsigned late_no = 0, late_all = 0, wrong = 0, begins = 0, not = 0, all = 0;
+	unsigned late_no = 0, late_all = 0, wrong = 0, begins = 0, not = 0, all = 0, whole = 0, split = 0;
 
 	for (unsigned round = 0; round < 4000; round++) {
 		struct policy p = { r, 1 + dice(RULES) };
 		struct identity who = { .kind = dice(3) == 0 ? IDENTITY_TOKEN : IDENTITY_KEY, .tenant = (uint8_t)dice(2), .roles = dice(4), .scopes = dice(2) };
-		unsigned n = dice(3), allowed = 0, refused = 0;
+		unsigned n = dice(3), allowed = 0, refused = 0, kinds = 0;
 		char prefix[3];
 
 		for (unsigned i = 0; i < p.nrules; i++) {
@@ -220,6 +220,7 @@ static void prefixes(void)
 				a = policy_decide(&p, &who, span_of(prefix, n), span_of(name, len));
 				allowed += a.verdict != POLICY_DENIED;
 				refused += a.verdict != POLICY_ALLOWED;
+				kinds |= 1u << a.verdict;
 			}
 		if (policy_may_begin(&p, &who, span_of(prefix, n))) {
 			begins++;
@@ -234,9 +235,15 @@ static void prefixes(void)
 		} else {
 			late_all += refused == 0;
 		}
+		if (policy_splits(&p, span_of(prefix, n))) {
+			split++;
+		} else {
+			whole++;
+			wrong += (kinds & (kinds - 1)) != 0;
+		}
 	}
-	is_int(wrong, 0, "what may not begin has no name that is allowed, and what is allowed whole none that is refused");
-	ok(begins > 300 && not > 300 && all > 100, "there were all kinds");
+	is_int(wrong, 0, "what may not begin has no name that is allowed, what is allowed whole none that is refused, and what is not split one answer");
+	ok(begins > 300 && not > 300 && all > 100 && whole > 300 && split > 300, "there were all kinds");
 	ok(late_no * 10 < begins && late_all * 3 < all, "and they seldom err on the side where they may");
 	diag("begins %u (needlessly %u), does not %u; allows all %u (not seen %u)", begins, late_no, not, all, late_all);
 	{
@@ -246,12 +253,60 @@ static void prefixes(void)
 		ok(!policy_may_begin(&(struct policy){ r, 1 }, &nobody, SPAN("")) && !policy_allows_all(&(struct policy){ r, 1 }, &nobody, SPAN("")), "nobody begins nothing");
 		nobody.kind = IDENTITY_ANONYMOUS;
 		ok(policy_may_begin(&(struct policy){ r, 1 }, &nobody, SPAN("")) && policy_allows_all(&(struct policy){ r, 1 }, &nobody, SPAN("x")), "somebody does");
+		ok(!policy_splits(&(struct policy){ r, 1 }, SPAN("")) && !policy_splits(&(struct policy){ r, 0 }, SPAN("")), "all or nothing is not split");
+		r[0] = (struct policy_rule){ true, SPAN("docs__*"), 1, 2, 0 };
+		r[1] = (struct policy_rule){ true, SPAN("docs__read"), 0, 0, 0 };
+		ok(policy_splits(&(struct policy){ r, 2 }, SPAN("docs__")) && !policy_splits(&(struct policy){ r, 1 }, SPAN("docs__")) &&
+		    !policy_splits(&(struct policy){ r, 2 }, SPAN("time__")), "a rule for all names of some callers does not, one for some names does");
+		r[2] = r[0];
+		r[2].tenants = r[2].roles = 0;
+		r[3] = r[1];
+		ok(!policy_splits(&(struct policy){ r + 2, 2 }, SPAN("docs__")), "nor does what stands behind a rule that decides all");
 		ok(!policy_may_begin(&(struct policy){ r, 0 }, &nobody, SPAN("")) && !policy_allows_all(&(struct policy){ r, 0 }, &nobody, SPAN("")), "no rule, no name");
 	}
 }
 
+static void usual(const char *uri, const char *want, bool files)
+{
+	char mem[256];
+	struct buf b = buf_on(mem, sizeof mem);
+
+	policy_usual_uri(&b, span_z(uri), files);
+	if (!ok(span_eq(buf_span(&b), span_z(want)) && !b.full, uri))
+		diag("got %.*s", (int)b.n, mem);
+}
+
+static void uris(void)
+{
+	static const char *const upstream[][2] = {
+		{ "", "" }, { "a", "a" }, { "urn:a:%61", "urn:a:%61" }, { "x://host", "x://host" }, { "x://host/", "x://host/" },
+		{ "FILE:///A", "file:///A" }, { "x://Host/a", "x://Host/a" }, { "x://h/%61%2d%7e", "x://h/a-~" }, { "x://h/%c3%a9%20", "x://h/%C3%A9%20" },
+		{ "x://h/a%2Fb", "x://h/a/b" }, { "x://h/%", "x://h/%" }, { "x://h/%4", "x://h/%4" }, { "x://h/%zz%6", "x://h/%zz%6" }, { "x://h/%4x1", "x://h/%4x1" },
+		{ "x://h/a/./b", "x://h/a/b" }, { "x://h/a/../b", "x://h/b" }, { "x://h/../../b", "x://h/b" }, { "x://h/a/..", "x://h/" },
+		{ "x://h/a/.", "x://h/a/" }, { "x://h/..", "x://h/" }, { "x://h/a/%2e%2E/b", "x://h/b" }, { "x://h/a/..%2fb", "x://h/b" },
+		{ "x://h/a/b/../../c", "x://h/c" }, { "x://h/.../a..", "x://h/.../a.." }, { "x://h/a//../b", "x://h/a/b" }, { "x://h//a", "x://h//a" },
+		{ "x://h/a?b=/../c", "x://h/a?b=/../c" }, { "x://h/a/..?b", "x://h/?b" }, { "x://h/a%3f/../b", "x://h/b" }, { "x:///p/../s/a", "x:///s/a" },
+		{ "x://h/(a)", "x://h/(a)" }, { "x://h/%28a%29", "x://h/%28a%29" },
+	};
+	static const char *const files[][2] = {
+		{ "files://d/a b", "files://d/a%20b" }, { "files://d/%73ecret/a", "files://d/secret/a" }, { "files://d/p(1)", "files://d/p%281%29" },
+		{ "files://d/p%281%29", "files://d/p%281%29" }, { "files://d/a%2fb", "files://d/a%2Fb" }, { "files://d/%c3%a9", "files://d/%C3%A9" },
+		{ "files://d/a?b", "files://d/a%3Fb" }, { "files://d/%25", "files://d/%25" }, { "files://d", "files://d" },
+	};
+	char mem[8];
+	struct buf b = buf_on(mem, sizeof mem);
+
+	for (size_t i = 0; i < sizeof upstream / sizeof upstream[0]; i++)
+		usual(upstream[i][0], upstream[i][1], false);
+	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+		usual(files[i][0], files[i][1], true);
+	policy_usual_uri(&b, SPAN("x://h/../abc"), false);
+	ok(b.full, "what does not fit");
+}
+
 int main(void)
 {
+	uris();
 	patterns();
 	random_patterns();
 	pathological();

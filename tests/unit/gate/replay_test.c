@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "replay_steps.h"
+#include "role/house.h"
 #include "tap.h"
 
 enum { NOW = 1790000000, PROCESSES = 4, MARKS = 20000 };
@@ -171,8 +172,21 @@ static void interleaved(void)
 	is_int(never, 0, "and where the clocks agree and there is room, one is");
 }
 
+/* Proofs live for a minute. */
+static void busy(void)
+{
+	struct replay *r = replay_place(shared(replay_need(HOUSE_REPLAY_MARKS)), HOUSE_REPLAY_MARKS);
+	unsigned refused = 0;
+
+	for (unsigned second = 0; second < 150; second++)
+		for (unsigned i = 0; i < 1000; i++)
+			refused += !replay_first(r, mix(second * 1000 + i), NOW + second, NOW + second + 61);
+	is_int(refused, 0, "a thousand honest proofs a second find room in the house's table");
+}
+
 int main(void)
 {
+	busy();
 	interleaved();
 	alone();
 	full();

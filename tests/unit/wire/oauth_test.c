@@ -223,7 +223,7 @@ static void errors(void)
 {
 	is_code("{\"error\":\"invalid_client\",\"error_description\":\"the secret hunter2 is wrong\"}", "invalid_client");
 	is_code("{\"error\":\"invalid_targe\\u0074\"}", "invalid_target");
-	is_code("{\"error\":\"your token abc\"}", "an error code that is not in RFC 6749, 8693 or 8707");
+	is_code("{\"error\":\"your token abc\"}", "an error code that is not in RFC 6749, 7009, 8693 or 8707");
 	is_code("{\"error\":{}}", "no error code");
 	is_code("{}", "no error code");
 	is_code("<html>", "no error code");
