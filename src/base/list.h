@@ -31,7 +31,11 @@ static inline void list_append(struct list *l, struct list *n)
 	l->prev = n;
 }
 
-/* Moves the node to the front of the list. */
-static inline void list_push(struct list *l, struct list *n) { list_append(l->next, n); }
+/* Moves the node to the front of the list, whatever list it was in, at its front already as well. */
+static inline void list_push(struct list *l, struct list *n)
+{
+	list_remove(n);
+	list_append(l->next, n);
+}
 
 #endif

@@ -4,7 +4,9 @@
 
 enum {
 	MOVES_MAX = 64,  /* records moved in one go: a peer that sends empty ones for ever must not keep the turn */
-	HANDSHAKE = 22   /* the content type of a first record (RFC 5246 6.2.1) */
+	HANDSHAKE = 22,  /* the content type of a first record (RFC 5246 6.2.1) */
+	HEADER = 5,
+	HELLO_MAX = 4096 /* a first record: several times what clients send; it is kept in the engine's place */
 };
 
 struct conn_records {
@@ -52,8 +54,6 @@ static void start(struct conn_tls *s)
 		tls_start_client(engine(s), s->with.route, seed, now, s->records->in, s->records->out);
 	crypto_wipe(seed, sizeof seed);
 	s->started = true;
-	s->in_used = TLS_IN_SIZE; /* a handshake uses their ends as well */
-	s->out_used = TLS_OUT_SIZE;
 }
 
 static bool take_pair(struct conn_tls *s)
@@ -70,6 +70,8 @@ static bool take_pair(struct conn_tls *s)
 		tls_attach(engine(s), s->records->in, s->records->out);
 	else
 		start(s);
+	if (!s->open)
+		s->in_used = TLS_IN_SIZE, s->out_used = TLS_OUT_SIZE; /* a handshake uses their ends as well */
 	return true;
 }
 
@@ -79,12 +81,16 @@ static bool hold(struct conn_tls *s)
 	struct conn_pool *p = s->pool;
 
 	if (!s->records && !take_pair(s)) {
+		if (s->waiting)
+			return false; /* in line already: news of its own moves nobody */
 		if (!of_stranger(s))
 			list_append(&p->starved, &s->turn);
 		else
 			list_push(&p->starved_shakes, &s->turn);
+		s->waiting = true;
 		return false;
 	}
+	s->waiting = false;
 	list_append(&p->warm, &s->turn);
 	return true;
 }
@@ -130,6 +136,7 @@ static void wake(struct conn_pool *p, struct list *line)
 		if (line != &p->again && !pair_free(s))
 			break;
 		list_remove(&s->turn);
+		s->waiting = false;
 		s->item->event(s->item, LOOP_READ | LOOP_WRITE);
 		rest_warm(p);
 	}
@@ -227,12 +234,21 @@ static bool send_record(struct conn_tls *s)
 	return true;
 }
 
+static void came(struct conn_tls *s, const char *at, size_t n)
+{
+	uint32_t end = (uint32_t)((const uint8_t *)at + n - s->records->in);
+
+	if (end > s->in_used)
+		s->in_used = end;
+	tls_record_came(engine(s), n);
+}
+
 /* False: the socket has nothing more to give yet, or has ended. */
 static bool take_record(struct conn_tls *s)
 {
 	size_t room;
 	char *at = tls_record_room(engine(s), &room);
-	long n = sock_read(s->item->fd, at, room);
+	long n = sock_read(s->item->fd, at, s->left > 0 && s->left < room ? s->left : room);
 
 	if (n == SOCK_AGAIN) {
 		s->can_read = false;
@@ -246,13 +262,8 @@ static bool take_record(struct conn_tls *s)
 		tls_eof(engine(s));
 		return false;
 	}
-	if (!s->heard)
-		s->not_tls = *at != HANDSHAKE;
-	s->heard = true;
-	uint32_t end = (uint32_t)((uint8_t *)at + n - s->records->in);
-	if (end > s->in_used)
-		s->in_used = end;
-	tls_record_came(engine(s), (size_t)n);
+	s->left -= s->left < n ? s->left : (uint32_t)n;
+	came(s, at, (size_t)n);
 	return true;
 }
 
@@ -274,17 +285,86 @@ static void pump(struct conn_tls *s)
 	list_append(&s->pool->again, &s->turn); /* the rest in the next turn */
 }
 
+/* The record that a stranger has begun, and how long it will be as far as is known. Of the first one the place is the engine's, later on `wait`. */
+static uint8_t *kept_at(struct conn_tls *s) { return s->started ? s->wait : s->engine; }
+
+static size_t kept_max(const struct conn_tls *s)
+{
+	size_t place = tls_size_plain();
+	return s->started ? CONN_WAIT : place < HELLO_MAX ? place : HELLO_MAX;
+}
+
+static size_t whole_of(const uint8_t *at, size_t n) { return n < HEADER ? HEADER : HEADER + (size_t)(at[3] << 8 | at[4]); }
+
+/* True: it is whole, or too long to be kept; a hello may not be that. */
+static bool kept_ready(struct conn_tls *s)
+{
+	uint8_t *at = kept_at(s);
+
+	while (!s->dead) {
+		size_t whole = whole_of(at, s->nwait);
+		if (s->nwait == whole || (s->started && whole > kept_max(s)))
+			return true;
+		s->dead = s->too_long = whole > kept_max(s);
+		if (s->dead)
+			break;
+		long n = s->can_read ? sock_read(s->item->fd, at + s->nwait, whole - s->nwait) : SOCK_AGAIN;
+		if (n == SOCK_AGAIN) {
+			s->can_read = false;
+			return false;
+		}
+		s->nwait = (uint16_t)(s->nwait + (n > 0 ? n : 0));
+		s->not_tls = !s->started && s->nwait > 0 && at[0] != HANDSHAKE;
+		s->dead = n <= 0 || s->not_tls;
+	}
+	return false;
+}
+
+/* Hands it to the engine; the rest of one that was too long comes without a stop. */
+static bool feed_kept(struct conn_tls *s)
+{
+	uint8_t kept[HELLO_MAX];
+	size_t n = s->nwait, room;
+
+	memcpy(kept, kept_at(s), n); /* the engine is about to be where it was */
+	if (!hold(s))
+		return false;
+	s->left = (uint32_t)(whole_of(kept, n) - n);
+	s->nwait = 0;
+	for (size_t at = 0; at < n && (tls_state(engine(s)) & TLS_RECV_RECORD); at += room) {
+		char *to = tls_record_room(engine(s), &room);
+		room = room < n - at ? room : n - at;
+		memcpy(to, kept + at, room);
+		came(s, to, room);
+	}
+	return true;
+}
+
+/* A client's handshake: while it waits for him, no part of a record is in the engine. */
+static void shake_stranger(struct conn_tls *s)
+{
+	if (s->records)
+		(void)hold(s);
+	for (unsigned i = 0; i < MOVES_MAX; i++) {
+		unsigned state = s->started ? tls_state(engine(s)) : 0;
+		if (s->dead || (state & TLS_CLOSED) || (s->started && tls_established(engine(s))))
+			return;
+		if (state & TLS_SEND_RECORD ? !s->can_write || !send_record(s) :
+			s->left > 0 ? !s->can_read || !take_record(s) : !kept_ready(s) || !feed_kept(s))
+			return;
+	}
+	list_append(&s->pool->again, &s->turn);
+}
+
 enum conn_shake conn_shake(struct conn_tls *s)
 {
-	/* Who has said nothing holds nothing. */
-	if (s->server && !s->started && !s->can_read)
-		return CONN_SHAKING;
-	if (!hold(s))
-		return CONN_SHAKING;
-	pump(s);
-	if (s->dead || (tls_state(engine(s)) & TLS_CLOSED))
+	if (s->server)
+		shake_stranger(s);
+	else if (hold(s))
+		pump(s);
+	if (s->dead || (s->started && (tls_state(engine(s)) & TLS_CLOSED)))
 		return CONN_FAILED;
-	if (!tls_established(engine(s)))
+	if (!s->started || !tls_established(engine(s)))
 		return CONN_SHAKING;
 	s->open = true;
 	return CONN_OPEN;
@@ -292,7 +372,7 @@ enum conn_shake conn_shake(struct conn_tls *s)
 
 enum tls_error conn_why(const struct conn_tls *s)
 {
-	enum tls_error why = s->started && (tls_state(engine_const(s)) & TLS_CLOSED) ? tls_why(engine_const(s)) : TLS_TRUNCATED;
+	enum tls_error why = s->too_long ? TLS_PEER : s->started && (tls_state(engine_const(s)) & TLS_CLOSED) ? tls_why(engine_const(s)) : TLS_TRUNCATED;
 	return why == TLS_NO_ERROR ? TLS_TRUNCATED : why; /* closed in order, but before it was open */
 }
 

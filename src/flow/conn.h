@@ -12,7 +12,8 @@
  * in which no part of a record is left in it (conn_turn), so one at rest or waiting for an upstream holds none. Without a free pair it says
  * SOCK_AGAIN and stands in line; conn_turn() wakes it by an event of its own (LOOP_READ and LOOP_WRITE) when there is one. The last quarter is
  * for connections that are open and for ours to upstreams: handshakes of clients never take it, and among these the newest comes first,
- * since in a flood the oldest have the least time left. Who holds a pair for too long is for the owner to decide (conn_pool.holders). */
+ * since in a flood the oldest have the least time left. A handshake holds no pair while it waits: the next record of a stranger is kept in the
+ * connection's own memory until it is whole, if it is as small as an honest client's. Who holds a pair for too long is for the owner to decide (conn_pool.holders). */
 #ifndef POSTERN_FLOW_CONN_H
 #define POSTERN_FLOW_CONN_H
 
@@ -22,6 +23,8 @@
 #include "os/sock.h"
 #include "wire/crypto.h"
 #include "wire/tls.h"
+
+enum { CONN_WAIT = 112 };              /* a client's key, or its last word, with what is around it */
 
 struct conn_pool {
 	struct slots states;           /* conn_state_size() each */
@@ -53,9 +56,12 @@ struct conn_tls {
 	int64_t moved_ms;              /* when a record last went out whole */
 	uint32_t in_used, out_used;    /* bytes of the pair to be wiped */
 	bool server, started, open, dead, closing;
+	bool waiting;                  /* stands in line */
 	bool can_read, can_write;      /* the socket, as far as is known */
-	bool heard;                    /* a byte has come */
-	bool not_tls;                  /* the first byte that came begins no handshake */
+	uint16_t nwait;                /* bytes of the record that a stranger has begun: in `wait`, of the first one in `engine`, which is not used yet */
+	uint32_t left;                 /* of a record that was too long for that: bytes to come */
+	bool not_tls, too_long;        /* the first byte that came begins no handshake; the first record is no honest client's */
+	uint8_t wait[CONN_WAIT];
 	_Alignas(16) unsigned char engine[];
 };
 

@@ -28,10 +28,20 @@ struct span tls_error_text(enum tls_error e)
 size_t tls_size(void) { return sizeof(struct tls); }
 size_t tls_size_plain(void) { return offsetof(struct tls, peer); }
 
+static void lay_hand(struct tls *t, void *in, void *out)
+{
+	unsigned char *behind = (unsigned char *)out + HAND_OUT;
+
+	behind += (alignof(max_align_t) - (uintptr_t)behind % alignof(max_align_t)) % alignof(max_align_t);
+	t->hand = (void *)behind;
+	t->hand->leaf = (unsigned char *)in + HAND_IN;
+	t->hand->begun = false;
+	t->hand->error = 0;
+}
+
 void tls_begin(struct tls *t, int64_t now_ms, void *in, void *out)
 {
 	br_ssl_engine_context *eng = &t->br.eng;
-	unsigned char *behind = (unsigned char *)out + HAND_OUT;
 
 	memset(t, 0, offsetof(struct tls, peer));
 	t->now_ms = now_ms;
@@ -39,10 +49,7 @@ void tls_begin(struct tls *t, int64_t now_ms, void *in, void *out)
 	br_ssl_engine_set_buffers_bidi(eng, in, HAND_IN, out, HAND_OUT);
 	/* We take records of any size, so the peer is not asked for small ones (RFC 6066 4). */
 	eng->log_max_frag_len = 14;
-	behind += (alignof(max_align_t) - (uintptr_t)behind % alignof(max_align_t)) % alignof(max_align_t);
-	t->hand = (void *)behind;
-	t->hand->leaf = (unsigned char *)in + HAND_IN;
-	t->hand->error = 0;
+	lay_hand(t, in, out);
 }
 
 static enum tls_error kind_of(const struct tls *t, int err)
@@ -169,7 +176,7 @@ unsigned tls_state(const struct tls *t)
 	if (t->closed)
 		return t->alert_n > 0 ? TLS_SEND_RECORD : TLS_CLOSED;
 	if (!t->attached)
-		return TLS_RECV_RECORD | TLS_SEND_APP;
+		return TLS_RECV_RECORD | (t->established ? TLS_SEND_APP : 0u);
 	is = br_ssl_engine_current_state(&t->br.eng);
 	if ((is & BR_SSL_SENDREC) != 0)
 		state |= TLS_SEND_RECORD;
@@ -295,11 +302,20 @@ void tls_eof(struct tls *t)
 	t->why = t->closing ? TLS_NO_ERROR : TLS_TRUNCATED;
 }
 
+/* Over, or a server's between two flights: what it has built up lies in the buffers only from the client's certificates on, until all secrets
+ * are there. */
+static bool may_rest(const struct tls *t)
+{
+	if (t->established)
+		return t->hand == NULL && t->br.eng.application_data == 1;
+	return t->door != NULL && (t->hand == NULL || !t->hand->begun);
+}
+
 bool tls_detach(struct tls *t)
 {
 	br_ssl_engine_context *eng = &t->br.eng;
 
-	if (!t->attached || t->closed || t->closing || !t->established || t->hand != NULL || eng->application_data != 1 || eng->iomode != IO_BOTH
+	if (!t->attached || t->closed || t->closing || !may_rest(t) || eng->iomode != IO_BOTH
 	    || eng->ixa != 0 || eng->ixb != 0 || eng->ixc != HEADER || eng->oxa != eng->oxc || eng->oxa >= eng->oxb)
 		return false;
 	t->attached = false;
@@ -314,6 +330,8 @@ void tls_attach(struct tls *t, void *in, void *out)
 		bug("a TLS connection was given buffers twice");
 	t->br.eng.ibuf = in;
 	t->br.eng.obuf = out;
+	if (t->hand != NULL)
+		lay_hand(t, in, out);
 	t->attached = true;
 }
 

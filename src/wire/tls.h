@@ -5,9 +5,10 @@
  * SHA-384. AES-GCM comes first where the processor has AES instructions, ChaCha20 first elsewhere. ALPN (RFC 7301): http/1.1, or none.
  *
  * A connection is two pieces: struct tls (tls_size() bytes, aligned for anything, lives as long as the connection and does not move) and two
- * record buffers (TLS_IN_SIZE and TLS_OUT_SIZE bytes), which a connection at rest gives back: tls_detach() succeeds only when the handshake
- * is over and no part of a record is pending in either direction, and tls_attach() brings other ones. What a handshake needs besides lies in
- * the ends of these buffers and is gone with it. Without buffers only tls_attach(), tls_state() and tls_stop() may be called.
+ * record buffers (TLS_IN_SIZE and TLS_OUT_SIZE bytes), which a connection at rest gives back: tls_detach() succeeds only when no part of a
+ * record is pending in either direction and the handshake is over, or a server's waits for its client (for his certificates or without any,
+ * not behind them); tls_attach() brings other ones. What a handshake needs besides lies in the ends of these buffers and is gone with it.
+ * Without buffers only tls_attach(), tls_state() and tls_stop() may be called.
  *
  * The peer's certificate (a server's always, a client's if the door asks): chain, signatures, key usage and validity are BearSSL's business;
  * ours are the names, extendedKeyUsage and size. extendedKeyUsage must name serverAuth, or clientAuth; a certificate without the extension

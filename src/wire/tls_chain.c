@@ -17,6 +17,7 @@ static void start_chain(const br_x509_class **address, const char *server_name)
 	int64_t now_s = t->now_ms / 1000;
 
 	h->nleaf = 0;
+	h->begun = true;
 	h->ncerts = 0;
 	h->error = 0;
 	br_x509_minimal_init(&h->x509, &br_sha256_vtable, anchors_of(t)->list, anchors_of(t)->n);

@@ -16,6 +16,7 @@ struct tls_hand {
 	br_x509_certificate chain[X509_CHAIN_MAX]; /* ours, being sent */
 	unsigned char *leaf;       /* the peer's, X509_DER_MAX bytes */
 	size_t nleaf;
+	bool begun;                /* the peer's certificates have begun to come */
 	unsigned ncerts;
 	unsigned error;            /* BR_ERR_X509_…, ours */
 };

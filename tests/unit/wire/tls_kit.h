@@ -112,6 +112,19 @@ static inline void end_read(struct end *e)
 		br_ssl_engine_recvapp_ack(e->rough, app.n);
 }
 
+static bool end_rests; /* ours give their buffers back, and take them again, whenever they can */
+static unsigned end_rested;
+
+static inline void end_rest(struct end *e)
+{
+	if (!end_rests || e->tls == NULL || !tls_detach(e->tls))
+		return;
+	end_rested++;
+	memset(e->in, 0x55, TLS_IN_SIZE);
+	memset(e->out, 0x55, TLS_OUT_SIZE);
+	tls_attach(e->tls, e->in, e->out);
+}
+
 /* Bytes that came for e; false if it does not take any now. Returns how many it took. */
 static inline size_t end_feed(struct end *e, const char *bytes, size_t n)
 {
@@ -128,6 +141,7 @@ static inline size_t end_feed(struct end *e, const char *bytes, size_t n)
 	else
 		br_ssl_engine_recvrec_ack(e->rough, n);
 	end_read(e);
+	end_rest(e);
 	return n;
 }
 
@@ -164,6 +178,7 @@ static inline bool pump_one(struct end *from, struct end *to, size_t piece)
 		n = end_feed(to, s.p, n); /* a closed one's transport swallows */
 	if (n > 0)
 		end_sent(from, n);
+	end_rest(from);
 	return n > 0;
 }
 
