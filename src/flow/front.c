@@ -83,18 +83,32 @@ static bool evict_slow_head(struct flow *f)
 	return true;
 }
 
+/* Handshakes hold so few pairs that it is not they who leave none for others. */
+static bool few_shakes(const struct flow *f)
+{
+	unsigned shakes = 0;
+	for (const struct list *n = f->tls.holders.next; n != &f->tls.holders; n = n->next) {
+		const struct conn_tls *s = LIST_OWNER(n, struct conn_tls, held);
+		shakes += s->server && !s->open;
+	}
+	return shakes <= f->tls.records.count / 4;
+}
+
 /* Whom it may hit: who is not done with a handshake, a head or a body, or holds bytes of a next request while this one is at work. A reader
- * has longer, from one record to the next; a link to an upstream has its own clock. For a stranger only strangers give way. */
+ * has longer, from one record to the next; a link to an upstream has its own clock. For a handshake only handshakes give way, and, unless
+ * there are many of these, who has no request at work: whoever can shake hands could else keep all others from it with parts of records. */
 bool front_evict_holder(struct flow *f)
 {
-	bool any = !list_empty(&f->tls.starved);
+	bool any = !list_empty(&f->tls.starved), idle = any || few_shakes(f);
 	for (struct list *n = f->tls.holders.next; n != &f->tls.holders; n = n->next) {
 		struct conn_tls *s = LIST_OWNER(n, struct conn_tls, held);
 		if (flow_now(f) - s->held_ms < FLOW_SLOW_MS)
 			return false;
-		if (!s->server || (s->open && !any))
+		if (!s->server)
 			continue;
 		struct front *c = (struct front *)(void *)s->item;
+		if (s->open && !any && !(idle && c->state != FRONT_BUSY))
+			continue;
 		if (c->state == FRONT_BUSY && conn_pending(s) && flow_now(f) - s->moved_ms < FLOW_STUCK_MS)
 			continue;
 		metrics_add(f->metrics, c->state == FRONT_SHAKE ? METRIC_TLS_FAILED_SLOW : METRIC_REFUSED_SLOW, 1);

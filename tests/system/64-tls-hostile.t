@@ -308,10 +308,28 @@ def crowd():
     os.unlink(os.path.join(tmp.name, "big.txt"))
 
 
+def parts_of_records():
+    """Connections whose handshake is done and that hold a buffer with part of a record keep nobody from shaking hands."""
+    held = [TlsConn(p.port, CTX) for _ in range(RECORDS + 4)]
+    for c in held:
+        os.write(c.sock.fileno(), b"\x17\x03\x03\x10\x00" + os.urandom(100))
+    started = time.monotonic()
+    try:
+        status = None
+        with TlsConn(p.port, CTX) as c:
+            status = ask(c, "tools/list").status
+    except OSError as e:
+        diag(e)
+    is_(status, 200, "beside connections that hold parts of records a new one is served")
+    ok(time.monotonic() - started < 0.8, "  at once, not when their time is up", "%.2f s" % (time.monotonic() - started))
+    for c in held:
+        c.close()
+
+
 with Postern(CONFIG) as p:
     before = p.children()
     served("a good client")
-    for part in (no_tls, odd_records, slow, renegotiation, damaged, crowd):
+    for part in (no_tls, odd_records, slow, renegotiation, damaged, parts_of_records, crowd):
         part()
     served("after all that, as ever")
     is_(p.children(), before, "by the same processes")
