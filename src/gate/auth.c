@@ -262,11 +262,11 @@ static void by_token(const struct auth_rules *rules, const struct auth_bench *on
 {
 	const struct auth_facts *known;
 	struct auth_facts fresh;
-	uint8_t hash[32];
+	uint8_t hash[CRYPTO_TAG];
 	unsigned dots = 0, opaque = 0;
 	bool refused;
 
-	crypto_sha256(token.p, token.n, hash);
+	auth_cache_hash(on->cache, token, hash);
 	known = auth_cache_find(on->cache, hash, now_ms, &refused);
 	if (known != NULL) {
 		finish(rules, on, r, scheme, token, known, now_ms, result);
@@ -377,7 +377,7 @@ void auth_introspected(const struct auth_rules *rules, const struct auth_bench *
 	int64_t until = now_unix_ms + AUTH_CACHE_MS;
 	struct auth_facts f;
 	struct span token;
-	uint8_t hash[32];
+	uint8_t hash[CRYPTO_TAG];
 	uint32_t type;
 	struct json j;
 	size_t where;
@@ -389,7 +389,7 @@ void auth_introspected(const struct auth_rules *rules, const struct auth_bench *
 		return;
 	}
 	result->issuer = issuer;
-	crypto_sha256(token.p, token.n, hash);
+	auth_cache_hash(on->cache, token, hash);
 	/* A refresh token may be active too: what says of what type it is must say one of these. */
 	type = json_get(&j, JSON_ROOT, SPAN("token_type"));
 	if (json_type(&j, json_get(&j, JSON_ROOT, SPAN("active"))) == JSON_TRUE)

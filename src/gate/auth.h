@@ -2,7 +2,7 @@
  * certificate, or nothing. Security requirements 5.1 to 5.3; RFC 6750, 8705, 9068, 9449, 9728.
  *
  * Everything comes from the configuration (struct auth_rules) and the request; nothing a token says leads anywhere: its unverified `iss`
- * chooses among configured issuers, its `kid` among the keys of that one. Verified tokens are kept (struct auth_cache, by SHA-256 of the token,
+ * chooses among configured issuers, its `kid` among the keys of that one. Verified tokens are kept (struct auth_cache, by a keyed hash of the token,
  * with what they are bound to) until they expire or AUTH_CACHE_MS have gone by, so that a signature is checked once; the binding is checked
  * each time. No globals, no I/O; time enters as arguments. All refusals look the same to the caller: enum auth_reason is for metrics and logs.
  *
@@ -118,7 +118,7 @@ struct auth_result {
 };
 
 struct auth_cache;
-/* mem is aligned to 16. seed: random bytes, so that nobody can choose which entries share a place. */
+/* mem is aligned to 16. seed: random bytes that nobody may know: the key of the hash. */
 size_t auth_cache_need(uint32_t entries);
 struct auth_cache *auth_cache_place(void *mem, uint32_t entries, const uint8_t seed[16]);
 void auth_cache_clear(struct auth_cache *c);              /* after a change of keys */

@@ -3,6 +3,7 @@
 #define POSTERN_GATE_AUTH_PRIV_H
 
 #include "gate/auth.h"
+#include "wire/crypto.h"
 
 /* What a token says, once it is known to be true. */
 struct auth_facts {
@@ -25,9 +26,11 @@ enum auth_reason auth_proof(const struct auth_bench *on, const struct auth_reque
 /* Do these URIs name the same resource (RFC 3986 6.2.2, 6.2.3)? Both without query and fragment. */
 bool auth_same_uri(struct span a, struct span b);
 
+/* What a token is looked up by: only the holder of the cache's seed could make two tokens meet. */
+void auth_cache_hash(const struct auth_cache *c, struct span token, uint8_t hash[CRYPTO_TAG]);
 /* What is known about the token with this hash; NULL: nothing. *refused: that its issuer said it is not active. */
-const struct auth_facts *auth_cache_find(const struct auth_cache *c, const uint8_t hash[32], int64_t now_ms, bool *refused);
+const struct auth_facts *auth_cache_find(const struct auth_cache *c, const uint8_t hash[CRYPTO_TAG], int64_t now_ms, bool *refused);
 /* facts NULL: it is not active. */
-void auth_cache_keep(struct auth_cache *c, const uint8_t hash[32], const struct auth_facts *facts, int64_t now_ms, int64_t until_ms);
+void auth_cache_keep(struct auth_cache *c, const uint8_t hash[CRYPTO_TAG], const struct auth_facts *facts, int64_t now_ms, int64_t until_ms);
 
 #endif

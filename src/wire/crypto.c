@@ -25,6 +25,18 @@ void crypto_hmac_sha256(const void *key, size_t key_len, const struct span *part
 	br_hmac_out(&c, out);
 }
 
+void crypto_tag(const uint8_t key[CRYPTO_TAG], const void *data, size_t n, uint8_t out[CRYPTO_TAG])
+{
+	br_ghash fast = br_ghash_pclmul_get(), ghash = fast ? fast : &br_ghash_ctmul64;
+	uint8_t length[CRYPTO_TAG] = { 0 };
+
+	for (unsigned i = 0; i < 8; i++)
+		length[15 - i] = (uint8_t)((uint64_t)n * 8 >> 8 * i);
+	memset(out, 0, CRYPTO_TAG);
+	ghash(out, key, data, n);
+	ghash(out, key, length, sizeof length);
+}
+
 bool crypto_equal(const void *a, const void *b, size_t n)
 {
 	const volatile unsigned char *x = a, *y = b;

@@ -1,4 +1,4 @@
-/* wire/crypto against FIPS 180-2 and RFC 4231, and the comparison byte by byte. */
+/* wire/crypto against FIPS 180-2, RFC 4231 and the test cases of GCM, and the comparison byte by byte. */
 #include "wire/crypto.h"
 
 #include "page.h"
@@ -38,6 +38,28 @@ static void hmac(const void *key, size_t key_len, const char *data, size_t n, co
 	}
 }
 
+/* Test cases 2 and 3 of the GCM specification (McGrew, Viega): H, ciphertext, GHASH. */
+static void tags(void)
+{
+	static const uint8_t h2[16] = { 0x66, 0xe9, 0x4b, 0xd4, 0xef, 0x8a, 0x2c, 0x3b, 0x88, 0x4c, 0xfa, 0x59, 0xca, 0x34, 0x2b, 0x2e };
+	static const uint8_t c2[16] = { 0x03, 0x88, 0xda, 0xce, 0x60, 0xb6, 0xa3, 0x92, 0xf3, 0x28, 0xc2, 0xb9, 0x71, 0xb2, 0xfe, 0x78 };
+	static const uint8_t g2[16] = { 0xf3, 0x8c, 0xbb, 0x1a, 0xd6, 0x92, 0x23, 0xdc, 0xc3, 0x45, 0x7a, 0xe5, 0xb6, 0xb0, 0xf8, 0x85 };
+	uint8_t tag[CRYPTO_TAG], longer[CRYPTO_TAG], zeros[17] = { 0 };
+	char *page = page_copy((const char *)c2, sizeof c2);
+
+	crypto_tag(h2, page, sizeof c2, tag);
+	page_free(page, sizeof c2);
+	ok(memcmp(tag, g2, sizeof tag) == 0, "GHASH of GCM's test case 2");
+	crypto_tag(h2, zeros, 16, tag);
+	crypto_tag(h2, zeros, 17, longer);
+	ok(memcmp(tag, longer, sizeof tag) != 0, "zeros behind it make another text");
+	page = page_copy("token", 5);
+	crypto_tag(h2, page, 5, tag);
+	crypto_tag(h2, "tokem", 5, longer);
+	page_free(page, 5);
+	ok(memcmp(tag, longer, sizeof tag) != 0, "another letter makes another tag");
+}
+
 int main(void)
 {
 	char key[131], data[50];
@@ -57,6 +79,7 @@ int main(void)
 	hmac(key, 131, "Test Using Larger Than Block-Size Key - Hash Key First", 54,
 		"60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54", "RFC 4231 case 6");
 
+	tags();
 	memset(a, 0x5a, sizeof a);
 	memcpy(b, a, sizeof b);
 	ok(crypto_equal(a, b, 32), "equal bytes are equal");
