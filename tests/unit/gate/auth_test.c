@@ -545,7 +545,9 @@ static void proof_needs(void)
 	is_verdict(AUTH_OK, AUTH_REASON_NONE, "an RSA proof for a token that is known");
 	kit_decide();
 	is_verdict(AUTH_INVALID, AUTH_REASON_REPLAY, "once");
-	kit.on.replay = replay_place(memset(aligned_alloc(64, 192), 0, 192), 8);
+	void *table = aligned_alloc(64, 192);
+
+	kit.on.replay = replay_place(memset(table, 0, 192), 8);
 	for (uint64_t i = 1; i < 8; i++)
 		replay_first(kit.on.replay, i << 24, KIT_NOW, KIT_NOW + 8000);
 	kit_decide();
@@ -553,6 +555,7 @@ static void proof_needs(void)
 	ok(!replay_first(kit.on.replay, UINT64_C(8) << 24, KIT_NOW + 60, KIT_NOW + 100), "and keeps it as long as its iat is accepted");
 	ok(replay_first(kit.on.replay, UINT64_C(8) << 24, KIT_NOW + 61, KIT_NOW + 100), "but not longer");
 	kit.on.replay = kit.replay_mem;
+	free(table);
 	kit.now_ms += 60000;
 	kit_decide();
 	is_verdict(AUTH_INVALID, AUTH_REASON_REPLAY, "as long as it would pass");
