@@ -9,7 +9,7 @@ def whole(text):
     here = re.search(r"<<'(\w+)'", text.split("\n")[0])
     if here:
         return text.rstrip("\n").endswith("\n" + here[1])
-    if text.rstrip().endswith(("\\", "|")):
+    if text.rstrip().endswith(("\\", "|", "&&")):
         return False
     try:
         shlex.split(text)
