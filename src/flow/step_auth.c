@@ -105,7 +105,8 @@ static enum step_end unavailable(struct txn *t, struct span why)
 
 static enum step_end no_keys(struct txn *t)
 {
-	if (t->f->key_sets[t->auth_issuer]) /* they are known: it is signed with another */
+	const struct jwk_set *set = t->f->key_sets[t->auth_issuer];
+	if (set && set->n > 0) /* they are known: it is signed with another */
 		return invalid(t, AUTH_REASON_NO_KEY);
 	return unavailable(t, SPAN("its issuer's keys are not known"));
 }

@@ -985,6 +985,10 @@ static void late_keys(void)
 	hooks_say = false;
 	ok(is_status(ask(old, "tools/list", "", ""), 401), "what an old one has signed was not only remembered");
 	ok(is_status(ask(token("k1", "", 3600), "tools/list", "", ""), 401), "the old one does not any more, and nobody to ask is no way round it");
+	static const struct jwk_set dropped;
+	flow_keys(f, 0, &dropped);
+	pass_time(1100);
+	ok(is_status(ask(token("k2", "", 3600), "tools/list", "", ""), 503), "keys that grew too old are no keys: nobody can tell, 503");
 	end();
 
 	begin(1, true);
