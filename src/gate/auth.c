@@ -276,6 +276,10 @@ static void by_token(const struct auth_rules *rules, const struct auth_bench *on
 		refuse(result, AUTH_REASON_INACTIVE);
 		return;
 	}
+	if (!token68(token)) { /* of one that is known it was asked before */
+		refuse(result, AUTH_REASON_FORM);
+		return;
+	}
 	for (size_t i = 0; i < token.n; i++)
 		dots += token.p[i] == '.';
 	if (dots != 2 && dots != 4) { /* neither JWS nor JWE: only its issuer can tell what it is */
@@ -347,7 +351,7 @@ static bool begin(const struct auth_rules *rules, const struct auth_bench *on, c
 	}
 	if (*scheme == SCHEME_DPOP)
 		result->dpop = rules->dpop != AUTH_DPOP_OFF;
-	if (*scheme == SCHEME_OTHER || token->n > JWT_MAX || !token68(*token) || (*scheme == SCHEME_DPOP && rules->dpop == AUTH_DPOP_OFF)) {
+	if (*scheme == SCHEME_OTHER || token->n > JWT_MAX || (*scheme == SCHEME_DPOP && rules->dpop == AUTH_DPOP_OFF)) {
 		refuse(result, AUTH_REASON_FORM);
 		return false;
 	}
