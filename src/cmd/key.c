@@ -2,13 +2,13 @@
 
 #include <stdio.h>
 
-#include "base/text.h"
 #include "cmd/load.h"
 #include "gate/auth.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "wire/crypto.h"
 #include "wire/json_write.h"
+#include "wire/jwt.h"
 
 static const char usage[] =
 	"usage: postern key new [--id NAME] [--tenant NAME] [--role NAME]...\n"
@@ -54,18 +54,6 @@ static bool options(struct request *q, int argc, char **argv)
 	return true;
 }
 
-/* base64url without padding (RFC 4648 5). */
-static void base64url(struct buf *b, const uint8_t *bytes, size_t n)
-{
-	size_t from = b->n;
-
-	b64_encode(b, bytes, n);
-	while (b->n > from && b->p[b->n - 1] == '=')
-		b->n--;
-	for (size_t i = from; i < b->n; i++)
-		b->p[i] = b->p[i] == '+' ? '-' : b->p[i] == '/' ? '_' : b->p[i];
-}
-
 static void line(struct buf *b, const struct request *q, const uint8_t sha256[CRYPTO_HASH])
 {
 	BUF_LIT(b, "{\"id\": \"");
@@ -102,7 +90,7 @@ static int make(const struct request *q)
 		return EXIT_ENVIRONMENT;
 	}
 	BUF_LIT(&out, "postern_");
-	base64url(&out, random, sizeof random);
+	base64url_write(&out, span_of((const char *)random, sizeof random));
 	crypto_sha256(out.p, out.n, sha256);
 	crypto_wipe(random, sizeof random);
 	buf_char(&out, '\n');

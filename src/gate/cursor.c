@@ -1,6 +1,7 @@
 #include "gate/cursor.h"
 
 #include "wire/crypto.h"
+#include "wire/jwt.h"
 
 enum { PLAIN_MAX = 2 + CURSOR_INNER_MAX + CURSOR_MAC };
 
@@ -12,57 +13,6 @@ static void seal_mac(const uint8_t key[CURSOR_KEY], enum mcp_method method, stru
 	const struct span parts[] = { SPAN("postern cursor 1\0"), mcp_method_name(method), SPAN("\0"), plain };
 
 	crypto_hmac_sha256(key, CURSOR_KEY, parts, sizeof parts / sizeof parts[0], out);
-}
-
-/* RFC 4648 section 5, without padding. */
-static void encode(struct buf *out, const unsigned char *u, size_t n)
-{
-	static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-	uint32_t bits = 0;
-	unsigned have = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		bits = (bits << 8 | u[i]) & 0xFFFF;
-		for (have += 8; have >= 6; have -= 6)
-			buf_char(out, digit[bits >> (have - 6) & 63]);
-	}
-	if (have > 0)
-		buf_char(out, digit[bits << (6 - have) & 63]);
-}
-
-static unsigned digit_value(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return (unsigned)(c - 'A');
-	if (c >= 'a' && c <= 'z')
-		return (unsigned)(c - 'a') + 26;
-	if (c >= '0' && c <= '9')
-		return (unsigned)(c - '0') + 52;
-	return c == '-' ? 62 : c == '_' ? 63 : 64;
-}
-
-/* False for anything but the one way to write these bytes. out has room for text.n * 3 / 4. */
-static bool decode(unsigned char *out, size_t *n, struct span text)
-{
-	uint32_t bits = 0;
-	unsigned have = 0;
-
-	*n = 0;
-	if (text.n % 4 == 1)
-		return false;
-	for (size_t i = 0; i < text.n; i++) {
-		unsigned v = digit_value(text.p[i]);
-
-		if (v > 63)
-			return false;
-		bits = (bits << 6 | v) & 0xFFFF;
-		have += 6;
-		if (have >= 8) {
-			have -= 8;
-			out[(*n)++] = (unsigned char)(bits >> have);
-		}
-	}
-	return (bits & ((1u << have) - 1)) == 0;
 }
 
 void cursor_seal(struct buf *out, const uint8_t key[CURSOR_KEY], enum mcp_method method, unsigned server, bool has_inner,
@@ -86,7 +36,7 @@ void cursor_seal(struct buf *out, const uint8_t key[CURSOR_KEY], enum mcp_method
 	seal_mac(key, method, span_of((const char *)plain, n), mac);
 	memcpy(plain + n, mac, CURSOR_MAC);
 	BUF_LIT(out, "p1.");
-	encode(out, plain, n + CURSOR_MAC);
+	base64url_write(out, span_of((const char *)plain, n + CURSOR_MAC));
 	if (out->full)
 		out->n = start;
 }
@@ -98,7 +48,7 @@ bool cursor_open(struct span text, const uint8_t key[CURSOR_KEY], enum mcp_metho
 	uint8_t mac[CRYPTO_HASH];
 	size_t n;
 
-	if (text.n > MCP_CURSOR_MAX || !span_starts(text, SPAN("p1.")) || !decode(plain, &n, span_from(text, CURSOR_HEAD)))
+	if (text.n > MCP_CURSOR_MAX || !span_starts(text, SPAN("p1.")) || !base64url_decode(span_from(text, CURSOR_HEAD), (char *)plain, sizeof plain, &n))
 		return false;
 	if (n < 2 + CURSOR_MAC || n > PLAIN_MAX)
 		return false;
