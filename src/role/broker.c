@@ -10,7 +10,6 @@
 
 static struct broker_settings settings;
 static struct broker *broker;
-static struct loop_item channel;
 static const struct entry *self;
 static enum phase phase = PHASE_STARTING;
 
@@ -158,20 +157,6 @@ static void handle(const union msg *m, int fd)
 	}
 }
 
-static void on_channel(struct loop_item *item, unsigned events)
-{
-	union msg m;
-	enum msg_got got;
-	const char *why;
-	int fd;
-
-	(void)events;
-	while ((got = msg_take(item->fd, ROLE_BROKER, ROLE_PARENT, phase, &m, &fd, &why)) == MSG_GOT)
-		handle(&m, fd);
-	if (got == MSG_CLOSED)
-		role_end(why);
-}
-
 static unsigned peer_ports(uint16_t *ports)
 {
 	unsigned n = 0;
@@ -222,8 +207,7 @@ void broker_run(struct broker_start *p)
 	broker = broker_place(e->memory, &settings, &e->loop);
 	crypto_wipe(settings.entropy, sizeof settings.entropy);
 	read_secrets(p->conf, p->material);
-	channel = (struct loop_item){ on_channel, e->channel };
-	if (!loop_add(&e->loop, &channel)) {
+	if (!role_listen(e, &phase, handle)) {
 		log_line(LOG_ERROR, SPAN("cannot watch its channel"));
 		proc_exit(ENTRY_EXIT_WALLS);
 	}

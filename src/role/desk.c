@@ -24,7 +24,7 @@ struct desk {
 
 static struct desk *desk;
 static struct entry *self;
-static struct loop_item channel, listener;
+static struct loop_item listener;
 static bool paused;
 static struct msg_state state;
 static struct desk_view view;
@@ -172,8 +172,9 @@ static void drain(uint32_t grace_ms)
 			desk->slots[i].until_ms = until_ms;
 }
 
-static void handle(const union msg *m)
+static void handle(const union msg *m, int fd)
 {
+	(void)fd; /* -1: no message of its brings one */
 	switch (m->type) {
 	case MSG_START:
 		if (!loop_add_level(&self->loop, &listener)) {
@@ -190,20 +191,6 @@ static void handle(const union msg *m)
 		drain(m->drain.grace_ms);
 		break;
 	}
-}
-
-static void on_channel(struct loop_item *item, unsigned events)
-{
-	union msg m;
-	enum msg_got got;
-	const char *why;
-	int fd;
-
-	(void)events;
-	while ((got = msg_take(item->fd, ROLE_DESK, ROLE_PARENT, phase, &m, &fd, &why)) == MSG_GOT)
-		handle(&m);
-	if (got == MSG_CLOSED)
-		role_end(why);
 }
 
 /* Ends what took too long, and when draining the process with its last connection; returns how long to wait for the next. */
@@ -241,8 +228,7 @@ void desk_run(struct desk_start *d)
 	desk = e->memory;
 	view = (struct desk_view){ .host = { .address = d->bound }, .state = &state, .blocks = d->blocks, .nblocks = d->nblocks };
 	listener = (struct loop_item){ on_listener, d->listener };
-	channel = (struct loop_item){ on_channel, e->channel };
-	if (!loop_add(&e->loop, &channel)) {
+	if (!role_listen(e, &phase, handle)) {
 		log_line(LOG_ERROR, SPAN("cannot watch its channel"));
 		proc_exit(ENTRY_EXIT_WALLS);
 	}

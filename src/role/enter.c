@@ -31,6 +31,36 @@ void role_ready(const struct entry *e)
 		role_end(NULL);
 }
 
+static struct {
+	struct loop_item channel;
+	enum role role;
+	const enum phase *phase;
+	void (*handle)(const union msg *m, int fd);
+} ear;
+
+static void on_channel(struct loop_item *item, unsigned events)
+{
+	union msg m;
+	enum msg_got got;
+	const char *why;
+	int fd;
+
+	(void)events;
+	while ((got = msg_take(item->fd, ear.role, ROLE_PARENT, *ear.phase, &m, &fd, &why)) == MSG_GOT)
+		ear.handle(&m, fd);
+	if (got == MSG_CLOSED)
+		role_end(why);
+}
+
+bool role_listen(struct entry *e, const enum phase *phase, void (*handle)(const union msg *m, int fd))
+{
+	ear.channel = (struct loop_item){ on_channel, e->channel };
+	ear.role = e->role;
+	ear.phase = phase;
+	ear.handle = handle;
+	return loop_add(&e->loop, &ear.channel);
+}
+
 /* Its own descriptors in a row from 3 on; returns how many descriptors there are then, the loop's included. */
 static unsigned take_descriptors(struct entry *e)
 {

@@ -40,5 +40,8 @@ const char *role_proof(const struct seccomp_list *list, const struct jail_land *
 /* The end of a role whose channel is gone or told it a lie. */
 _Noreturn void role_end(const char *why);
 void role_ready(const struct entry *e);
+/* From now on each message of the parent that is permitted in *phase goes to handle(), which owns its descriptor; the parent's end, or a message that
+ * is not permitted, ends the role. False: the channel cannot be watched. Once in a process; both pointers stay good. */
+bool role_listen(struct entry *e, const enum phase *phase, void (*handle)(const union msg *m, int fd));
 
 #endif

@@ -32,7 +32,6 @@ static struct keeper *keeper;
 static struct secret *secret;
 static const struct material *material;
 static struct entry *self;
-static struct loop_item channel;
 static enum phase phase = PHASE_STARTING;
 static unsigned signs_a_second;
 static struct metrics *metrics;
@@ -212,20 +211,6 @@ static void handle(const union msg *m, int fd)
 	}
 }
 
-static void on_channel(struct loop_item *item, unsigned events)
-{
-	union msg m;
-	enum msg_got got;
-	const char *why;
-	int fd;
-
-	(void)events;
-	while ((got = msg_take(item->fd, ROLE_KEEPER, ROLE_PARENT, phase, &m, &fd, &why)) == MSG_GOT)
-		handle(&m, fd);
-	if (got == MSG_CLOSED)
-		role_end(why);
-}
-
 void keeper_run(struct keeper_start *k)
 {
 	struct entry *e = k->entry;
@@ -255,8 +240,7 @@ void keeper_run(struct keeper_start *k)
 	for (unsigned i = 0; i < KEEPER_EDGES; i++)
 		keeper->edges[i].item.fd = -1;
 	read_keys(k->conf);
-	channel = (struct loop_item){ on_channel, e->channel };
-	if (!loop_add(&e->loop, &channel)) {
+	if (!role_listen(e, &phase, handle)) {
 		log_line(LOG_ERROR, SPAN("cannot watch its channel"));
 		proc_exit(ENTRY_EXIT_WALLS);
 	}

@@ -10,7 +10,6 @@ enum {
 
 static struct files_settings settings;
 static struct files *files;
-static struct loop_item channel;
 static const struct entry *self;
 static enum phase phase = PHASE_STARTING;
 
@@ -57,20 +56,6 @@ static void handle(const union msg *m, int fd)
 	}
 }
 
-static void on_channel(struct loop_item *item, unsigned events)
-{
-	union msg m;
-	enum msg_got got;
-	const char *why;
-	int fd;
-
-	(void)events;
-	while ((got = msg_take(item->fd, ROLE_PROVIDER, ROLE_PARENT, phase, &m, &fd, &why)) == MSG_GOT)
-		handle(&m, fd);
-	if (got == MSG_CLOSED)
-		role_end(why);
-}
-
 void provider_run(struct provider_start *p)
 {
 	struct entry *e = p->entry;
@@ -91,8 +76,7 @@ void provider_run(struct provider_start *p)
 	settings.root_fd = p->dirs[0];
 	settings.prompts_fd = p->dirs[1];
 	files = files_place(e->memory, &settings, &e->loop);
-	channel = (struct loop_item){ on_channel, e->channel };
-	if (!files || !loop_add(&e->loop, &channel)) {
+	if (!files || !role_listen(e, &phase, handle)) {
 		log_line(LOG_ERROR, SPAN("cannot lay out its memory"));
 		proc_exit(ENTRY_EXIT_WALLS);
 	}

@@ -12,7 +12,6 @@
 static struct flow_settings settings;
 static struct flow *flow;
 static struct broker_client *client; /* NULL: no broker is needed */
-static struct loop_item channel;
 static const struct entry *self;
 static enum phase phase = PHASE_STARTING;
 
@@ -85,20 +84,6 @@ static void handle(const union msg *m, int fd)
 	}
 }
 
-static void on_channel(struct loop_item *item, unsigned events)
-{
-	union msg m;
-	enum msg_got got;
-	const char *why;
-	int fd;
-
-	(void)events;
-	while ((got = msg_take(item->fd, ROLE_WORKER, ROLE_PARENT, phase, &m, &fd, &why)) == MSG_GOT)
-		handle(&m, fd);
-	if (got == MSG_CLOSED)
-		role_end(why);
-}
-
 static unsigned upstream_ports(const struct conf *c, uint16_t *ports)
 {
 	unsigned n = 0;
@@ -148,8 +133,7 @@ void worker_run(struct worker_start *w)
 		client = broker_client_place((char *)e->memory + flow_size, &settings, &e->loop);
 		broker_client_serve(client, flow);
 	}
-	channel = (struct loop_item){ on_channel, e->channel };
-	if (!flow || !loop_add(&e->loop, &channel)) {
+	if (!flow || !role_listen(e, &phase, handle)) {
 		log_line(LOG_ERROR, SPAN("cannot lay out its memory"));
 		proc_exit(ENTRY_EXIT_WALLS);
 	}
