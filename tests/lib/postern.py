@@ -15,6 +15,7 @@ import atexit
 import json
 import os
 import queue
+import resource
 import signal
 import socket
 import subprocess
@@ -71,6 +72,29 @@ def skip(name, reason):
     global _count
     _count += 1
     _say("ok %d - %s # SKIP %s" % (_count, name, reason))
+
+
+def need_files(n):
+    """Lets this test (and the Postern it starts) have n open files, or skips it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < n:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (n, n))
+        except (ValueError, OSError):
+            skip_all("only %d open files are allowed here, %d are needed (ulimit -n)" % (hard, n))
+    else:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, n), hard))
+
+
+def need_product_memory():
+    """Skips the test where the memory of what runs is not the product's."""
+    if "san" in os.path.basename(os.environ.get("POSTERN", "")) or "valgrind" in os.environ.get("POSTERN", ""):
+        skip_all("the memory of a sanitizer or valgrind build says nothing about the product's")
+
+
+def rss_kb(pid):
+    with open("/proc/%d/status" % pid) as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:"))
 
 
 def skip_all(reason):

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Memory is laid out at start and does not follow what strangers do: 10,000 connections at rest, and a body of 1 GiB that is refused."""
 import os
-import resource
 import socket
 import sys
 import tempfile
@@ -10,26 +9,12 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
-from postern import Conn, Postern, call, done, http_get, is_, ok, request_bytes, skip_all
+from postern import Conn, Postern, call, done, http_get, is_, need_files, need_product_memory, ok, request_bytes, rss_kb
 
 IDLE = 10000
 BODY = 256 << 10  # the default of memory.body
-NEED = IDLE + 500
-soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-if hard != resource.RLIM_INFINITY and hard < NEED:
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (NEED, NEED))
-    except (ValueError, OSError):
-        skip_all("only %d open files are allowed here, %d are needed (ulimit -n)" % (hard, NEED))
-else:
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, NEED), hard))
-if "san" in os.path.basename(os.environ.get("POSTERN", "")) or "valgrind" in os.environ.get("POSTERN", ""):
-    skip_all("the memory of a sanitizer or valgrind build says nothing about the product's")
-
-
-def rss_kb(pid):
-    with open("/proc/%d/status" % pid) as f:
-        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:"))
+need_files(IDLE + 500)
+need_product_memory()
 
 
 def large_peak(p):

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """A TLS connection at rest gives its record buffers back: 10,000 of them cost less than 6 KB each, and each goes on where it was."""
 import os
-import resource
 import ssl
 import sys
 import tempfile
@@ -9,27 +8,13 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 from pki import Pki
-from postern import Postern, done, is_, ok, request_bytes, skip_all
+from postern import Postern, done, is_, need_files, need_product_memory, ok, request_bytes, rss_kb
 from tls import OPEN, TlsConn, ask, client
 
 IDLE = 10000
 FULL = 500          # so many handshakes are whole ones; the others resume, which leaves the same behind
-NEED = IDLE + 500
-soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-if hard != resource.RLIM_INFINITY and hard < NEED:
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (NEED, NEED))
-    except (ValueError, OSError):
-        skip_all("only %d open files are allowed here, %d are needed (ulimit -n)" % (hard, NEED))
-else:
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, NEED), hard))
-if "san" in os.path.basename(os.environ.get("POSTERN", "")) or "valgrind" in os.environ.get("POSTERN", ""):
-    skip_all("the memory of a sanitizer or valgrind build says nothing about the product's")
-
-
-def rss_kb(pid):
-    with open("/proc/%d/status" % pid) as f:
-        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:"))
+need_files(IDLE + 500)
+need_product_memory()
 
 
 def role(p, name):
