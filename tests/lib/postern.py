@@ -15,6 +15,7 @@ import atexit
 import json
 import os
 import queue
+import re
 import resource
 import signal
 import socket
@@ -240,6 +241,10 @@ class Postern:
     def stderr(self):
         """What Postern logged so far."""
         return self._err.decode("utf-8", "replace")
+
+    def generation(self):
+        """Number of the configuration that serves, from the log: for a moment after a reload /ready may still be answered by the desk that leaves."""
+        return int((re.findall(r"reloaded: generation (\d+) serves", self.stderr()) or ["1"])[-1])
 
     def signal(self, number):
         self.proc.send_signal(number)

@@ -10,7 +10,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from postern import Conn, Postern, call, done, http_get, is_, ok, request_bytes, run, with_caller
+from postern import Conn, Postern, call, done, is_, ok, request_bytes, run, with_caller
 
 tmp = tempfile.TemporaryDirectory()
 os.chmod(tmp.name, 0o755)
@@ -36,10 +36,6 @@ def until(test, seconds=20):
     return False
 
 
-def generation(p):
-    return json.loads(http_get(p.admin_port, "/ready").body)["generation"]
-
-
 def first_file(p, port=None, path="/mcp"):
     r = call(port or p, "resources/list", path=path)
     return r.message()["result"]["resources"][0]["name"] if r.status == 200 else r.status
@@ -47,11 +43,11 @@ def first_file(p, port=None, path="/mcp"):
 
 def reload(p, new, wait_end=True):
     """SIGHUP with this configuration; True when it was taken (and the old generation is gone), False when it was refused."""
-    was, refusals = generation(p), p.stderr().count("reload refused")
+    was, refusals = p.generation(), p.stderr().count("reload refused")
     p.write_config(new)
     p.signal(signal.SIGHUP)
-    until(lambda: p.stderr().count("reload refused") > refusals or generation(p) > was)
-    taken = generation(p) > was
+    until(lambda: p.stderr().count("reload refused") > refusals or p.generation() > was)
+    taken = p.generation() > was
     if taken and wait_end:      # until then the old workers may answer what was in their queues
         until(lambda: "generation %d has ended" % was in p.stderr())
     return taken
@@ -152,8 +148,8 @@ with Postern(config()) as p:
     for i in range(5):
         p.signal(signal.SIGHUP)         # faster than a generation can start
     is_(taken, 12, "12 reloads under load are taken")
-    last = generation(p)
-    until(lambda: generation(p) > last)
+    last = p.generation()
+    until(lambda: p.generation() > last)
     stop.set()
     for t in clients:
         t.join()

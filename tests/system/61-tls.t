@@ -16,7 +16,7 @@ import xml.etree.ElementTree as ElementTree
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from pki import Pki
-from postern import Postern, call, diag, done, http_get, is_, ok, request_bytes, run, skip
+from postern import Postern, call, diag, done, is_, ok, request_bytes, run, skip
 from tls import OPEN, SUITES_ECDSA, SUITES_RSA, TlsConn, ask, client, handshake, s_client, until
 
 tmp = tempfile.TemporaryDirectory(prefix="postern-tls-")
@@ -242,13 +242,12 @@ def reload():
     threads = [threading.Thread(target=calls, daemon=True) for _ in range(3)]
     for t in threads:
         t.start()
-    generation = lambda: json.loads(http_get(p.admin_port, "/ready").body)["generation"]
     until(lambda: len(results) > 20)
     for n in range(6):
-        was = generation()
+        was = p.generation()
         p.write_config(json.dumps(config(*((fresh, rsa) if n % 2 == 0 else (door, rsa)))))
         p.signal(signal.SIGHUP)
-        ok(until(lambda: generation() > was), "reload %d with another certificate" % (n + 1), p.stderr()[-1500:])
+        ok(until(lambda: p.generation() > was), "reload %d with another certificate" % (n + 1), p.stderr()[-1500:])
         until(lambda: "generation %d has ended" % was in p.stderr())
         is_(fetch(p.port, "gw.example"), (200, (fresh if n % 2 == 0 else door).fingerprint), "  which is shown from then on")
     stop.set()
@@ -260,16 +259,16 @@ def reload():
     with TlsConn(p.port, client(pki.ca, "gw.example")) as c:
         is_(ask(c, "tools/list").status, 200, "a connection stays open")
         again = pki.issue("door", dns=["gw.example"])
-        was = generation()
+        was = p.generation()
         p.signal(signal.SIGHUP)
-        ok(until(lambda: generation() > was), "a file with a new certificate under the old name is taken")
+        ok(until(lambda: p.generation() > was), "a file with a new certificate under the old name is taken")
         is_(fetch(p.port, "gw.example"), (200, again.fingerprint), "  and shown")
         a = ask(c, "tools/list", id_=2)
         ok(a.status == 200 or a.status is None and not a.raw, "what was open is answered or properly closed", a)
-    was, refusals = generation(), p.stderr().count("reload refused")
+    was, refusals = p.generation(), p.stderr().count("reload refused")
     shutil.copy(rsa.key, door.key)
     p.signal(signal.SIGHUP)
-    ok(until(lambda: p.stderr().count("reload refused") > refusals or generation() > was) and generation() == was,
+    ok(until(lambda: p.stderr().count("reload refused") > refusals or p.generation() > was) and p.generation() == was,
        "a key that does not fit its certificate is refused", p.stderr()[-1500:])
     is_(fetch(p.port, "gw.example"), (200, again.fingerprint), "  and nothing changes")
 
