@@ -88,6 +88,22 @@ static void memory(struct conf_reader *r)
 	conf_said(r);
 }
 
+static void children(struct conf_reader *r)
+{
+	uint64_t total = 0;
+	struct buf *b;
+
+	for (unsigned i = 0; i < r->c->nservers; i++)
+		total += r->c->servers[i].kind == CONF_STDIO ? r->c->servers[i].children : 0;
+	if (total <= CONF_CHILDREN_MAX)
+		return;
+	b = conf_say(r, conf_member(r, JSON_ROOT, "mcpServers"));
+	BUF_LIT(b, "the \"children\" of all servers that are started come to ");
+	buf_u64(b, total);
+	BUF_LIT(b, "; 256 is the limit: lower some of them");
+	conf_said(r);
+}
+
 void conf_cross(struct conf_reader *r)
 {
 	const struct conf *c = r->c;
@@ -96,6 +112,7 @@ void conf_cross(struct conf_reader *r)
 		return;
 	doors(r);
 	memory(r);
+	children(r);
 	conf_cross_identity(r);
 	conf_cross_policy(r);
 	if (c->plain && c->nservers > 1) {
