@@ -85,9 +85,14 @@ bool jail_no_children(void)
 	return setrlimit(RLIMIT_NPROC, &none) == 0;
 }
 
+bool jail_no_privileges(void)
+{
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
+}
+
 bool jail_privileges(unsigned *missing)
 {
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+	if (!jail_no_privileges())
 		return false;
 	if (prctl(OPTION_SET_MDWE, MDWE_NO_EXEC_GAIN, 0, 0, 0) != 0)
 		*missing |= JAIL_NO_MDWE;
@@ -177,7 +182,7 @@ static bool child_files(int rules, const struct jail_child *c, uint64_t handled)
 	bool right = child_path(rules, "/dev/null", handled, false);
 
 	if (!c->read_all) /* else reading is not handled at all, and a rule must not speak of it */
-		right = right && child_path(rules, "/dev/urandom", read, false) && child_path(rules, "/dev/zero", read, false);
+		right = right && child_path(rules, "/dev/urandom", read, false) && child_path(rules, "/dev/zero", read, false) && child_path(rules, c->program, read, true);
 	for (unsigned i = 0; right && !c->read_all && i < c->nread; i++)
 		right = child_path(rules, c->read[i], read, true);
 	for (unsigned i = 0; right && i < c->nwrite; i++)

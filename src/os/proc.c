@@ -51,6 +51,15 @@ bool proc_peek(struct proc_end *end)
 	return true;
 }
 
+bool proc_any(void)
+{
+	siginfo_t info;
+
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+void proc_session(void) { setsid(); }
+
 void proc_bury(int pid)
 {
 	pid_t got;
