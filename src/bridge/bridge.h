@@ -19,7 +19,7 @@
  * conversation if it is still there. The verdict is kept until a start fails. Versions of initialize: 2025-11-25 is offered, 2025-06-18, 2025-03-26 and
  * 2024-11-05 are taken as well, anything else is refused in words.
  *
- * TIME is that of the last bridge_tick(): the owner calls it after every wait, before it hands over what came.
+ * TIME is what hooks.now_ms points at; the owner keeps it current and calls bridge_tick() at the end of every turn of its loop.
  * MEMORY: need and place, as everywhere. Settings, hooks and the spans in them outlive the engine. Spans given to a hook live until it returns.
  * A hook must not call the engine: what it learns (no room, no start) it returns, or reports later. */
 #ifndef POSTERN_BRIDGE_BRIDGE_H
@@ -81,6 +81,7 @@ struct bridge_out {
 
 struct bridge_hooks {
 	void *ctx;
+	const int64_t *now_ms;        /* monotonic, above 0: &loop->now_ms */
 	/* One line without LF, to be copied; at most reply_max + BRIDGE_SLACK bytes. False: no room. Nothing of an answer is lost by that: a short error
 	 * takes its place and is offered again at every tick; a notification is dropped. So the owner hands over a peer's message only while every worker that
 	 * is up has room for one such line. A worker that takes nothing for long should be closed. */
@@ -135,8 +136,9 @@ void bridge_peer_again(struct bridge *b, unsigned peer);
  * when somebody needs it: at once the first time, then after 1, 2, 4 … 30 s while starts keep failing. */
 void bridge_peer_down(struct bridge *b, unsigned peer, struct span why);
 
-/* After every wait: timeouts, expiries, answers that had no room. now_ms: monotonic, above 0. Returns how long the next wait may last in ms (-1: for ever). */
-int bridge_tick(struct bridge *b, int64_t now_ms);
+/* After each loop_wait(): timeouts, expiries, answers that had no room, calls whose peer has become free. Returns how long the next wait may
+ * last in ms (-1: for ever). */
+int bridge_tick(struct bridge *b);
 
 /* Requests of workers not answered yet (parked calls are answered): 0 when a process that is to end may do so. */
 unsigned bridge_open_calls(const struct bridge *b);
