@@ -60,7 +60,7 @@ static void entry_edits(struct txn *t, struct upstream *up, uint32_t list, struc
 		next = json_next(j, list, e);
 		struct span raw = json_raw(j, e), why = NOTHING;
 		uint32_t name = json_type(j, e) == JSON_OBJECT ? json_get(j, e, SPAN("name")) : JSON_NONE;
-		bool keep = t->msg.method != MCP_TOOLS_LIST || up->set->kind != FLOW_HTTP || catalog_judge(j, e, &why) != CATALOG_INVALID;
+		bool keep = t->msg.method != MCP_TOOLS_LIST || up->set->kind == FLOW_BUILTIN || catalog_judge(j, e, &why) != CATALOG_INVALID;
 
 		if (!span_absent(prefix) && json_type(j, name) == JSON_STRING && json_inner(j, name).n + prefix.n > MCP_NAME_MAX) {
 			keep = false;
@@ -225,7 +225,7 @@ static bool ask_next(struct txn *t, struct upstream *up, int64_t code)
 	unsigned i = up->index + 1;
 	for (; i < t->f->set->nservers; i++) {
 		struct upstream *other = &t->f->up[i];
-		if (other->set->kind == FLOW_HTTP && other->catalog_state == CATALOG_KNOWN && (other->catalog->caps & CATALOG_RESOURCES) &&
+		if (other->set->kind != FLOW_BUILTIN && other->catalog_state == CATALOG_KNOWN && (other->catalog->caps & CATALOG_RESOURCES) &&
 		    rights_use(t, other, t->name).verdict != POLICY_DENIED)
 			break;
 	}
