@@ -95,6 +95,7 @@ export async function stopAll() {
     for (const child of [...running]) await child.stop();
 }
 
+process.setMaxListeners(100);
 process.on('exit', () => {
     for (const child of running) child.process.kill('SIGKILL');
 });
@@ -153,6 +154,7 @@ export async function startPostern(servers, more = {}) {
     writeFileSync(file, JSON.stringify(config, null, 1));
     if (!existsSync(BINARY)) throw new Error(`${BINARY} is not there: make build/postern`);
     return start(BINARY, ['serve', '-c', file], (line, me) => {
+        me.config = file;
         const [what, kind, where] = line.split(' ');
         if (what === 'listening' && (kind === 'http' || kind === 'https') && me.url === undefined) {
             me.url = `${kind}://${where}`;
@@ -171,8 +173,9 @@ export function nodeBinary() {
     throw new Error('Node 22 is needed: run `npm ci` in tests/peers (`make test` does)');
 }
 
-export async function startUpstream(...args) {
-    return start(nodeBinary(), [join(PEERS, 'upstream.mjs'), '0', ...args], (line, me) => {
+// A module of tests/peers that serves MCP over HTTP and prints `listening PORT`.
+export async function startPeer(module, ...args) {
+    return start(nodeBinary(), [join(PEERS, module), ...args], (line, me) => {
         const [what, port] = line.split(' ');
         if (what !== 'listening') return false;
         me.port = Number(port);
@@ -180,6 +183,8 @@ export async function startUpstream(...args) {
         return true;
     });
 }
+
+export const startUpstream = (...args) => startPeer('upstream.mjs', '0', ...args);
 
 // Runs a program to its end.
 export function run(command, args, { timeoutMs = 120000, ...options } = {}) {
