@@ -1,15 +1,15 @@
 // A small fast upstream without an SDK, for tests of load: one tool that gives its text back, one that makes it misbehave.
 //
-//     node echo.mjs http|stdio modern|old NAME
+//     node echo.mjs http|stdio modern|old NAME [PORT]
 //
-// Over HTTP it binds 127.0.0.1, a port of the kernel's choice, and prints `listening PORT`. `old` speaks 2025-11-25, over HTTP with
+// Over HTTP it binds 127.0.0.1, without PORT a port of the kernel's choice, and prints `listening PORT`. `old` speaks 2025-11-25, over HTTP with
 // sessions. Tools: echo {text, delay_ms} -> {text, by: NAME, pid, conversation}; misbehave {how, ms}: for so long it is
 // slow (each answer 300 ms late), garbage (answers are no JSON) or flood (what nobody asked for, as fast as it goes).
 
 import { createServer } from 'node:http';
 import { randomUUID } from 'node:crypto';
 
-const [transport, era, name] = process.argv.slice(2);
+const [transport, era, name, port = '0'] = process.argv.slice(2);
 const old = era === 'old';
 const INFO = { name, version: '1.0.0' };
 const HOW = ['slow', 'garbage', 'flood'];
@@ -99,7 +99,7 @@ function onHttp() {
         });
     });
     http.keepAliveTimeout = 600000;
-    http.listen(0, '127.0.0.1', () => process.stdout.write(`listening ${http.address().port}\n`));
+    http.listen(Number(port), '127.0.0.1', () => process.stdout.write(`listening ${http.address().port}\n`));
     process.on('SIGTERM', () => process.exit(0));
 }
 
