@@ -299,6 +299,18 @@ void reply_answer(struct txn *t, struct upstream *up, unsigned status, const str
 void reply_event(struct txn *t, struct leg *l, const struct mcp_message *m);
 void reply_failed(struct txn *t, struct upstream *up, enum leg_fault fault, struct span detail);
 
+/* list.c: lists as this caller is shown them */
+struct list_edits {
+	char cursor_mem[MCP_CURSOR_MAX + 32];
+	char server_mem[128];
+	struct edits s;
+};
+struct span list_member(enum mcp_method m);                                  /* the array in a list's result; absent: not a list */
+bool list_shareable(const struct txn *t, const struct upstream *up);         /* may somebody else be given this answer? */
+/* What one upstream's list says to a client: without what it may not use; of a prefixed gateway, our names, our cursors, from us. False: it
+ * is no list, or has too many entries. x->s: begun, with the flow's edits. */
+bool list_pass(struct txn *t, struct upstream *up, uint32_t result, struct list_edits *x);
+
 /* route.c */
 void wait_for_catalog(struct txn *t, struct upstream *up);   /* begins again at the envelope when it is there: tokens do not outlive a wait */
 /* The first server from index `from` on that can have what the txn asks for; -1: none; -2: wait, a catalogue is being fetched. */
