@@ -59,7 +59,7 @@ static void entry_edits(struct txn *t, struct upstream *up, uint32_t list, struc
 		next = json_next(j, list, e);
 		struct span raw = json_raw(j, e), why = NOTHING;
 		uint32_t name = json_type(j, e) == JSON_OBJECT ? json_get(j, e, SPAN("name")) : JSON_NONE;
-		bool keep = t->msg.method != MCP_TOOLS_LIST || up->set->kind != FLOW_HTTP || catalog_judge(j, e, &why) != CATALOG_INVALID;
+		bool keep = t->msg.method != MCP_TOOLS_LIST || up->set->kind == FLOW_BUILTIN || catalog_judge(j, e, &why) != CATALOG_INVALID;
 
 		if (!span_absent(prefix) && json_type(j, name) == JSON_STRING && json_inner(j, name).n + prefix.n > MCP_NAME_MAX) {
 			keep = false;

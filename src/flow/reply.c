@@ -62,7 +62,7 @@ static bool ask_next(struct txn *t, struct upstream *up, int64_t code)
 	unsigned i = up->index + 1;
 	for (; i < t->f->set->nservers; i++) {
 		struct upstream *other = &t->f->up[i];
-		if (other->set->kind == FLOW_HTTP && other->catalog_state == CATALOG_KNOWN && (other->catalog->caps & CATALOG_RESOURCES) &&
+		if (other->set->kind != FLOW_BUILTIN && other->catalog_state == CATALOG_KNOWN && (other->catalog->caps & CATALOG_RESOURCES) &&
 		    rights_use(t, other, t->name).verdict != POLICY_DENIED)
 			break;
 	}
