@@ -116,7 +116,7 @@ struct span exchange_last_id(const struct exchange *x);
 int64_t exchange_retry_ms(const struct exchange *x);
 enum tls_error exchange_tls_why(const struct exchange *x);    /* EXCHANGE_TLS */
 /* Closes the peer's connections at rest. */
-void exchange_peer_stop(struct exchange_pool *p, struct exchange_peer *peer);
+void exchange_peer_stop(struct exchange_peer *p);
 
 /* The first field of that name (without case); absent if there is none. */
 struct span exchange_field(const struct http_head *h, struct span name);
