@@ -31,11 +31,13 @@ struct flow_listener {
 	struct span metadata;         /* URL of its metadata (RFC 9728), absent without issuers */
 };
 
-enum flow_kind { FLOW_BUILTIN, FLOW_HTTP };
+/* FLOW_BUILTIN: a server of ours; FLOW_LINE: somebody else's, behind a process of ours that speaks for it. Both are spoken to over a line, which
+ * comes by flow_link(). */
+enum flow_kind { FLOW_BUILTIN, FLOW_HTTP, FLOW_LINE };
 
 struct flow_server {
 	struct span name;
-	enum flow_kind kind;          /* FLOW_BUILTIN: its link comes by flow_link() */
+	enum flow_kind kind;
 	struct addr address;          /* FLOW_HTTP: from here on */
 	struct span host;
 	struct span path;
@@ -90,7 +92,7 @@ size_t flow_need(const struct flow_settings *s);
 struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *loop);
 /* Registers the listeners: from here on it serves. */
 bool flow_open(struct flow *f);
-/* A new stream socket to the built-in server `server` (index in settings): an older one is closed and its calls fail. Takes the fd. */
+/* A new stream socket to `server` (index in settings), which is no FLOW_HTTP: an older one is closed and its calls fail. Takes the fd. */
 void flow_link(struct flow *f, unsigned server, int fd);
 /* A key set has come (copied), in place of the one before; one without keys: there are none any more. `set` NULL: nothing newer could be had.
  * Requests that wait for it go on. */

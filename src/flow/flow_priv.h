@@ -1,7 +1,7 @@
 /* flow/flow_priv.h: the things in motion inside one worker, and who may call whom.
  *
  *   front  a client connection      -> txn   one request       -> leg   one question to one upstream
- *   leg    travels on a link (HTTP connection) or on an upstream's line (a shared stream to a built-in server)
+ *   leg    travels on a link (HTTP connection) or on an upstream's line (a shared stream to a process of ours)
  *
  * Ownership: a front owns its `in` buffer and at most one txn; a txn owns its `large` and `out` buffers and its legs; a link owns its
  * buffers. A slot given back in the middle of a loop turn lies in `limbo` until the turn is over, so that a late event finds it quiet. */
@@ -231,7 +231,7 @@ struct upstream {
 	/* HTTP */
 	struct list idle;              /* links at rest, last used first */
 	unsigned nlinks;
-	/* built-in */
+	/* by line */
 	bool line_up, line_readable, line_writable, line_half;
 	struct buffer *line_in;        /* its own, as large as the largest: all calls share the line, and none may stop it for want of a buffer */
 	size_t line_scanned;
@@ -251,6 +251,9 @@ struct upstream {
 	bool catalog_asking;
 	struct list waiting;           /* txns */
 };
+
+/* What it is asked goes over its line, not over HTTP. */
+static inline bool upstream_by_line(const struct upstream *up) { return up->set->kind != FLOW_HTTP; }
 
 /* leg.c */
 enum leg_fault { LEG_CONNECT, LEG_FULL, LEG_LOST, LEG_LATE, LEG_BROKEN, LEG_LARGE, LEG_REFUSED, LEG_BUSY, LEG_TLS, LEG_CREDENTIAL };
@@ -298,6 +301,18 @@ void credential_again(struct leg *l, struct buffer *request);
 void reply_answer(struct txn *t, struct upstream *up, unsigned status, const struct mcp_message *m);  /* status 0: not over HTTP */
 void reply_event(struct txn *t, struct leg *l, const struct mcp_message *m);
 void reply_failed(struct txn *t, struct upstream *up, enum leg_fault fault, struct span detail);
+
+/* list.c: lists as this caller is shown them */
+struct list_edits {
+	char cursor_mem[MCP_CURSOR_MAX + 32];
+	char server_mem[128];
+	struct edits s;
+};
+struct span list_member(enum mcp_method m);                                  /* the array in a list's result; absent: not a list */
+bool list_shareable(const struct txn *t, const struct upstream *up);         /* may somebody else be given this answer? */
+/* What one upstream's list says to a client: without what it may not use; of a prefixed gateway, our names, our cursors, from us. False: it
+ * is no list, or has too many entries. x->s: begun, with the flow's edits. */
+bool list_pass(struct txn *t, struct upstream *up, uint32_t result, struct list_edits *x);
 
 /* route.c */
 void wait_for_catalog(struct txn *t, struct upstream *up);   /* begins again at the envelope when it is there: tokens do not outlive a wait */
