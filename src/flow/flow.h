@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "gate/auth.h"
+#include "gate/meta.h"
 #include "gate/metrics.h"
 #include "gate/policy.h"
 #include "os/loop.h"
@@ -45,6 +46,7 @@ struct flow_server {
 	int64_t connect_ms, idle_ms, call_ms;
 	const struct tls_route *tls;  /* NULL: plain */
 	bool credential;              /* calls need a credential: flow_hooks.token() is asked before each */
+	struct meta_rules meta;       /* members of _meta that pass besides those of the protocol */
 	bool exchange;                /* it is got for the caller's own token (RFC 8693) */
 };
 
