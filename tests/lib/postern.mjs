@@ -173,9 +173,9 @@ export function nodeBinary() {
     throw new Error('Node 22 is needed: run `npm ci` in tests/peers (`make test` does)');
 }
 
-// A module of tests/peers that serves MCP over HTTP and prints `listening PORT`.
-export async function startPeer(module, ...args) {
-    return start(nodeBinary(), [join(PEERS, module), ...args], (line, me) => {
+// A program that serves MCP over HTTP and prints `listening PORT`; startPeer: a module of tests/peers.
+export async function startServer(command, ...args) {
+    return start(command, args, (line, me) => {
         const [what, port] = line.split(' ');
         if (what !== 'listening') return false;
         me.port = Number(port);
@@ -184,6 +184,7 @@ export async function startPeer(module, ...args) {
     });
 }
 
+export const startPeer = (module, ...args) => startServer(nodeBinary(), join(PEERS, module), ...args);
 export const startUpstream = (...args) => startPeer('upstream.mjs', '0', ...args);
 
 // Runs a program to its end.
