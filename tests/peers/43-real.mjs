@@ -83,7 +83,7 @@ await main(async () => {
         ok(wrong.isError === true || wrong.code === -32602, `${who}: what server-sequential-thinking refuses is refused`, wrong);
         ok((await client.list('resources')).length > 0 && (await client.list('prompts')).length > 3, `${who}: resources and prompts of all`);
         is((await client.prompt('pyone__review', { code: 'x' })).messages[0].content.text, 'Please review: x', `${who}: a prompt of one`);
-        is((await client.read('python://zen').catch(error => error)).contents?.[0].text, 'Explicit is better than implicit.', `${who}: a resource of one`);
+        is((await client.read('pyone__python://zen').catch(error => error)).contents?.[0].text, 'Explicit is better than implicit.', `${who}: a resource of one`);
         await client.close();
     }
     ok(readFileSync(graph, 'utf8').includes('it is small'), 'server-memory had its environment');
@@ -97,7 +97,7 @@ await main(async () => {
     }
 
     const steps = JSON.stringify([['tools'], ['call', 'pyone__add', { a: 2, b: 3 }], ['call', 'pytwo__add', { a: 2, b: 4 }], ['call', 'everything__get-sum', { a: 2, b: 40 }],
-        ['call', 'pyone__greet', {}], ['call', 'pyone__fail', {}], ['call', 'no__such', {}], ['read', 'python://zen'], ['prompt', 'pytwo__review', { code: 'y' }]]);
+        ['call', 'pyone__greet', {}], ['call', 'pyone__fail', {}], ['call', 'no__such', {}], ['read', 'pyone__python://zen'], ['prompt', 'pytwo__review', { code: 'y' }]]);
     for (const [who, binary, era, where] of [['Python SDK 1', python(1), '', postern.url], ['Python SDK 2', python(2), '', postern.url], ['Python SDK 2, old era', python(2), 'legacy', postern.url],
         ['Python SDK 1 over stdio', python(1), '', JSON.stringify([BINARY, 'stdio', '-c', postern.config])]]) {
         const ended = await run(binary, [CLIENT, where, steps], { env: { ...env, ERA: era }, timeoutMs: 60000 });

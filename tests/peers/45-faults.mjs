@@ -9,6 +9,8 @@ import { Wire } from './wire.mjs';
 const CLIENTS = 4;              // of each upstream
 const FAULT_MS = 1000;
 const CALL_MS = 30000;          // nothing may take as long
+const TELL = process.env.FAULTS_TELL;
+const TELL_MS = 3000;
 const GROWTH_KB = 8192;
 
 const kb = pid => Number(/^VmRSS:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
@@ -29,6 +31,13 @@ function memoryOf(pid) {
     return sum;
 }
 
+// Of the others than `name`, in microseconds.
+function p99(tally, name) {
+    const took = Object.entries(tally).filter(([other]) => other !== name).flatMap(([, row]) => row.took).sort((a, b) => a - b);
+    return took[Math.floor(took.length * 0.99)];
+}
+const shown = tally => Object.fromEntries(Object.entries(tally).map(([name, { took, ...row }]) => [name, { ...row, slowest: Math.round(Math.max(...took)) }]));
+
 const UPSTREAMS = { m_http: 'modern', o_http: 'old', m_stdio: 'modern', o_stdio: 'old' };
 const FAULTS = ['killed', 'stalled', 'slow', 'garbage', 'flood'];
 
@@ -42,8 +51,8 @@ await main(async () => {
         } else servers[name] = { command: nodeBinary(), args: [join(PEERS, 'echo.mjs'), 'stdio', era, name] };
     }
     const postern = await startPostern(servers, { names: 'prefixed', workers: 2 });
-    const tally = Object.fromEntries(Object.keys(UPSTREAMS).map(name => [name, { good: 0, refused: 0, lost: 0, wrong: 0, slowest: 0, why: '' }]));
-    const fresh = () => { for (const row of Object.values(tally)) Object.assign(row, { good: 0, refused: 0, lost: 0, wrong: 0, slowest: 0, why: '' }); };
+    const tally = Object.fromEntries(Object.keys(UPSTREAMS).map(name => [name, { good: 0, refused: 0, lost: 0, wrong: 0, took: [], why: '' }]));
+    const fresh = () => { for (const row of Object.values(tally)) Object.assign(row, { good: 0, refused: 0, lost: 0, wrong: 0, took: [], why: '' }); };
     let going = true;
 
     async function client(name, number) {
@@ -52,7 +61,7 @@ await main(async () => {
         for (let n = 0; going; n++) {
             const text = `${name} ${number} ${n}`;
             const row = tally[name];
-            const begun = Date.now();
+            const begun = process.hrtime.bigint();
             try {
                 const message = await wire.call('tools/call', { name: `${name}__echo`, arguments: { text, delay_ms: 2 } });
                 const got = message.result?.structuredContent;
@@ -70,7 +79,7 @@ await main(async () => {
                 wire.close();
                 wire = await Wire.open(postern.url, era);
             }
-            row.slowest = Math.max(row.slowest, Date.now() - begun);
+            row.took.push(Number(process.hrtime.bigint() - begun) / 1000);
         }
         wire.close();
     }
@@ -80,7 +89,7 @@ await main(async () => {
     const pidOf = async name => (await ask(name, 'echo', { text: 'pid' }))?.pid;
 
     const load = Object.keys(UPSTREAMS).flatMap(name => Array.from({ length: CLIENTS }, (_, number) => client(name, number)));
-    ok(await until(() => Object.values(tally).every(row => row.good > 50), CALL_MS), 'without a fault all four upstreams answer', tally);
+    ok(await until(() => Object.values(tally).every(row => row.good > 50), CALL_MS), 'without a fault all four upstreams answer', () => shown(tally));
     is(Object.values(tally).map(row => row.refused + row.lost + row.wrong), [0, 0, 0, 0], 'and nothing is refused, lost or wrong');
     const memory = memoryOf(postern.pid);
 
@@ -90,18 +99,22 @@ await main(async () => {
             const pid = peers[name]?.pid ?? await pidOf(name);
             ok(pid > 0, say('it is there before'));
             fresh();
+            if (TELL) await new Promise(tick => setTimeout(tick, TELL_MS));
+            const quiet = p99(tally, name);
+            fresh();
             const port = peers[name]?.port;
             if (fault === 'killed') process.kill(pid, 'SIGKILL');
             else if (fault === 'stalled') process.kill(pid, 'SIGSTOP');
-            else await ask(name, 'misbehave', { how: fault, ms: FAULT_MS });
-            await new Promise(tick => setTimeout(tick, FAULT_MS));
+            else await ask(name, 'misbehave', { how: fault, ms: TELL ? TELL_MS : FAULT_MS });
+            await new Promise(tick => setTimeout(tick, TELL ? TELL_MS : FAULT_MS));
             if (fault === 'stalled') process.kill(pid, 'SIGCONT');
             if (fault === 'killed' && port) peers[name] = await startPeer('echo.mjs', 'http', UPSTREAMS[name], name, `${port}`);
+            if (TELL) process.stdout.write(`# p99 of the others, ${name} ${fault}: ${(p99(tally, name) / quiet).toFixed(2)} of before\n`);
             const others = Object.entries(tally).filter(([other]) => other !== name);
-            ok(others.every(([, row]) => row.good > 20 && row.refused + row.lost + row.wrong === 0), say('the others are answered'), tally);
+            ok(others.every(([, row]) => row.good > 20 && row.refused + row.lost + row.wrong === 0), say('the others are answered'), () => shown(tally));
             is([tally[name].wrong, tally[name].lost], [0, 0], say('nobody gets a wrong answer or none'));
             const before = tally[name].good;
-            ok(await until(() => tally[name].good > before + 20, CALL_MS), say('it comes back'), () => `${JSON.stringify(tally[name])}\n${postern.errors.slice(-1500)}`);
+            ok(await until(() => tally[name].good > before + 20, CALL_MS), say('it comes back'), () => `${JSON.stringify(shown(tally)[name])}\n${postern.errors.slice(-1500)}`);
         }
     going = false;
     await Promise.all(load);
