@@ -1,2 +1,0 @@
-#!/bin/sh
-. "$(dirname "$0")/run-node.sh"
