@@ -4,7 +4,7 @@
 #include "os/proc.h"
 #include "os/sock.h"
 #include "role/bridge_child.h"
-#include "role/bridge_line.h"
+#include "role/talk.h"
 #include "role/log.h"
 #include "wire/crypto.h"
 
@@ -18,7 +18,7 @@ enum {
 
 static struct bridge_settings settings;
 static struct bridge *bridge;
-static struct line workers[CONF_WORKERS_MAX];
+static struct talk workers[CONF_WORKERS_MAX];
 static struct entry *self;
 static enum phase phase = PHASE_STARTING;
 
@@ -99,7 +99,7 @@ unsigned bridging_files(const struct conf *c, unsigned server)
 static bool to_worker(void *ctx, unsigned worker, struct span line)
 {
 	(void)ctx;
-	return line_put(&workers[worker], line);
+	return talk_put(&workers[worker], line);
 }
 
 static void say(void *ctx, struct span line)
@@ -114,14 +114,14 @@ static void worker_close(unsigned i)
 {
 	if (workers[i].item.fd < 0)
 		return;
-	line_close(&workers[i], &self->loop);
+	talk_close(&workers[i], &self->loop);
 	bridge_worker_down(bridge, i);
 }
 
 static void worker_link(unsigned i, int fd)
 {
 	worker_close(i);
-	if (line_open(&workers[i], &self->loop, fd))
+	if (talk_open(&workers[i], &self->loop, fd))
 		bridge_worker_up(bridge, i);
 }
 
@@ -129,12 +129,12 @@ static void worker_link(unsigned i, int fd)
 static bool room(void)
 {
 	for (unsigned i = 0; i < settings.nworkers; i++) {
-		struct line *l = &workers[i];
+		struct talk *l = &workers[i];
 
-		if (l->item.fd < 0 || line_room(l) > (size_t)settings.reply_max + BRIDGE_SLACK)
+		if (l->item.fd < 0 || talk_room(l) > (size_t)settings.reply_max + BRIDGE_SLACK)
 			continue;
-		line_flush(l, self->loop.now_ms);
-		if (line_room(l) <= (size_t)settings.reply_max + BRIDGE_SLACK)
+		talk_flush(l, self->loop.now_ms);
+		if (talk_room(l) <= (size_t)settings.reply_max + BRIDGE_SLACK)
 			return false;
 	}
 	return true;
@@ -143,21 +143,21 @@ static bool room(void)
 /* True: it has more to say. */
 static bool worker_hear(unsigned i)
 {
-	struct line *l = &workers[i];
+	struct talk *l = &workers[i];
 
 	for (unsigned n = 0; n < LINES_A_TURN && l->item.fd >= 0; n++) {
 		struct span line, tail;
 
-		switch (line_next(l, &line, &tail)) {
-		case LINE_GOT:
+		switch (talk_next(l, &line, &tail)) {
+		case TALK_GOT:
 			bridge_worker_line(bridge, i, line);
 			break;
-		case LINE_LONG:
+		case TALK_LONG:
 			bridge_worker_long(bridge, i);
 			break;
-		case LINE_NOTHING:
+		case TALK_NOTHING:
 			return false;
-		case LINE_END:
+		case TALK_END:
 			worker_close(i);
 			return false;
 		}
@@ -180,9 +180,9 @@ static int workers_flush(void)
 	int wait_ms = -1;
 
 	for (unsigned i = 0; i < settings.nworkers; i++) {
-		struct line *l = &workers[i];
+		struct talk *l = &workers[i];
 
-		line_flush(l, self->loop.now_ms);
+		talk_flush(l, self->loop.now_ms);
 		if (l->stuck_ms == 0)
 			continue;
 		if (self->loop.now_ms - l->stuck_ms >= STUCK_MS) {

@@ -4,7 +4,7 @@
 #include "os/pass.h"
 #include "os/proc.h"
 #include "os/sock.h"
-#include "role/bridge_line.h"
+#include "role/talk.h"
 #include "role/msg.h"
 
 enum { LINES_A_TURN = 64, EXIT_MS = 300 /* how long an end of output waits for the word how it ended */ };
@@ -17,7 +17,7 @@ enum child_state {
 };
 
 struct peer_child {
-	struct line line;
+	struct talk line;
 	enum child_state state;
 	bool engaged;                /* the engine has started it, and neither stopped it nor heard of its end */
 	bool gone;                   /* RUNS: it has ended, what it said may still be here */
@@ -50,7 +50,7 @@ void child_place(void *mem, unsigned n, size_t in_max, size_t out_max, struct lo
 	children = mem;
 	nchildren = n;
 	for (unsigned i = 0; i < n; i++, at += each(in_max, out_max)) {
-		struct line *line = &children[i].line;
+		struct talk *line = &children[i].line;
 
 		line->item.fd = -1;
 		line->in = at;
@@ -78,7 +78,7 @@ static void edge_close(void)
 			c->end = (struct proc_end){ .status = -1 };
 		} else if (c->state != CHILD_NONE) {
 			c->failed = c->engaged;
-			line_close(&c->line, loop);
+			talk_close(&c->line, loop);
 			c->state = CHILD_NONE;
 		}
 	}
@@ -121,7 +121,7 @@ static void ran(struct peer_child *c, int fd)
 		return;
 	}
 	c->state = CHILD_RUNS;
-	if (!line_open(&c->line, loop, fd) || !c->engaged) {
+	if (!talk_open(&c->line, loop, fd) || !c->engaged) {
 		end(c); /* and is started again if it is still wanted */
 	} else {
 		bridge_peer_up(bridge, (unsigned)(c - children));
@@ -136,7 +136,7 @@ static void exited(struct peer_child *c, const struct msg_child *m)
 		c->line.readable = true;
 		return;
 	}
-	line_close(&c->line, loop);
+	talk_close(&c->line, loop);
 	c->state = CHILD_NONE;
 	if (c->engaged)
 		ask(c);
@@ -184,7 +184,7 @@ bool child_say(void *ctx, unsigned peer, const struct bridge_out *out)
 	struct peer_child *c = &children[peer];
 
 	(void)ctx;
-	return c->state == CHILD_RUNS && !c->gone && line_put(&c->line, out->message);
+	return c->state == CHILD_RUNS && !c->gone && talk_put(&c->line, out->message);
 }
 
 void child_start_peer(void *ctx, unsigned peer)
@@ -204,7 +204,7 @@ void child_stop_peer(void *ctx, unsigned peer)
 	(void)ctx;
 	c->failed = c->engaged = false;
 	if (c->state == CHILD_RUNS && c->gone) {
-		line_close(&c->line, loop);
+		talk_close(&c->line, loop);
 		c->state = CHILD_NONE;
 	} else if (c->state == CHILD_RUNS) {
 		end(c);
@@ -223,7 +223,7 @@ static void down(struct bridge *b, struct peer_child *c, struct span why)
 		bridge_peer_down(b, peer, why);
 		return;
 	}
-	line_close(&c->line, loop);
+	talk_close(&c->line, loop);
 	c->state = CHILD_NONE;
 	if (c->end.status < 0 && c->end.signal == 0) {
 		bridge_peer_down(b, peer, SPAN("ended with the launcher"));
@@ -260,18 +260,18 @@ static int hear(struct bridge *b, struct peer_child *c, bool (*room)(void))
 
 		if (c->state != CHILD_RUNS || !room())
 			return -1;
-		switch (line_next(&c->line, &line, &tail)) {
-		case LINE_GOT:
+		switch (talk_next(&c->line, &line, &tail)) {
+		case TALK_GOT:
 			bridge_peer_line(b, peer, 0, line);
 			break;
-		case LINE_LONG:
+		case TALK_LONG:
 			bridge_peer_long(b, peer, 0, line, tail);
 			break;
-		case LINE_NOTHING:
+		case TALK_NOTHING:
 			if (c->gone) /* a descendant of it may still hold the other end */
 				down(b, c, SPAN(""));
 			return -1;
-		case LINE_END:
+		case TALK_END:
 			return over(b, c);
 		}
 	}
@@ -293,7 +293,7 @@ int child_turn(struct bridge *b, bool (*room)(void))
 		if (c->state == CHILD_RUNS && (c->line.readable || c->line.in_n > c->line.in_from || c->gone || c->line.over))
 			wait_ms = sooner(wait_ms, hear(b, c, room));
 		for (unsigned n = 0; n < LINES_A_TURN && c->state == CHILD_ENDING && c->line.item.fd >= 0; n++)
-			if (line_next(&c->line, &line, &tail) > LINE_LONG)
+			if (talk_next(&c->line, &line, &tail) > TALK_LONG)
 				break;
 	}
 	return wait_ms;
@@ -302,5 +302,5 @@ int child_turn(struct bridge *b, bool (*room)(void))
 void child_flush(void)
 {
 	for (unsigned i = 0; i < nchildren; i++)
-		line_flush(&children[i].line, loop->now_ms);
+		talk_flush(&children[i].line, loop->now_ms);
 }

@@ -22,8 +22,8 @@ bool program_wanted(const struct conf *c)
 	return false;
 }
 
-/* FILE:LINE:COLUMN: /mcpServers/NAME/MEMBER: WHAT: WHY */
-static void complain(struct reading *r, const char *member, struct span what, const char *why)
+/* FILE:LINE:COLUMN: /mcpServers/NAME/MEMBER: CANNOT WHAT: WHY */
+static void complain(struct reading *r, const char *member, const char *cannot, struct span what, const char *why)
 {
 	struct buf *b = r->errors;
 
@@ -38,6 +38,8 @@ static void complain(struct reading *r, const char *member, struct span what, co
 	buf_char(b, '/');
 	buf_put(b, span_z(member));
 	BUF_LIT(b, ": ");
+	buf_put(b, span_z(cannot));
+	buf_char(b, ' ');
 	buf_put(b, what);
 	BUF_LIT(b, ": ");
 	buf_put(b, span_z(why));
@@ -67,13 +69,13 @@ static const char *path_of(struct reading *r, const char *member, struct span pa
 	if (file_beside(&beside, r->c->file, path) && file_absolute(&full, buf_span(&beside)))
 		kept = keep(r, buf_span(&full));
 	if (!kept)
-		complain(r, member, path, "the path is too long, or all of them are together");
+		complain(r, member, "cannot use", path, "the path is too long, or all of them are together");
 	return kept;
 }
 
 static const char *in_path(struct reading *r, struct span command)
 {
-	const char *all = getenv("PATH"), *why = "there is no such program in PATH";
+	const char *all = getenv("PATH"), *why;
 	struct span rest = span_z(all ? all : START_PATH);
 
 	while (rest.n > 0) {
@@ -89,7 +91,7 @@ static const char *in_path(struct reading *r, struct span command)
 			return keep(r, buf_span(&full));
 		rest = span_from(rest, colon ? n + 1 : n);
 	}
-	complain(r, "command", command, "there is no such program in PATH");
+	complain(r, "command", "cannot execute", command, "there is no such program in PATH");
 	return NULL;
 }
 
@@ -102,7 +104,7 @@ static const char *program_of(struct reading *r)
 		return in_path(r, command);
 	path = path_of(r, "command", command);
 	if (path && !file_may_run(span_z(path), &why)) {
-		complain(r, "command", span_z(path), why);
+		complain(r, "command", "cannot execute", span_z(path), why);
 		return NULL;
 	}
 	return path;
@@ -116,7 +118,7 @@ static const char *dir_of(struct reading *r)
 	if (dir && file_open_dir(span_z(dir), &fd, &why))
 		sock_close(fd);
 	else if (dir)
-		complain(r, "cwd", span_z(dir), why);
+		complain(r, "cwd", "cannot open the directory", span_z(dir), why);
 	return dir;
 }
 
@@ -127,7 +129,7 @@ static void roots(struct reading *r, const char *member, const struct span *from
 
 		to[i] = path_of(r, member, from[i]);
 		if (to[i] && !file_is_there(span_z(to[i]), &why))
-			complain(r, member, span_z(to[i]), why);
+			complain(r, member, "cannot open", span_z(to[i]), why);
 	}
 }
 

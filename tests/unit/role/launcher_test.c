@@ -408,13 +408,13 @@ static void killed(void)
 static void complaints(void)
 {
 	static const struct { const char *server, *want; } cases[] = {
-		{ "{\"command\":\"no-such-program\"}", "/mcpServers/a/command: no-such-program: there is no such program in PATH\n" },
+		{ "{\"command\":\"no-such-program\"}", "/mcpServers/a/command: cannot execute no-such-program: there is no such program in PATH\n" },
 		{ "{\"command\":\"./none\"}", "/none: No such file or directory\n" },
 		{ "{\"command\":\"./secret\"}", "/secret: Permission denied\n" },
 		{ "{\"command\":\"./sub\"}", "/sub: it is no regular file\n" },
 		{ "{\"command\":\"cat\",\"cwd\":\"gone\"}", "/gone: No such file or directory\n" },
-		{ "{\"command\":\"cat\",\"read\":[\"gone\"]}", "/mcpServers/a/read: " },
-		{ "{\"command\":\"cat\",\"write\":[\"gone\"]}", "/mcpServers/a/write: " },
+		{ "{\"command\":\"cat\",\"read\":[\"gone\"]}", "/mcpServers/a/read: cannot open " },
+		{ "{\"command\":\"cat\",\"write\":[\"gone\"]}", "/mcpServers/a/write: cannot open " },
 		{ "{\"command\":\"cat\",\"env\":{\"A\":{\"file\":\"gone\"}}}", "/gone: cannot be read: No such file or directory\n" },
 	};
 	static struct program_set set;

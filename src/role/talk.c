@@ -1,10 +1,10 @@
-#include "role/bridge_line.h"
+#include "role/talk.h"
 
 #include "os/sock.h"
 
-static void on_line(struct loop_item *item, unsigned events)
+static void on_talk(struct loop_item *item, unsigned events)
 {
-	struct line *l = (struct line *)item;
+	struct talk *l = (struct talk *)item;
 
 	if (events & (LOOP_READ | LOOP_HALF | LOOP_GONE))
 		l->readable = true;
@@ -12,9 +12,9 @@ static void on_line(struct loop_item *item, unsigned events)
 		l->writable = true;
 }
 
-bool line_open(struct line *l, struct loop *loop, int fd)
+bool talk_open(struct talk *l, struct loop *loop, int fd)
 {
-	l->item = (struct loop_item){ on_line, fd };
+	l->item = (struct loop_item){ on_talk, fd };
 	l->readable = l->writable = true;
 	l->over = l->skipping = false;
 	l->in_from = l->in_n = l->in_seen = l->out_from = l->out_n = 0;
@@ -26,7 +26,7 @@ bool line_open(struct line *l, struct loop *loop, int fd)
 	return false;
 }
 
-void line_close(struct line *l, struct loop *loop)
+void talk_close(struct talk *l, struct loop *loop)
 {
 	if (l->item.fd < 0)
 		return;
@@ -38,7 +38,7 @@ void line_close(struct line *l, struct loop *loop)
 }
 
 /* Room for a read: what has been taken goes, and of a line that is too long all but its end. */
-static void compact(struct line *l)
+static void compact(struct talk *l)
 {
 	if (l->in_from > 0) {
 		memmove(l->in, l->in + l->in_from, l->in_n - l->in_from);
@@ -49,14 +49,14 @@ static void compact(struct line *l)
 	if (l->in_n < l->in_cap)
 		return;
 	if (!l->skipping)
-		memcpy(l->head, l->in, LINE_ENDS);
+		memcpy(l->head, l->in, TALK_ENDS);
 	l->skipping = true;
-	memmove(l->in, l->in + l->in_n - LINE_ENDS, LINE_ENDS);
-	l->in_n = l->in_seen = LINE_ENDS;
+	memmove(l->in, l->in + l->in_n - TALK_ENDS, TALK_ENDS);
+	l->in_n = l->in_seen = TALK_ENDS;
 }
 
 /* False: nothing more now. */
-static bool more(struct line *l)
+static bool more(struct talk *l)
 {
 	long n;
 
@@ -73,7 +73,7 @@ static bool more(struct line *l)
 	return n > 0;
 }
 
-enum line_got line_next(struct line *l, struct span *line, struct span *tail)
+enum talk_got talk_next(struct talk *l, struct span *line, struct span *tail)
 {
 	for (;;) { /* a turn takes a line or reads */
 		const char *nl = l->in_seen < l->in_n ? memchr(l->in + l->in_seen, '\n', l->in_n - l->in_seen) : NULL;
@@ -82,34 +82,34 @@ enum line_got line_next(struct line *l, struct span *line, struct span *tail)
 		if (!nl) {
 			l->in_seen = l->in_n;
 			if (!more(l))
-				return l->over ? LINE_END : LINE_NOTHING;
+				return l->over ? TALK_END : TALK_NOTHING;
 			continue;
 		}
 		*line = span_of(l->in + l->in_from, (size_t)(nl - (l->in + l->in_from)));
 		l->in_from = l->in_seen = (size_t)(nl + 1 - l->in);
 		l->skipping = false;
 		if (skipped) {
-			*tail = line->n > LINE_ENDS ? span_from(*line, line->n - LINE_ENDS) : *line;
-			*line = span_of(l->head, LINE_ENDS);
-			return LINE_LONG;
+			*tail = line->n > TALK_ENDS ? span_from(*line, line->n - TALK_ENDS) : *line;
+			*line = span_of(l->head, TALK_ENDS);
+			return TALK_LONG;
 		}
 		if (line->n > 0 && line->p[line->n - 1] == '\r')
 			line->n--;
 		if (line->n > 0)
-			return LINE_GOT;
+			return TALK_GOT;
 	}
 }
 
-size_t line_room(const struct line *l)
+size_t talk_room(const struct talk *l)
 {
 	size_t used = l->out_n - l->out_from;
 
 	return l->out_cap - used > 0 ? l->out_cap - used - 1 : 0;
 }
 
-bool line_put(struct line *l, struct span text)
+bool talk_put(struct talk *l, struct span text)
 {
-	if (l->item.fd < 0 || text.n > line_room(l))
+	if (l->item.fd < 0 || text.n > talk_room(l))
 		return false;
 	if (l->out_cap - l->out_n < text.n + 1) {
 		memmove(l->out, l->out + l->out_from, l->out_n - l->out_from);
@@ -122,7 +122,7 @@ bool line_put(struct line *l, struct span text)
 	return true;
 }
 
-void line_flush(struct line *l, int64_t now_ms)
+void talk_flush(struct talk *l, int64_t now_ms)
 {
 	while (l->item.fd >= 0 && l->writable && l->out_from < l->out_n) {
 		long n = sock_write(l->item.fd, l->out + l->out_from, l->out_n - l->out_from);
