@@ -73,9 +73,12 @@ void line_rest(struct line *k)
 static void write_request(struct line *k)
 {
 	struct exchange *x = k->x;
+	size_t whole = x->out.n + x->ngiven - x->ninside;
 
-	while (k->writable && x->sent < x->out.n) {
-		long n = conn_write(k->item.fd, k->tls, x->out.p + x->sent, x->out.n - x->sent);
+	while (k->writable && x->sent < whole) {
+		bool inside = x->sent < x->out.n;
+		const char *from = inside ? x->out.p + x->sent : x->given.p + (x->sent - x->out.n);
+		long n = conn_write(k->item.fd, k->tls, from, inside ? x->out.n - x->sent : whole - x->sent);
 
 		if (n == SOCK_AGAIN)
 			k->writable = false;
@@ -84,7 +87,7 @@ static void write_request(struct line *k)
 		else
 			x->sent += (size_t)n;
 	}
-	if (x->sent == x->out.n)
+	if (x->sent == whole)
 		x->state = X_HEAD;
 }
 

@@ -80,14 +80,20 @@ static bool read_head(struct exchange *x, size_t head_len)
 	x->keep = h->keep_alive && h->framing != HTTP_UNTIL_CLOSE && x->state == X_HEAD; /* a reply to half a request: of no further use */
 	x->idle_ms = link_idle_ms(h, EXCHANGE_IDLE_MS);
 	x->start = x->end = x->raw = head_len;
-	exchange_drop_request(x); /* it will not be needed again */
 	http_body_start(&x->body, h->framing, h->length, events ? UINT64_MAX : p->set.reply_max);
 	if (events)
 		sse_keep(&x->sse, x->ids, EXCHANGE_ID_MAX);
 	x->state = events ? X_EVENTS : X_BODY;
 	if (p->set.hooks.head)
 		p->set.hooks.head(p->set.hooks.ctx, x, h, events);
-	return x->life == life;
+	if (x->life != life)
+		return false;
+	if (x->taken_back) {
+		exchange_taken_back(x);
+		return false;
+	}
+	exchange_drop_request(x); /* it will not be needed again */
+	return true;
 }
 
 /* Takes the framing off what has come, in place. */
