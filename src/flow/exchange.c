@@ -91,6 +91,7 @@ void area_back(struct exchange_pool *p, struct area *a, const struct area *small
 }
 
 uint32_t exchange_used(const struct exchange_pool *p) { return p->exchanges.used; }
+bool exchange_waiting(const struct exchange_pool *p) { return !list_empty(&p->ready); }
 
 /* ---- the life of one ---- */
 
@@ -165,7 +166,7 @@ static void reset(struct exchange *x)
 	x->tls_why = TLS_NO_ERROR;
 	x->status = 0;
 	x->ntype = 0;
-	x->doomed = x->retried = x->keep = x->paused = false;
+	x->doomed = x->retried = x->keep = x->paused = x->streams = false;
 	sse_start(&x->sse, x->event.p, x->event.cap);
 }
 
@@ -276,7 +277,7 @@ void exchange_pause(struct exchange *x) { x->paused = true; }
 void exchange_resume(struct exchange *x)
 {
 	x->paused = false;
-	if (x->state == X_EVENTS)
+	if (x->state == X_EVENTS || x->state == X_BODY)
 		list_append(&x->pool->ready, &x->ready);
 }
 
@@ -309,6 +310,7 @@ bool exchange_turn(struct exchange_pool *p)
 
 void *exchange_data(const struct exchange *x) { return x->data; }
 struct exchange_peer *exchange_to(const struct exchange *x) { return x->peer; }
+bool exchange_streams(const struct exchange *x) { return x->streams; }
 unsigned exchange_status(const struct exchange *x) { return x->status; }
 bool exchange_is(const struct exchange *x, struct span subtype) { return http_media_type_is(span_of(x->type, x->ntype), SPAN("application"), subtype); }
 struct span exchange_body(const struct exchange *x) { return span_of(x->in.p + x->start, x->end - x->start); }

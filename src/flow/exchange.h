@@ -70,6 +70,8 @@ struct exchange_hooks {
 	 * last event id of the stream so far, absent if there was none. */
 	void (*event)(void *ctx, struct exchange *x, struct span data, struct span id);
 	void (*end)(void *ctx, struct exchange *x, enum exchange_end why);
+	/* Asked before each event, and before the end with a whole body. False: not now; the exchange is paused until exchange_resume(). NULL: always. */
+	bool (*may)(void *ctx, struct exchange *x);
 };
 
 struct exchange_settings {
@@ -90,6 +92,8 @@ struct exchange_pool *exchange_place(void *mem, const struct exchange_settings *
 /* Once in each turn of the loop, after timers_run. True: there is more to do at once. */
 bool exchange_turn(struct exchange_pool *p);
 uint32_t exchange_used(const struct exchange_pool *p);
+/* True: exchange_turn has something to do at once. */
+bool exchange_waiting(const struct exchange_pool *p);
 
 /* NULL: all are in use. `*head` is where the request's fields are to be appended (wire/http_write.h); the request line and Host are there. */
 struct exchange *exchange_begin(struct exchange_pool *p, struct exchange_peer *peer, enum exchange_method method, void *data, struct buf **head);
@@ -115,6 +119,7 @@ void exchange_close(struct exchange *x);
 void *exchange_data(const struct exchange *x);
 struct exchange_peer *exchange_to(const struct exchange *x);
 unsigned exchange_status(const struct exchange *x);           /* 0: no head yet */
+bool exchange_streams(const struct exchange *x);              /* the reply is an event stream */
 /* The media type of the reply is application/<subtype>. */
 bool exchange_is(const struct exchange *x, struct span subtype);
 struct span exchange_body(const struct exchange *x);          /* in `end`, EXCHANGE_OK, not an event stream */

@@ -81,6 +81,7 @@ static bool read_head(struct exchange *x, size_t head_len)
 	x->idle_ms = link_idle_ms(h, EXCHANGE_IDLE_MS);
 	x->start = x->end = x->raw = head_len;
 	http_body_start(&x->body, h->framing, h->length, events ? UINT64_MAX : p->set.reply_max);
+	x->streams = events;
 	if (events)
 		sse_keep(&x->sse, x->ids, EXCHANGE_ID_MAX);
 	x->state = events ? X_EVENTS : X_BODY;
@@ -111,7 +112,17 @@ static void decode(struct exchange *x)
 		x->n = x->raw = x->end;
 }
 
-/* False: the exchange is over. */
+/* What is whole may be given to the owner now. */
+static bool may(struct exchange *x)
+{
+	struct exchange_hooks *hooks = &x->pool->set.hooks;
+
+	if (!x->paused)
+		x->paused = hooks->may && !hooks->may(hooks->ctx, x);
+	return !x->paused;
+}
+
+/* False: the exchange is over, or paused. */
 static bool read_body(struct exchange *x)
 {
 	decode(x);
@@ -119,7 +130,8 @@ static bool read_body(struct exchange *x)
 	case HTTP_BODY_MORE:
 		return true;
 	case HTTP_BODY_DONE:
-		done(x);
+		if (may(x))
+			done(x);
 		return false;
 	case HTTP_BODY_LARGE:
 		exchange_finish(x, EXCHANGE_OVER);
@@ -148,19 +160,28 @@ static bool event_room(struct exchange *x)
 	return true;
 }
 
-static void next_event(struct exchange *x)
+/* The event that is here. False: the exchange is over, or paused. */
+static bool give_event(struct exchange *x)
 {
+	struct exchange_hooks *hooks = &x->pool->set.hooks;
+	uint32_t life = x->life;
+
+	if (!may(x))
+		return false;
+	hooks->event(hooks->ctx, x, buf_span(&x->sse.data), sse_id(&x->sse));
+	if (x->life != life)
+		return false;
 	area_back(x->pool, &x->event, &x->small_event);
 	x->sse.data = buf_on(x->event.p, x->event.cap);
 	sse_next(&x->sse);
+	return true;
 }
 
 /* The events that are here. False: the exchange is over, or paused. */
 static bool give_events(struct exchange *x)
 {
-	struct exchange_hooks *hooks = &x->pool->set.hooks;
-	uint32_t life = x->life;
-
+	if (x->sse.state == SSE_EVENT && !give_event(x))
+		return false;
 	while (x->taken < x->end - x->start) {
 		size_t n = x->end - x->start - x->taken;
 
@@ -173,12 +194,8 @@ static bool give_events(struct exchange *x)
 			exchange_finish(x, EXCHANGE_OVER);
 			return false;
 		}
-		if (x->sse.state == SSE_EVENT) {
-			hooks->event(hooks->ctx, x, buf_span(&x->sse.data), sse_id(&x->sse));
-			if (x->life != life)
-				return false;
-			next_event(x);
-		}
+		if (x->sse.state == SSE_EVENT && !give_event(x))
+			return false;
 	}
 	return true;
 }
@@ -226,7 +243,8 @@ static void over(struct exchange *x, bool clean)
 {
 	if (clean && (x->state == X_BODY || x->state == X_EVENTS) && x->body.framing == HTTP_UNTIL_CLOSE) {
 		http_body_eof(&x->body);
-		done(x);
+		if (x->state == X_EVENTS || may(x))
+			done(x);
 	} else {
 		lost(x);
 	}
@@ -238,13 +256,15 @@ void reply_read(struct exchange *x)
 
 	if (x->state <= X_SHAKE)
 		return;
-	if (x->state == X_EVENTS && x->taken < x->end - x->start && !read_events(x))
+	if (x->state == X_EVENTS && (x->taken < x->end - x->start || x->sse.state == SSE_EVENT) && !read_events(x))
+		return;
+	if (x->state == X_BODY && x->body.state == HTTP_BODY_DONE && !read_body(x))
 		return;
 	for (unsigned reads = 0; k->readable; reads++) {
 		size_t room;
 		long n;
 
-		if (x->state == X_EVENTS && x->paused)
+		if (x->state >= X_BODY && x->paused)
 			return;
 		if (reads == READS_MAX) {
 			list_append(&x->pool->ready, &x->ready);

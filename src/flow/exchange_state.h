@@ -67,7 +67,7 @@ struct exchange {
 	unsigned status;
 	uint16_t ntype;
 	bool doomed;               /* queued: has a fate */
-	bool again, retried, keep, paused, taken_back;
+	bool again, retried, keep, paused, taken_back, streams;
 	int64_t idle_ms;
 	char type[TYPE_MAX];
 	char ids[2 * EXCHANGE_ID_MAX];

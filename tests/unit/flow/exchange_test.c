@@ -25,7 +25,7 @@ static struct buf seen;
 static unsigned ends, heads, events;
 static int close_at = -1, calls;         /* the hook call in which the owner closes the exchange */
 static bool begin_another, pause_each;
-static bool take_back;
+static bool take_back, has_room = true;
 static struct exchange *current, *taken;
 
 static struct exchange *ask(enum exchange_method method, struct span body, int64_t until_ms, bool again);
@@ -88,6 +88,13 @@ static void on_end(void *ctx, struct exchange *x, enum exchange_end why)
 	if (x == current)
 		current = NULL;
 	(void)closing(x);
+}
+
+static bool on_may(void *ctx, struct exchange *x)
+{
+	(void)ctx;
+	(void)x;
+	return has_room;
 }
 
 static size_t tls_bytes(void)
@@ -573,6 +580,32 @@ static void paused(void)
 		ok(saw("200e<a><b><c>.0"), "and the end");
 	}
 	pause_each = false;
+	/* The owner has no room for what is whole. */
+	for (uint64_t seed = 0; seed < 8; seed++) {
+		static const char answer[] = OK JSON "Content-Length: 2\r\n\r\n{}", open_end[] = OK JSON "\r\n{}";
+		bool ends_it = seed & 2;
+
+		has_room = false;
+		begin(seed, seed > 3);
+		ask(EXCHANGE_GET, span_of(NULL, 0), 0, false);
+		accept_it();
+		heard(server());
+		if (seed & 1)
+			say(ends_it ? open_end : answer, ends_it ? sizeof open_end - 1 : sizeof answer - 1, 3);
+		else
+			say(stream, sizeof stream - 1, ends_it ? 3 : 1000);
+		if (ends_it)
+			sim_fin(server());
+		turns();
+		ok(saw(seed & 1 ? "200" : "200e") && ends == 0, "nothing is given on while there is no room");
+		exchange_resume(current);
+		turns();
+		ok(saw(seed & 1 ? "200" : "200e") && ends == 0, "nor when it is offered too early");
+		has_room = true;
+		exchange_resume(current);
+		turns();
+		ok(saw(seed & 1 ? "200={}=.0" : "200e<a><b><c>.0"), "then all of it");
+	}
 	/* What is not read stays with the peer. */
 	static char unit[1000];
 	struct sim_conn *c;
@@ -856,7 +889,7 @@ static void anything(void)
 int main(void)
 {
 	settings = (struct exchange_settings){ .exchanges = EXCHANGES, .larges = LARGES, .request_max = REQUEST_MAX, .reply_max = REPLY_MAX,
-		.hooks = { NULL, on_head, on_event, on_end }, .loop = &loop, .timers = &timers, .conns = &conns };
+		.hooks = { NULL, on_head, on_event, on_end, on_may }, .loop = &loop, .timers = &timers, .conns = &conns };
 	mem_size = exchange_need(&settings);
 	mem = aligned_alloc(64, (mem_size + 63) & ~(size_t)63);
 	tls_mem = aligned_alloc(64, tls_bytes());
