@@ -73,7 +73,7 @@ struct exchange_pool *exchange_place(void *mem, const struct exchange_settings *
 	return p;
 }
 
-bool area_grow(struct exchange_pool *p, struct area *a)
+bool exchange_area_grow(struct exchange_pool *p, struct area *a)
 {
 	char *large = slots_take(&p->larges);
 
@@ -83,7 +83,7 @@ bool area_grow(struct exchange_pool *p, struct area *a)
 	return true;
 }
 
-void area_back(struct exchange_pool *p, struct area *a, const struct area *small)
+void exchange_area_back(struct exchange_pool *p, struct area *a, const struct area *small)
 {
 	if (a->large)
 		slots_give(&p->larges, a->p);
@@ -100,7 +100,7 @@ void exchange_drop_request(struct exchange *x)
 	crypto_wipe(x->out.p, x->out.n);
 	x->out = buf_on(x->small_out.p, 0);
 	crypto_wipe(x->given.p, x->ngiven);
-	area_back(x->pool, &x->given, &x->small_given);
+	exchange_area_back(x->pool, &x->given, &x->small_given);
 	x->ngiven = x->ninside = x->sent = 0;
 }
 
@@ -112,12 +112,12 @@ static void release(struct exchange *x)
 	timer_disarm(p->set.timers, &x->timer);
 	if (x->line) {
 		x->line->x = NULL;
-		line_close(x->line);
+		exchange_line_close(x->line);
 		x->line = NULL;
 	}
 	exchange_drop_request(x);
-	area_back(p, &x->in, &x->small_in);
-	area_back(p, &x->event, &x->small_event);
+	exchange_area_back(p, &x->in, &x->small_in);
+	exchange_area_back(p, &x->event, &x->small_event);
 	x->state = X_FREE;
 	x->life++;
 	slots_give(&p->exchanges, x);
@@ -132,7 +132,7 @@ void exchange_finish(struct exchange *x, enum exchange_end why)
 	timer_disarm(p->set.timers, &x->timer);
 	if (x->line) {
 		x->line->x = NULL;
-		line_close(x->line);
+		exchange_line_close(x->line);
 		x->line = NULL;
 	}
 	exchange_drop_request(x);
@@ -160,8 +160,8 @@ static void begin_head(struct exchange *x)
 /* As if nothing had been heard. */
 static void reset(struct exchange *x)
 {
-	area_back(x->pool, &x->in, &x->small_in);
-	area_back(x->pool, &x->event, &x->small_event);
+	exchange_area_back(x->pool, &x->in, &x->small_in);
+	exchange_area_back(x->pool, &x->event, &x->small_event);
 	x->sent = x->ninside = x->scanned = x->n = x->start = x->end = x->raw = x->taken = 0;
 	x->tls_why = TLS_NO_ERROR;
 	x->status = 0;
@@ -196,7 +196,7 @@ struct exchange *exchange_begin(struct exchange_pool *p, struct exchange_peer *p
 
 static bool copy_body(struct exchange *x, struct span body)
 {
-	if (body.n + x->out.n > x->pool->set.request_max || (body.n > x->given.cap && !area_grow(x->pool, &x->given)))
+	if (body.n + x->out.n > x->pool->set.request_max || (body.n > x->given.cap && !exchange_area_grow(x->pool, &x->given)))
 		return false;
 	if (body.n > 0)
 		memcpy(x->given.p, body.p, body.n);
@@ -223,7 +223,7 @@ void exchange_taken_back(struct exchange *x)
 {
 	x->taken_back = false;
 	x->line->x = NULL;
-	line_close(x->line);
+	exchange_line_close(x->line);
 	x->line = NULL;
 	crypto_wipe(x->out.p, x->out.n);
 	x->out = buf_on(x->small_out.p, 0);
@@ -289,17 +289,17 @@ void exchange_close(struct exchange *x)
 
 bool exchange_turn(struct exchange_pool *p)
 {
-	line_sweep(p);
+	exchange_line_sweep(p);
 	for (uint32_t i = p->exchanges.count; i > 0 && !list_empty(&p->ready); i--) {
 		struct exchange *x = LIST_OWNER(p->ready.next, struct exchange, ready);
 
 		list_remove(&x->ready);
 		if (x->state != X_QUEUED)
-			line_run(x->line);
+			exchange_line_run(x->line);
 		else if (x->doomed)
 			exchange_finish(x, x->fate);
-		else if (line_get(x))
-			line_run(x->line);
+		else if (exchange_line_get(x))
+			exchange_line_run(x->line);
 		else
 			list_append(&p->ready, &x->ready);
 	}

@@ -13,7 +13,7 @@ static bool ask_again(struct exchange *x)
 	x->sent = 0;
 	k->x = NULL;
 	x->line = NULL;
-	line_close(k);
+	exchange_line_close(k);
 	exchange_queue(x);
 	return true;
 }
@@ -32,7 +32,7 @@ static bool grow(struct exchange *x)
 	struct area old = x->in;
 	size_t behind = x->n - x->raw, payload = x->end - x->start;
 
-	if (old.large || !area_grow(x->pool, &x->in)) {
+	if (old.large || !exchange_area_grow(x->pool, &x->in)) {
 		exchange_finish(x, old.large ? EXCHANGE_OVER : EXCHANGE_FULL);
 		return false;
 	}
@@ -47,7 +47,7 @@ static bool grow(struct exchange *x)
 static void done(struct exchange *x)
 {
 	if (x->keep && x->raw == x->n)
-		line_rest(x->line);
+		exchange_line_rest(x->line);
 	exchange_finish(x, EXCHANGE_OK);
 }
 
@@ -150,7 +150,7 @@ static bool event_room(struct exchange *x)
 
 	if (buf_room(data) > 0)
 		return true;
-	if (x->event.large || !area_grow(x->pool, &x->event)) {
+	if (x->event.large || !exchange_area_grow(x->pool, &x->event)) {
 		exchange_finish(x, x->event.large ? EXCHANGE_OVER : EXCHANGE_FULL);
 		return false;
 	}
@@ -171,7 +171,7 @@ static bool give_event(struct exchange *x)
 	hooks->event(hooks->ctx, x, buf_span(&x->sse.data), sse_id(&x->sse));
 	if (x->life != life)
 		return false;
-	area_back(x->pool, &x->event, &x->small_event);
+	exchange_area_back(x->pool, &x->event, &x->small_event);
 	x->sse.data = buf_on(x->event.p, x->event.cap);
 	sse_next(&x->sse);
 	return true;
@@ -250,7 +250,7 @@ static void over(struct exchange *x, bool clean)
 	}
 }
 
-void reply_read(struct exchange *x)
+void exchange_read(struct exchange *x)
 {
 	struct line *k = x->line;
 

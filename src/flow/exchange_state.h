@@ -85,21 +85,21 @@ struct exchange_pool {
 
 /* exchange_line.c */
 /* Finds a connection, at rest or new. False: not now (come again), or it is doomed. */
-bool line_get(struct exchange *x);
-void line_close(struct line *k);
+bool exchange_line_get(struct exchange *x);
+void exchange_line_close(struct line *k);
 /* The reply is whole and nothing came behind it: keeps the connection, or closes it. */
-void line_rest(struct line *k);
-void line_sweep(struct exchange_pool *p);    /* frees what was closed before this turn */
-void line_run(struct line *k);
+void exchange_line_rest(struct line *k);
+void exchange_line_sweep(struct exchange_pool *p);    /* frees what was closed before this turn */
+void exchange_line_run(struct line *k);
 
 /* exchange.c */
-bool area_grow(struct exchange_pool *p, struct area *a);          /* takes a large one; the old content is the caller's to move before it gives that back */
-void area_back(struct exchange_pool *p, struct area *a, const struct area *small);
+bool exchange_area_grow(struct exchange_pool *p, struct area *a);          /* takes a large one; the old content is the caller's to move before it gives that back */
+void exchange_area_back(struct exchange_pool *p, struct area *a, const struct area *small);
 void exchange_finish(struct exchange *x, enum exchange_end why);  /* calls `end`, and frees */
 void exchange_queue(struct exchange *x);
 void exchange_drop_request(struct exchange *x);
 void exchange_taken_back(struct exchange *x);                     /* its owner wants it so, and `head` is over */
 /* exchange_reply.c. Reads as far as there is something to read; the exchange may be over afterwards. */
-void reply_read(struct exchange *x);
+void exchange_read(struct exchange *x);
 
 #endif

@@ -82,6 +82,7 @@ static void entry_edits(struct txn *t, struct upstream *up, uint32_t list, struc
 			const char *at = json_inner(j, name).p;
 			edit_add(s, at, at, prefix);
 		}
+		hygiene_entry(up, e, s);
 		kept_end = raw.p + raw.n;
 	}
 }
@@ -155,5 +156,6 @@ bool list_pass(struct txn *t, struct upstream *up, uint32_t result, struct list_
 		else if (info != JSON_NONE && json_raw(j, info).p >= raw.p && json_raw(j, info).p < raw.p + raw.n)
 			edit_replace(&x->s, json_raw(j, info), buf_span(&server));
 	}
+	hygiene_result(up, t->msg.method, result, &x->s);
 	return !x->s.full;
 }

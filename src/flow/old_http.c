@@ -83,7 +83,7 @@ struct old_http *old_http_place(void *mem, const struct old_http_settings *s, st
 	for (uint32_t i = 0; i < s->peers; i++)
 		place_peer(h, &h->peers[i], i);
 	slots_place(&h->calls, carve(&at, slots_each(sizeof(struct call)), call_count(s)), sizeof(struct call), call_count(s));
-	e.hooks = (struct exchange_hooks){ h, reply_head, reply_event, reply_end, reply_may };
+	e.hooks = (struct exchange_hooks){ h, old_head, old_event, old_end, old_may };
 	e.loop = loop;
 	e.timers = &h->timers;
 	if (s->tls) {
@@ -125,7 +125,7 @@ static struct call *call_new(struct peer *p, enum call_kind kind)
 	return c;
 }
 
-void call_free(struct call *c)
+void old_call_free(struct call *c)
 {
 	struct old_http *h = c->h;
 
@@ -150,13 +150,13 @@ static bool call_keep(struct call *c, enum exchange_method method, struct span b
 	return c->x && exchange_keep(c->x, body);
 }
 
-void call_ask(struct call *c) { list_append(&c->h->due, &c->due); }
+void old_call_ask(struct call *c) { list_append(&c->h->due, &c->due); }
 
-void call_hold(struct call *c)
+void old_call_hold(struct call *c)
 {
 	c->state = CALL_SESSION;
 	if (c->peer->ready)
-		call_ask(c);
+		old_call_ask(c);
 }
 
 static void put_fields(struct call *c, struct buf *head, struct span credential)
@@ -211,7 +211,7 @@ static void call_go(struct call *c)
 	}
 	c->state = CALL_CREDENTIAL;
 	if (!h->set->hooks.credential(h->set->hooks.ctx, tag, c->again))
-		call_failed(c, SPAN("cannot be asked: no credential for it is to be had"));
+		old_call_failed(c, SPAN("cannot be asked: no credential for it is to be had"));
 }
 
 /* A field of ours comes from a process that talks to others: it must still be one line. */
@@ -230,16 +230,16 @@ void old_http_credential(struct old_http *h, uint64_t call, struct span line)
 	if (!c || c->life != call >> 32 || c->state != CALL_CREDENTIAL)
 		return; /* closed, or it came too late */
 	if (span_absent(line))
-		call_failed(c, SPAN("cannot be asked: no credential for it is to be had"));
+		old_call_failed(c, SPAN("cannot be asked: no credential for it is to be had"));
 	else if (line.n > CREDENTIAL_MAX || !one_field(line))
-		call_failed(c, SPAN("cannot be asked: its credential is no head line that fits"));
+		old_call_failed(c, SPAN("cannot be asked: its credential is no head line that fits"));
 	else
 		call_send(c, line);
 }
 
 /* ---- streams that go on ---- */
 
-void call_resume(struct call *c)
+void old_call_resume(struct call *c)
 {
 	int64_t wait = c->x ? exchange_retry_ms(c->x) : OLD_HTTP_RETRY_MS;
 	unsigned doubled = c->kind == CALL_STREAM ? (c->resumes < 5 ? c->resumes : 5) : 0;
@@ -264,9 +264,9 @@ static void on_pause_over(struct timer *t)
 		if (c->x)
 			exchange_close(c->x);
 		c->x = NULL;
-		call_resume(c);
+		old_call_resume(c);
 	} else {
-		call_failed(c, SPAN("broke its event stream, and there is no room to ask for the rest"));
+		old_call_failed(c, SPAN("broke its event stream, and there is no room to ask for the rest"));
 	}
 }
 
@@ -275,26 +275,26 @@ static void stream_open(struct peer *p)
 	struct call *c = p->no_stream ? NULL : call_new(p, CALL_STREAM);
 
 	if (c && call_keep(c, EXCHANGE_GET, NOTHING))
-		call_ask(c);
+		old_call_ask(c);
 	else if (c)
-		call_free(c);
+		old_call_free(c);
 }
 
 /* ---- peers ---- */
 
-void peer_ready(struct peer *p)
+void old_peer_ready(struct peer *p)
 {
 	p->ready = true;
 	for (struct list *n = p->calls.next; n != &p->calls; n = n->next) {
 		struct call *c = LIST_OWNER(n, struct call, node);
 
 		if (c->state == CALL_SESSION && c->kind != CALL_INITIALIZE)
-			call_ask(c);
+			old_call_ask(c);
 	}
 	stream_open(p);
 }
 
-void peer_lost_session(struct peer *p)
+void old_peer_lost_session(struct peer *p)
 {
 	if (!p->ready)
 		return;
@@ -304,14 +304,14 @@ void peer_lost_session(struct peer *p)
 	for (struct list *n = p->calls.next, *next; n != &p->calls; n = next) {
 		next = n->next;
 		if (LIST_OWNER(n, struct call, node)->kind == CALL_STREAM)
-			call_free(LIST_OWNER(n, struct call, node));
+			old_call_free(LIST_OWNER(n, struct call, node));
 	}
 }
 
-void peer_close(struct peer *p)
+void old_peer_close(struct peer *p)
 {
 	while (!list_empty(&p->calls))
-		call_free(LIST_OWNER(p->calls.next, struct call, node));
+		old_call_free(LIST_OWNER(p->calls.next, struct call, node));
 	p->on = p->up_due = p->again_due = p->ready = p->no_stream = false;
 	p->nid = p->nversion = 0;
 }
@@ -320,7 +320,7 @@ void old_http_start(struct old_http *h, unsigned peer)
 {
 	struct peer *p = &h->peers[peer];
 
-	peer_close(p);
+	old_peer_close(p);
 	p->on = p->up_due = true;
 }
 
@@ -334,12 +334,12 @@ void old_http_stop(struct old_http *h, unsigned peer)
 		c->ntext = p->nid;
 		memcpy(c->text, p->id, p->nid);
 	}
-	peer_close(p);
+	old_peer_close(p);
 	p->nversion = nversion; /* of the DELETE; the next session brings its own */
 	if (c && call_keep(c, EXCHANGE_DELETE, NOTHING))
-		call_ask(c);
+		old_call_ask(c);
 	else if (c)
-		call_free(c);
+		old_call_free(c);
 }
 
 /* ---- messages ---- */
@@ -350,7 +350,7 @@ static void cancel(struct peer *p, uint64_t id)
 		struct call *c = LIST_OWNER(n, struct call, node);
 
 		if (c->kind == CALL_REQUEST && c->id == id) {
-			call_free(c);
+			old_call_free(c);
 			return;
 		}
 	}
@@ -374,11 +374,11 @@ bool old_http_send(struct old_http *h, unsigned peer, enum old_http_what what, u
 		return false;
 	c->id = id;
 	if (!call_keep(c, EXCHANGE_POST, message)) {
-		call_free(c);
+		old_call_free(c);
 		return false;
 	}
 	if (what == OLD_HTTP_INITIALIZE || what == OLD_HTTP_INITIALIZED || p->ready)
-		call_ask(c);
+		old_call_ask(c);
 	return true;
 }
 

@@ -5,21 +5,21 @@
 
 /* ---- failures ---- */
 
-void call_failed(struct call *c, struct span why)
+void old_call_failed(struct call *c, struct span why)
 {
 	const struct old_http_hooks *hooks = &c->h->set->hooks;
 	struct peer *p = c->peer;
 	enum call_kind kind = c->kind;
 	uint64_t id = c->id;
 
-	call_free(c);
+	old_call_free(c);
 	switch (kind) {
 	case CALL_INITIALIZE:
-		peer_close(p);
+		old_peer_close(p);
 		hooks->failed(hooks->ctx, p->index, id, why);
 		return;
 	case CALL_INITIALIZED:
-		peer_close(p);
+		old_peer_close(p);
 		hooks->down(hooks->ctx, p->index, why);
 		return;
 	case CALL_REQUEST:
@@ -46,7 +46,7 @@ static void failed_status(struct call *c, unsigned status)
 	if (c->kind == CALL_INITIALIZE && (status == 400 || status == 404 || status == 405))
 		BUF_LIT(&why, " (a server that has only the HTTP+SSE transport of 2024-11-05 does that; Postern does not speak it: give the url of its "
 			"Streamable HTTP endpoint)");
-	call_failed(c, buf_span(&why));
+	old_call_failed(c, buf_span(&why));
 }
 
 /* ---- the head ---- */
@@ -74,15 +74,15 @@ static void session_gone(struct call *c, struct exchange *x)
 	bool once_more = (c->kind == CALL_REQUEST || c->kind == CALL_NOTIFICATION) && !c->resuming && !c->resent;
 
 	if (c->session == p->session)
-		peer_lost_session(p); /* frees the GET stream */
+		old_peer_lost_session(p); /* frees the GET stream */
 	if (once_more) {
 		c->resent = true;
 		exchange_take_back(x);
-		call_hold(c);
+		old_call_hold(c);
 	}
 }
 
-void reply_head(void *ctx, struct exchange *x, const struct http_head *h, bool events)
+void old_head(void *ctx, struct exchange *x, const struct http_head *h, bool events)
 {
 	struct old_http *o = ctx;
 	struct call *c = exchange_data(x);
@@ -90,7 +90,7 @@ void reply_head(void *ctx, struct exchange *x, const struct http_head *h, bool e
 	if (h->status == 401 && o->set->credential && !c->again) { /* refused unread */
 		c->again = true;
 		exchange_take_back(x);
-		call_ask(c);
+		old_call_ask(c);
 		return;
 	}
 	/* Who does not know GET at all may say 404 to the first one too. */
@@ -99,7 +99,7 @@ void reply_head(void *ctx, struct exchange *x, const struct http_head *h, bool e
 		return;
 	}
 	if (c->kind == CALL_INITIALIZE && h->status == 200 && !take_session(c->peer, exchange_field(h, SPAN("Mcp-Session-Id")))) {
-		call_failed(c, SPAN("began a session whose id is too long, or no visible ASCII"));
+		old_call_failed(c, SPAN("began a session whose id is too long, or no visible ASCII"));
 		return;
 	}
 	if (events && (c->kind == CALL_STREAM || c->resuming))
@@ -108,7 +108,7 @@ void reply_head(void *ctx, struct exchange *x, const struct http_head *h, bool e
 
 /* ---- what comes ---- */
 
-bool reply_may(void *ctx, struct exchange *x)
+bool old_may(void *ctx, struct exchange *x)
 {
 	struct old_http *h = ctx;
 	struct call *c = exchange_data(x);
@@ -128,7 +128,7 @@ static void keep_id(struct call *c, struct span id)
 	c->ntext = (uint16_t)id.n;
 }
 
-void reply_event(void *ctx, struct exchange *x, struct span data, struct span id)
+void old_event(void *ctx, struct exchange *x, struct span data, struct span id)
 {
 	struct old_http *h = ctx;
 	const struct old_http_hooks *hooks = &h->set->hooks;
@@ -165,23 +165,23 @@ static void request_ended(struct call *c, struct exchange *x, enum exchange_end 
 			return;
 	}
 	if (c->answered || !hooks->awaits(hooks->ctx, index, c->id)) {
-		call_free(c);
+		old_call_free(c);
 		return;
 	}
 	if (streamed && c->ntext > 0 && c->kind == CALL_REQUEST && c->resumes < OLD_HTTP_RESUMES && (why == EXCHANGE_OK || why == EXCHANGE_LOST)) {
 		c->x = x;
-		call_resume(c);
+		old_call_resume(c);
 	} else if (c->resuming && (why == EXCHANGE_UNREACHABLE || why == EXCHANGE_LOST) && c->resumes < OLD_HTTP_RESUMES) {
 		c->x = NULL;
-		call_resume(c);
+		old_call_resume(c);
 	} else if (why != EXCHANGE_OK) {
-		call_failed(c, why == EXCHANGE_TLS ? tls_error_text(exchange_tls_why(x)) : exchange_end_text(why));
+		old_call_failed(c, why == EXCHANGE_TLS ? tls_error_text(exchange_tls_why(x)) : exchange_end_text(why));
 	} else if (c->resuming && status != 200) {
-		call_failed(c, SPAN("broke its event stream before the answer, and does not go on with it"));
+		old_call_failed(c, SPAN("broke its event stream before the answer, and does not go on with it"));
 	} else if (status != 200) {
 		failed_status(c, status);
 	} else {
-		call_failed(c, streamed ? SPAN("ended its event stream without an answer") : SPAN("answered with something that is no answer"));
+		old_call_failed(c, streamed ? SPAN("ended its event stream without an answer") : SPAN("answered with something that is no answer"));
 	}
 }
 
@@ -192,14 +192,14 @@ static void stream_ended(struct call *c, struct exchange *x, enum exchange_end w
 	if (why == EXCHANGE_OK && !exchange_streams(x)) /* whatever it is, it is no stream */
 		p->no_stream = true;
 	if (p->no_stream || !p->ready) {
-		call_free(c);
+		old_call_free(c);
 		return;
 	}
 	c->x = x;
-	call_resume(c);
+	old_call_resume(c);
 }
 
-void reply_end(void *ctx, struct exchange *x, enum exchange_end why)
+void old_end(void *ctx, struct exchange *x, enum exchange_end why)
 {
 	struct call *c = exchange_data(x);
 	unsigned status = exchange_status(x);
@@ -220,12 +220,12 @@ void reply_end(void *ctx, struct exchange *x, enum exchange_end why)
 		if (why == EXCHANGE_OK && status >= 200 && status < 300) {
 			struct peer *p = c->peer;
 
-			call_free(c);
-			peer_ready(p);
+			old_call_free(c);
+			old_peer_ready(p);
 		} else if (why == EXCHANGE_OK) {
 			failed_status(c, status);
 		} else {
-			call_failed(c, exchange_end_text(why));
+			old_call_failed(c, exchange_end_text(why));
 		}
 		return;
 	case CALL_STREAM:
@@ -234,7 +234,7 @@ void reply_end(void *ctx, struct exchange *x, enum exchange_end why)
 	case CALL_NOTIFICATION:
 	case CALL_RESPONSE:
 	case CALL_DELETE:
-		call_free(c);
+		old_call_free(c);
 		return;
 	}
 }

@@ -68,18 +68,18 @@ struct old_http {
 };
 
 /* old_http.c */
-void call_free(struct call *c);                  /* with its exchange */
-void call_ask(struct call *c);                   /* in the next tick: for its credential, if one is wanted, and then the server */
-void call_hold(struct call *c);                  /* until the session stands; its exchange is kept */
-void call_resume(struct call *c);                /* its stream has ended: by GET, in a while */
-void peer_close(struct peer *p);                 /* all of its calls, without a word; it is off */
-void peer_ready(struct peer *p);
-void peer_lost_session(struct peer *p);
+void old_call_free(struct call *c);                  /* with its exchange */
+void old_call_ask(struct call *c);                   /* in the next tick: for its credential, if one is wanted, and then the server */
+void old_call_hold(struct call *c);                  /* until the session stands; its exchange is kept */
+void old_call_resume(struct call *c);                /* its stream has ended: by GET, in a while */
+void old_peer_close(struct peer *p);                 /* all of its calls, without a word; it is off */
+void old_peer_ready(struct peer *p);
+void old_peer_lost_session(struct peer *p);
 /* old_http_reply.c */
-void reply_head(void *ctx, struct exchange *x, const struct http_head *h, bool events);
-void reply_event(void *ctx, struct exchange *x, struct span data, struct span id);
-void reply_end(void *ctx, struct exchange *x, enum exchange_end why);
-bool reply_may(void *ctx, struct exchange *x);
-void call_failed(struct call *c, struct span why);  /* says so to the owner, if it is for him to know, and frees it */
+void old_head(void *ctx, struct exchange *x, const struct http_head *h, bool events);
+void old_event(void *ctx, struct exchange *x, struct span data, struct span id);
+void old_end(void *ctx, struct exchange *x, enum exchange_end why);
+bool old_may(void *ctx, struct exchange *x);
+void old_call_failed(struct call *c, struct span why);  /* says so to the owner, if it is for him to know, and frees it */
 
 #endif
