@@ -90,6 +90,34 @@ static void params_edits(struct txn *t, struct span token, struct span quoted_na
 	}
 }
 
+struct buffer *request_list(struct leg *l, struct span meta, struct span progress, struct span cursor)
+{
+	struct span none = { NULL, 0 };
+	char token_mem[24];
+	struct buf token = buf_on(token_mem, sizeof(token_mem));
+	struct edit e[1];
+	struct edits s = { e, 0, 1, false };
+	size_t room = head_room(l, none, none);
+
+	buf_u64(&token, leg_id(l));
+	if (!span_absent(progress))
+		edit_replace(&s, progress, buf_span(&token));
+	struct buffer *b = buffer_take(l->f, room + edit_size(meta, &s) + 256 + 6 * cursor.n);
+	if (!b)
+		return NULL;
+	struct buf body = buf_on(b->p + room, b->cap - room);
+	open_message(&body, l);
+	BUF_LIT(&body, "{\"_meta\":");
+	edit_write(&body, meta, &s);
+	if (!span_absent(cursor)) {
+		BUF_LIT(&body, ",\"cursor\":");
+		json_write_string(&body, cursor);
+	}
+	BUF_LIT(&body, "}}");
+	one_line(l, body.p, body.n);
+	return finish(l, b, room, &body, none, none);
+}
+
 static struct buffer *client_message(struct txn *t, struct leg *l)
 {
 	struct flow *f = t->f;
@@ -97,33 +125,26 @@ static struct buffer *client_message(struct txn *t, struct leg *l)
 	const struct mcp_message *m = &t->msg;
 	bool renamed = !f->set->plain && (m->method == MCP_TOOLS_CALL || m->method == MCP_PROMPTS_GET ||
 		(m->method == MCP_COMPLETE && !m->ref_is_resource));
-	bool is_list = !f->set->plain && m->method != MCP_RESOURCES_READ && !renamed && m->method != MCP_COMPLETE;
 	char token_mem[24], name_mem[MCP_NAME_MAX * 6 + 2];
 	struct buf token = buf_on(token_mem, sizeof(token_mem)), name = buf_on(name_mem, sizeof(name_mem));
 	struct edit e[2];
 	struct edits s = { e, 0, 2, false };
 
+	if (!f->set->plain && !span_absent(list_member(m->method))) /* only its _meta: the cursor is another */
+		return request_list(l, json_raw(j, m->meta), t->progress, t->has_cursor ? t->cursor : span_of(NULL, 0));
 	buf_u64(&token, leg_id(l));
 	if (renamed)
 		json_write_string(&name, t->name);
 	params_edits(t, buf_span(&token), renamed ? buf_span(&name) : span_of(NULL, 0), &s);
 
-	struct span params = json_raw(j, is_list ? m->meta : m->params);
+	struct span params = json_raw(j, m->params);
 	size_t room = head_room(l, t->name, f->fields);
-	struct buffer *b = buffer_take(f, room + edit_size(params, &s) + 256 + (t->has_cursor ? 2 * t->cursor.n : 0));
+	struct buffer *b = buffer_take(f, room + edit_size(params, &s) + 256);
 	if (!b)
 		return NULL;
 	struct buf body = buf_on(b->p + room, b->cap - room);
 	open_message(&body, l);
-	if (is_list)
-		BUF_LIT(&body, "{\"_meta\":");
 	edit_write(&body, params, &s);
-	if (is_list && t->has_cursor) {
-		BUF_LIT(&body, ",\"cursor\":");
-		json_write_string(&body, t->cursor);
-	}
-	if (is_list)
-		BUF_LIT(&body, "}");
 	BUF_LIT(&body, "}");
 	one_line(l, body.p, body.n);
 	return finish(l, b, room, &body, t->name, f->fields);

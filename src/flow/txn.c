@@ -22,10 +22,13 @@ static void txn_timeout(struct timer *timer)
 		give_up_body(t);
 	} else if (t->step == STEP_ENVELOPE) { /* a newer catalogue is late: what is known decides */
 		list_remove(&t->node);
+		t->waited = true;
 		txn_run(t);
 	} else if (t->out) { /* the client takes nothing */
 		metrics_add(f->metrics, METRIC_REFUSED_SLOW, 1);
 		txn_cancel(t);
+	} else if (t->gather) {
+		gather_late(t);
 	} else if (t->listening && !t->acked) {
 		listen_late(t);
 	} else if (t->streaming) {
@@ -126,6 +129,7 @@ void txn_free(struct txn *t)
 	struct flow *f = t->f;
 	while (!list_empty(&t->legs))
 		leg_cancel(LIST_OWNER(t->legs.next, struct leg, of_txn));
+	gather_free(t);
 	auth_leave(t);
 	timer_disarm(&f->timers, &t->timer);
 	timer_disarm(&f->timers, &t->expiry);
