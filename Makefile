@@ -281,7 +281,7 @@ BENCH := $(patsubst tests/bench/%.c,build/bench/%,$(wildcard tests/bench/*.c))
 build/bench/%: tests/bench/%.c $(call libs,own,$(PARTS)) build/cc
 	$(call say,BENCH,$@)
 	$(Q)mkdir -p $(@D) && build/cc $(PLAIN_own) -fno-lto -fno-use-linker-plugin -Itests -static-pie $(filter %.c %.a,$^) -lbearssl -o $@
-bench: build/postern $(BENCH)
+bench: build/postern $(BENCH) $(PEERS)
 	$(Q)for b in $(filter-out %.c %.h %.md %.py %.sh,$(sort $(wildcard tests/bench/*))); do \
 	    [ ! -x $$b ] || [ -d $$b ] || $$b || exit; done
 

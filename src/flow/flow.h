@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "gate/auth.h"
+#include "gate/meta.h"
 #include "gate/metrics.h"
 #include "gate/policy.h"
 #include "os/loop.h"
@@ -35,6 +36,14 @@ struct flow_listener {
  * comes by flow_link(). */
 enum flow_kind { FLOW_BUILTIN, FLOW_HTTP, FLOW_LINE };
 
+/* Who is a client over socket pairs: without listener, TLS, Host and Origin. */
+enum flow_inner {
+	FLOW_INNER_NONE,
+	FLOW_INNER_ELDER,             /* for others, each request with its caller's passport (gate/passport.h) */
+	FLOW_INNER_STDIO,             /* for flow_settings.stdio */
+	FLOW_INNERS
+};
+
 struct flow_server {
 	struct span name;
 	enum flow_kind kind;
@@ -45,6 +54,7 @@ struct flow_server {
 	int64_t connect_ms, idle_ms, call_ms;
 	const struct tls_route *tls;  /* NULL: plain */
 	bool credential;              /* calls need a credential: flow_hooks.token() is asked before each */
+	struct meta_rules meta;       /* members of _meta that pass besides those of the protocol */
 	bool exchange;                /* it is got for the caller's own token (RFC 8693) */
 };
 
@@ -74,6 +84,8 @@ struct flow_settings {
 	int64_t list_ms;              /* how long what is put together from several upstreams waits for the slowest; 0: 5 s */
 	struct metrics *metrics;      /* this worker's block in shared memory */
 	struct auth_rules auth;
+	struct identity stdio;        /* who calls over FLOW_INNER_STDIO; IDENTITY_NONE: there is no such door */
+	bool elder;                   /* clients of revisions before ours are served, by the process behind flow_elder() */
 	struct policy policy;
 	const struct jwk_set *keys[AUTH_ISSUERS_MAX]; /* key sets from files; NULL: fetched */
 	struct replay *replay;        /* shared by all workers */
@@ -95,6 +107,10 @@ struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *l
 bool flow_open(struct flow *f);
 /* A new stream socket to `server` (index in settings), which is no FLOW_HTTP: an older one is closed and its calls fail. Takes the fd. */
 void flow_link(struct flow *f, unsigned server, int fd);
+/* A new stream to the elder (flow/elder_msg.h): an older one is closed and its requests fail. Takes the fd. */
+void flow_elder(struct flow *f, int fd);
+/* A new edge of packets, each of which brings an inner connection (flow/elder_msg.h, INNER). Takes the fd. */
+void flow_inner(struct flow *f, enum flow_inner kind, int fd);
 /* A key set has come (copied), in place of the one before; one without keys: there are none any more. `set` NULL: nothing newer could be had.
  * Requests that wait for it go on. */
 void flow_keys(struct flow *f, unsigned issuer, const struct jwk_set *set);

@@ -25,7 +25,6 @@ struct gather {
 	unsigned status, first;       /* what the first that is left out did */
 	size_t why_n;
 	char why[WHY_MAX];
-	struct span meta;             /* the client's, in its message */
 	char cursor[CURSOR_INNER_MAX];
 };
 
@@ -67,29 +66,44 @@ static void skip(struct txn *t, unsigned i, unsigned status, struct span why)
 	memcpy(g->why, why.p, g->why_n);
 }
 
-/* Asks for the page at hand, or for the first one of an upstream whose turn has not come. A fault may come at once, through gather_failed(). */
-static void ask(struct txn *t, unsigned i, bool ahead)
+/* A question for the page at hand, or for the first one of an upstream whose turn has not come; the json view holds the client's message.
+ * NULL: there is no room for it. */
+static struct leg *prepare(struct txn *t, unsigned i, bool ahead, struct buffer **request)
 {
 	struct gather *g = t->gather;
 	struct flow *f = t->f;
 	struct leg *l = leg_new(&f->up[i], t, t->msg.method);
 	bool inner = i == g->at && g->has_cursor;
-	struct buffer *b = l ? request_list(l, g->meta, t->progress, inner ? span_of(g->cursor, g->cursor_n) : NOTHING) : NULL;
 
-	if (!b) {
+	*request = l ? request_list(l, &t->msg, inner ? span_of(g->cursor, g->cursor_n) : NOTHING) : NULL;
+	if (!*request) {
 		if (l)
 			leg_free(l);
 		metrics_add(f->metrics, METRIC_REFUSED_FULL, 1);
-		if (!ahead)
-			skip(t, i, 503, SPAN("cannot be asked: Postern is at its limit of calls or buffers"));
-		return;
+		return NULL;
 	}
 	if (ahead) {
 		l->ahead = true;
 		f->ahead++;
 	}
-	g->part[i] = PART_ASKED;
-	leg_send(l, b);
+	return l;
+}
+
+/* Asks for the page at hand. A fault may come at once, through gather_failed(). */
+static void ask(struct txn *t)
+{
+	struct gather *g = t->gather;
+	struct buffer *request = NULL;
+	struct leg *l = txn_reread(t) ? prepare(t, g->at, false, &request) : NULL;
+
+	if (!l) {
+		skip(t, g->at, 503, SPAN("cannot be asked: Postern is at its limit of calls or buffers"));
+		return;
+	}
+	g->part[g->at] = PART_ASKED;
+	g->sending = true;
+	leg_send(l, request);
+	g->sending = false;
 }
 
 /* ---- the page ---- */
@@ -119,12 +133,13 @@ static bool put(struct txn *t, struct upstream *up, struct span entry, uint32_t 
 		return true;
 	}
 	struct buf b = page_end(t);
-	if (g->entries++ > 0)
+	if (g->entries > 0)
 		BUF_LIT(&b, ",");
-	if (token != JSON_NONE)
-		list_entry(t->f, token, prefix, &b);
-	else
+	if (token == JSON_NONE)
 		buf_put(&b, entry);
+	else if (!list_entry(up, token, prefix, &b))
+		return true;
+	g->entries++;
 	t->page->n += (uint32_t)b.n;
 	return true;
 }
@@ -232,9 +247,8 @@ static void hold(struct txn *t, struct upstream *up, uint32_t result, uint32_t l
 		size_t at = text.n;
 		uint32_t n = 0;
 		buf_put(&text, span_of((const char *)&n, sizeof(n)));
-		if (text.full || !list_keeps(t, up, e, prefix, all))
+		if (text.full || !list_keeps(t, up, e, prefix, all) || !list_entry(up, e, prefix, &text))
 			continue;
-		list_entry(f, e, prefix, &text);
 		n = (uint32_t)(text.n - at - sizeof(n));
 		memcpy(text.p + at, &n, sizeof(n));
 	}
@@ -416,9 +430,7 @@ static enum step_end go(struct txn *t)
 				g->full = true; /* in time for the next page */
 				break;
 			}
-			g->sending = true;
-			ask(t, g->at, false);
-			g->sending = false;
+			ask(t);
 			break;
 		default:
 			g->at++;
@@ -464,7 +476,6 @@ enum step_end gather_send(struct txn *t)
 	t->gather = g;
 	memset(g, 0, offsetof(struct gather, cursor));
 	g->at = t->server;
-	g->meta = json_raw(&f->json, t->msg.meta);
 	g->ttl_ms = INT64_C(1) << 52;
 	g->shared = true;
 	g->paged = t->msg.cursor != JSON_NONE;
@@ -483,18 +494,24 @@ enum step_end gather_send(struct txn *t)
 	BUF_LIT(&b, "\":[");
 	t->page->n += (uint32_t)b.n;
 	t->step = STEP_REPLY; /* what comes back may come back before we return */
-	g->sending = true;
+	/* All questions first: sending one may bring an answer, and with it another document into the json view. */
+	struct leg *legs[FLOW_SERVERS_MAX];
+	struct buffer *requests[FLOW_SERVERS_MAX];
+	unsigned n = 0;
 	for (unsigned i = 0; i < f->set->nservers; i++) {
 		if (t->missing >> i & 1)
 			skip(t, i, f->up[i].slow ? 504 : 502, f->up[i].slow ? SPAN("did not answer in time lately") : SPAN("could not be asked what it offers"));
 		if (!(t->wanted >> i & 1))
 			continue;
 		g->part[i] = PART_WANTED;
-		if (i == g->at)
-			ask(t, i, false);
-		else if (f->ahead < flow_ahead(f->set))
-			ask(t, i, true);
+		if ((i == g->at || f->ahead < flow_ahead(f->set)) && (legs[n] = prepare(t, i, i != g->at, &requests[n])) != NULL) {
+			g->part[i] = PART_ASKED;
+			n++;
+		}
 	}
+	g->sending = true;
+	for (unsigned i = 0; i < n; i++)
+		leg_send(legs[i], requests[i]);
 	g->sending = false;
 	timer_arm(&f->timers, &t->timer, list_until(t));
 	return go(t);

@@ -77,17 +77,19 @@ static const char *name_at(const struct json *j, uint32_t entry, struct span pre
 	return json_type(j, name) == JSON_STRING ? json_inner(j, name).p : NULL;
 }
 
-void list_entry(struct flow *f, uint32_t entry, struct span prefix, struct buf *b)
+bool list_entry(struct upstream *up, uint32_t entry, struct span prefix, struct buf *b)
 {
-	struct span raw = json_raw(&f->json, entry);
+	struct flow *f = up->f;
+	struct edits s = { f->edits, 0, FLOW_EDITS, false };
 	const char *at = name_at(&f->json, entry, prefix);
-	size_t before = at ? (size_t)(at - raw.p) : raw.n;
 
-	buf_put(b, span_of(raw.p, before));
-	if (at) {
-		buf_put(b, prefix);
-		buf_put(b, span_from(raw, before));
-	}
+	if (at)
+		edit_add(&s, at, at, prefix);
+	hygiene_entry(up, entry, &s);
+	if (s.full)
+		return false;
+	edit_write(b, json_raw(&f->json, entry), &s);
+	return true;
 }
 
 /* `from` .. `to` of an entry that is left out takes one neighbouring comma with it; the rest get their prefix. */
@@ -114,6 +116,7 @@ static void entry_edits(struct txn *t, struct upstream *up, uint32_t list, struc
 		const char *at = name_at(j, e, prefix);
 		if (at)
 			edit_add(s, at, at, prefix);
+		hygiene_entry(up, e, s);
 		kept_end = raw.p + raw.n;
 	}
 }
@@ -177,5 +180,6 @@ bool list_pass(struct txn *t, struct upstream *up, uint32_t result, struct list_
 		else if (info != JSON_NONE && json_raw(j, info).p >= raw.p && json_raw(j, info).p < raw.p + raw.n)
 			edit_replace(&x->s, json_raw(j, info), buf_span(&server));
 	}
+	hygiene_result(up, t->msg.method, result, &x->s);
 	return !x->s.full;
 }

@@ -159,7 +159,7 @@ enum step_end listen_send(struct txn *t)
 	const struct json *j = &f->json;
 	struct span meta = json_raw(j, t->msg.meta);
 
-	if (f->draining || f->listens >= f->set->listens) {
+	if (f->draining || f->listens + f->elder.streams >= f->set->listens) {
 		struct mcp_fault fault = { MCP_INTERNAL, 503, f->draining ? SPAN("Postern is being restarted; try again shortly") :
 			SPAN("Too many subscriptions are open (memory.listens)"), NOTHING, NOTHING };
 		t->retry_after = true;
@@ -185,7 +185,7 @@ enum step_end listen_send(struct txn *t)
 			continue;
 		first = i < first ? i : first;
 		legs[n] = filter.full ? NULL : leg_new(&f->up[i], t, MCP_LISTEN);
-		ready[n] = legs[n] ? request_own(legs[n], buf_span(&filter), meta) : NULL;
+		ready[n] = legs[n] ? request_own(legs[n], buf_span(&filter), meta, &t->msg) : NULL;
 		failed = !ready[n];
 		n += !failed;
 	}
@@ -242,8 +242,7 @@ void listen_event(struct txn *t, struct leg *l, const struct mcp_message *m)
 {
 	struct flow *f = t->f;
 	const struct json *j = &f->json;
-	struct edit e[1];
-	struct edits s = { e, 0, 1, false };
+	struct edits s = { f->edits, 0, FLOW_EDITS, false };
 	struct buf b = buf_on(f->scratch, f->scratch_cap);
 
 	if (t->ended || m->method < MCP_ACKNOWLEDGED)
@@ -267,6 +266,9 @@ void listen_event(struct txn *t, struct leg *l, const struct mcp_message *m)
 	if (t->judged && m->method == MCP_RESOURCE_UPDATED && judge(t, l->up, json_get(j, m->params, SPAN("uri"))).verdict != POLICY_ALLOWED)
 		return;
 	edit_replace(&s, json_raw(j, json_get(j, json_get(j, m->params, SPAN("_meta")), SPAN(MCP_META_SUBSCRIPTION))), t->msg.id);
+	hygiene_event(l->up, m, &s);
+	if (s.full)
+		return; /* a notification that is nothing but what may not pass */
 	BUF_LIT(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"");
 	buf_put(&b, mcp_method_name(m->method));
 	BUF_LIT(&b, "\",\"params\":");
@@ -282,6 +284,10 @@ void listen_finish(struct txn *t)
 
 	if (t->ended)
 		return;
+	if (t->old) {
+		elder_finish(t);
+		return;
+	}
 	BUF_LIT(&b, "{\"jsonrpc\":\"2.0\",\"id\":");
 	buf_put(&b, t->msg.id);
 	BUF_LIT(&b, ",\"result\":{\"resultType\":\"complete\",\"_meta\":{\"" MCP_META_SUBSCRIPTION "\":");

@@ -79,7 +79,7 @@ static void resource_edits(struct txn *t, struct upstream *up, uint32_t result, 
 	const struct json *j = &t->f->json;
 	uint32_t scope = json_get(j, result, SPAN("cacheScope"));
 	if (t->msg.method == MCP_RESOURCES_READ && scope != JSON_NONE && !list_shareable(t, up))
-		edit_replace(s, json_raw(j, scope), SPAN("\"private\""));
+		edit_put(s, json_raw(j, scope).p, json_raw(j, scope).p + json_raw(j, scope).n, SPAN("\"private\""));
 }
 
 static unsigned status_of(int64_t code)
@@ -140,7 +140,14 @@ void reply_answer(struct txn *t, struct upstream *up, unsigned status, const str
 		broken(t, up, SPAN("sent a list that cannot be shown: not a list, or too many entries"));
 		return;
 	}
-	resource_edits(t, up, m->result, &x.s);
+	if (span_absent(list_member(t->msg.method))) {
+		hygiene_result(up, t->msg.method, m->result, &x.s);
+		resource_edits(t, up, m->result, &x.s);
+		if (x.s.full) {
+			broken(t, up, SPAN("sent an answer with too many members of _meta that may not pass"));
+			return;
+		}
+	}
 	t->outcome = OUTCOME_RESULT;
 	pass(t, up, 200, SPAN("result"), json_raw(&f->json, m->result), &x.s);
 }
@@ -150,8 +157,7 @@ void reply_event(struct txn *t, struct leg *l, const struct mcp_message *m)
 {
 	struct flow *f = t->f;
 	const struct json *j = &f->json;
-	struct edit e[1];
-	struct edits s = { e, 0, 1, false };
+	struct edits s = { f->edits, 0, FLOW_EDITS, false };
 	struct buf b = buf_on(f->scratch, f->scratch_cap);
 
 	if (t->listening) {
@@ -164,12 +170,13 @@ void reply_event(struct txn *t, struct leg *l, const struct mcp_message *m)
 		edit_replace(&s, json_raw(j, json_get(j, m->params, SPAN("progressToken"))), t->progress);
 	else if (m->method != MCP_MESSAGE || !t->log_asked)
 		return; /* not asked for: not passed on */
+	hygiene_event(l->up, m, &s);
 	BUF_LIT(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"");
 	buf_put(&b, mcp_method_name(m->method));
 	BUF_LIT(&b, "\",\"params\":");
 	edit_write(&b, json_raw(j, m->params), &s);
 	BUF_LIT(&b, "}");
-	if (b.full || !stream_begin(t) || !stream_event(t, buf_span(&b))) { /* the client does not keep up: it is let go this turn */
+	if (s.full || b.full || !stream_begin(t) || !stream_event(t, buf_span(&b))) { /* the client does not keep up: it is let go this turn */
 		t->front->gone = true;
 		list_append(&f->ready, &t->front->node);
 	}

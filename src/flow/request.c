@@ -71,7 +71,7 @@ static void one_line(struct leg *l, char *p, size_t n)
 		*nl = ' ';
 }
 
-/* The params of the client's message with what must differ upstream: the progress token, a prefixed name. */
+/* The params of the client's message with what must differ upstream: the progress token, a prefixed name; and without what may not pass. */
 static void params_edits(struct txn *t, struct span token, struct span quoted_name, struct edits *s)
 {
 	const struct json *j = &t->f->json;
@@ -79,30 +79,26 @@ static void params_edits(struct txn *t, struct span token, struct span quoted_na
 	struct span at_name = NULL == quoted_name.p ? quoted_name : json_raw(j, m->name);
 	struct span at_token = m->progress_token == JSON_NONE ? span_of(NULL, 0) : json_raw(j, m->progress_token);
 
-	if (at_name.p && at_token.p && at_name.p < at_token.p) {
-		edit_replace(s, at_name, quoted_name);
-		edit_replace(s, at_token, token);
-	} else {
-		if (at_token.p)
-			edit_replace(s, at_token, token);
-		if (at_name.p)
-			edit_replace(s, at_name, quoted_name);
-	}
+	if (at_token.p)
+		edit_put(s, at_token.p, at_token.p + at_token.n, token);
+	if (at_name.p)
+		edit_put(s, at_name.p, at_name.p + at_name.n, quoted_name);
 }
 
-struct buffer *request_list(struct leg *l, struct span meta, struct span progress, struct span cursor)
+struct buffer *request_list(struct leg *l, const struct mcp_message *m, struct span cursor)
 {
-	struct span none = { NULL, 0 };
+	const struct json *j = &l->f->json;
+	struct span none = { NULL, 0 }, meta = json_raw(j, m->meta), progress = json_raw(j, m->progress_token);
 	char token_mem[24];
 	struct buf token = buf_on(token_mem, sizeof(token_mem));
-	struct edit e[1];
-	struct edits s = { e, 0, 1, false };
+	struct edits s = { l->f->edits, 0, FLOW_EDITS, false };
 	size_t room = head_room(l, none, none);
 
 	buf_u64(&token, leg_id(l));
-	if (!span_absent(progress))
+	if (m->progress_token != JSON_NONE)
 		edit_replace(&s, progress, buf_span(&token));
-	struct buffer *b = buffer_take(l->f, room + edit_size(meta, &s) + 256 + 6 * cursor.n);
+	hygiene_meta(l->up, m->meta, &s);
+	struct buffer *b = s.full ? NULL : buffer_take(l->f, room + edit_size(meta, &s) + 256 + 6 * cursor.n);
 	if (!b)
 		return NULL;
 	struct buf body = buf_on(b->p + room, b->cap - room);
@@ -127,15 +123,17 @@ static struct buffer *client_message(struct txn *t, struct leg *l)
 		(m->method == MCP_COMPLETE && !m->ref_is_resource));
 	char token_mem[24], name_mem[MCP_NAME_MAX * 6 + 2];
 	struct buf token = buf_on(token_mem, sizeof(token_mem)), name = buf_on(name_mem, sizeof(name_mem));
-	struct edit e[2];
-	struct edits s = { e, 0, 2, false };
+	struct edits s = { f->edits, 0, FLOW_EDITS, false };
 
 	if (!f->set->plain && !span_absent(list_member(m->method))) /* only its _meta: the cursor is another */
-		return request_list(l, json_raw(j, m->meta), t->progress, t->has_cursor ? t->cursor : span_of(NULL, 0));
+		return request_list(l, m, t->has_cursor ? t->cursor : span_of(NULL, 0));
 	buf_u64(&token, leg_id(l));
 	if (renamed)
 		json_write_string(&name, t->name);
 	params_edits(t, buf_span(&token), renamed ? buf_span(&name) : span_of(NULL, 0), &s);
+	hygiene_request(l->up, m, &s);
+	if (s.full)
+		return NULL;
 
 	struct span params = json_raw(j, m->params);
 	size_t room = head_room(l, t->name, f->fields);
@@ -167,10 +165,14 @@ enum step_end request_send(struct txn *t)
 	return STEP_WAIT;
 }
 
-struct buffer *request_own(struct leg *l, struct span members, struct span meta)
+struct buffer *request_own(struct leg *l, struct span members, struct span meta, const struct mcp_message *of)
 {
+	struct edits s = { l->f->edits, 0, FLOW_EDITS, false };
 	size_t room = head_room(l, span_of(NULL, 0), span_of(NULL, 0));
-	struct buffer *b = buffer_take(l->f, room + 512 + members.n + meta.n);
+
+	if (of)
+		hygiene_meta(l->up, of->meta, &s);
+	struct buffer *b = s.full ? NULL : buffer_take(l->f, room + 512 + members.n + meta.n);
 	if (!b)
 		return NULL;
 	struct buf body = buf_on(b->p + room, b->cap - room);
@@ -178,7 +180,7 @@ struct buffer *request_own(struct leg *l, struct span members, struct span meta)
 	BUF_LIT(&body, "{");
 	buf_put(&body, members);
 	BUF_LIT(&body, "\"_meta\":");
-	buf_put(&body, meta);
+	edit_write(&body, meta, &s);
 	BUF_LIT(&body, "}}");
 	one_line(l, body.p, body.n);
 	return finish(l, b, room, &body, span_of(NULL, 0), span_of(NULL, 0));
@@ -205,7 +207,7 @@ void request_catalog(struct upstream *up, enum mcp_method method, struct span cu
 		buf_put(&members, cursor);
 		BUF_LIT(&members, ",");
 	}
-	struct buffer *b = members.full ? NULL : request_own(l, buf_span(&members), buf_span(&meta));
+	struct buffer *b = members.full ? NULL : request_own(l, buf_span(&members), buf_span(&meta), NULL);
 	if (!b) {
 		leg_free(l);
 		catalog_failed(up);

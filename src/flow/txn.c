@@ -115,6 +115,16 @@ void txn_goto(struct txn *t, enum step_index step)
 	txn_run(t);
 }
 
+/* What was judged is read again: another document has been in the view since. */
+bool txn_reread(struct txn *t)
+{
+	struct json *j = &t->f->json;
+	size_t where;
+
+	return json_read(j, t->f->table, t->text, &where) == JSON_OK && mcp_message_read(&t->msg, j).code == 0 &&
+		mcp_request_meta(&t->msg, j).code == 0 && mcp_request_params(&t->msg, j).code == 0;
+}
+
 /* The client is gone: nothing can be said, the upstreams are told. */
 void txn_cancel(struct txn *t)
 {
@@ -131,6 +141,8 @@ void txn_free(struct txn *t)
 		leg_cancel(LIST_OWNER(t->legs.next, struct leg, of_txn));
 	gather_free(t);
 	auth_leave(t);
+	if (t->old)
+		elder_leave(t);
 	timer_disarm(&f->timers, &t->timer);
 	timer_disarm(&f->timers, &t->expiry);
 	list_remove(&t->node);

@@ -650,7 +650,7 @@ static void write_ask(struct client *k, unsigned i)
 	text_add(&body, "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\"io.modelcontextprotocol/clientCapabilities\":{}");
 	if (kind < ASK_DISCOVER && dice(2))
 		text_add(&body, ",\"progressToken\":\"p\"");
-	text_add(&body, ",\"who\":\"mine-%u\"", k->mark[i]);
+	text_add(&body, ",\"baggage\":\"who=mine-%u\"", k->mark[i]);
 	text_add(&body, "}}%s", kind == ASK_BAD ? ",}" : "}");
 	text_add(&k->out, "POST /mcp HTTP/1.%d\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
 	    "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: %s\r\n", k->old ? 0 : 1, methods[kind]);
