@@ -44,6 +44,8 @@ enum {
 	FLOW_ACCEPT_MS = 100,      /* until it is tried again, when descriptors or memory have run out */
 	FLOW_LIST_MS = 5000,       /* how long a list waits for its slowest upstream, unless the settings say */
 	FLOW_PAGE_ENTRIES = 1024,  /* entries on one page of a list that is put together */
+	FLOW_AGAIN_MS = 1000,      /* until a lost upstream is listened to again; doubled each time, up to */
+	FLOW_AGAIN_MAX_MS = 32000,
 	FLOW_ACK_MS = 2000,        /* how long a listen waits for its slowest upstream's acknowledgement */
 	FLOW_AUTH_WAIT_MS = 5000,  /* how long a request waits for keys or for an introspection */
 	FLOW_KEYS_AGAIN_MS = 1000, /* an issuer's keys are not asked for again within this time of an answer */
@@ -108,6 +110,8 @@ bool front_adopt(struct flow *f, enum flow_inner kind, int fd); /* an inner conn
 bool front_evict_holder(struct flow *f);     /* record buffers are short: the slowest gives way; false: none is slow enough yet */
 const struct flow_listener *front_listener(const struct front *c);
 const struct tls_peer *front_peer(const struct front *c); /* the client's certificate; NULL: none */
+/* Its requests mirror their bodies in their heads; those of inner connections need not, for nobody stands between who wrote them and us. */
+static inline bool front_has_fields(const struct front *c) { return c->inner == FLOW_INNER_NONE; }
 void front_accept_more(struct flow *f);      /* slots may be free again */
 
 /* ---- requests: txn.c, step_table.c, step_run.c ---- */
@@ -185,6 +189,11 @@ struct txn {
 	bool listening;                /* a listen: counted in f->listens */
 	bool acked;
 	uint8_t changed;               /* acknowledged list-changed flags, union over legs: a bit a flag */
+	uint8_t again_tries;
+	uint32_t heard;                /* servers whose acknowledgement is part of ours; a bit a server */
+	uint32_t lost;                 /* servers that are to be listened to again */
+	int64_t renewed_ms;            /* when one of them last was */
+	struct timer again;
 	bool sending;                  /* its legs are being sent: not yet the time to settle */
 	bool judged;                   /* what its upstreams say is put together here and not passed as it is */
 	struct gather *gather;         /* a list that is being put together: gather.c */
@@ -312,6 +321,12 @@ struct upstream {
 	bool names;                    /* the names of its tools and prompts are kept, for the policy; else an unknown one is for it to refuse */
 	bool names_cut_said;
 	bool slow;                     /* it let somebody wait in vain: lists do without it until it has answered */
+	struct {                       /* tools and prompts that cannot be offered under their names: of the catalogue being learned */
+		unsigned n;
+		uint64_t mark, said;       /* which they are, and which were said last, summed up */
+		uint32_t text_n;
+		char text[256];            /* the first of them, and why */
+	} left_out;
 	unsigned catalog_pages;
 	int64_t catalog_asked_ms;      /* when what is known was asked for, or later in vain */
 	int64_t catalog_until_ms;      /* KNOWN: refresh after; FAILED: ask again after */
@@ -340,6 +355,7 @@ struct leg {
 	enum mcp_method method;
 	uint8_t tenant;                /* whose call it is; FLOW_NO_TENANT: our own */
 	bool acked, retried;
+	bool renewed;                  /* a listen: the client has its acknowledgement, and hears what it may have missed */
 	bool ahead;                    /* asked before its turn: counted in f->ahead */
 	bool again;                    /* the upstream has refused a credential already */
 };
@@ -384,7 +400,7 @@ bool list_shareable(const struct txn *t, const struct upstream *up);         /* 
 bool list_pass(struct txn *t, struct upstream *up, uint32_t result, struct list_edits *x);
 struct span list_prefix(const struct txn *t, const struct upstream *up);     /* what its entries' names begin with here; absent: nothing */
 /* False: the entry is left out, for this caller or (and the log says why) for all. `all`: nothing there is hidden from this caller. */
-bool list_keeps(struct txn *t, struct upstream *up, uint32_t entry, struct span prefix, bool all);
+bool list_keeps(struct txn *t, struct upstream *up, uint32_t entry, bool all);
 /* As it is shown, in no more bytes than it and the prefix have. False: too much of it may not pass. */
 bool list_entry(struct upstream *up, uint32_t entry, struct span prefix, struct buf *b);
 
@@ -409,6 +425,14 @@ bool route_owns_uri(const struct flow_server *s, struct span uri);
 /* May this upstream be asked for this URI (at least among others)? */
 bool route_serves_uri(const struct flow_server *s, struct span uri);
 
+/* offer.c: tools and prompts that cannot be offered under their names (gate/names.h): not listed, not callable, said once */
+/* Absent: it can. `name`: without prefix, unescaped. */
+struct span offer_unfit(const struct upstream *up, enum catalog_kind kind, struct span name);
+/* The same of an entry of a list that is being learned; what cannot be offered is noted. */
+bool offer_learn(struct upstream *up, enum catalog_kind kind, uint32_t entry);
+void offer_begin(struct upstream *up);
+void offer_say(struct upstream *up);                                         /* all is learned */
+
 /* hygiene.c: members of _meta that may not pass become edits that take them out (gate/meta.h); f->json holds the document. With s->full not all did. */
 void hygiene_meta(const struct upstream *up, uint32_t meta, struct edits *s);                          /* a client's params._meta */
 void hygiene_request(const struct upstream *up, const struct mcp_message *m, struct edits *s);         /* and what it answers in a retry */
@@ -432,6 +456,8 @@ enum step_end listen_send(struct txn *t);
 void listen_event(struct txn *t, struct leg *l, const struct mcp_message *m);
 void listen_late(struct txn *t);                                             /* the slowest acknowledgement did not come */
 void listen_leg_over(struct txn *t, struct upstream *up, const struct mcp_message *m, struct span why); /* m NULL: lost */
+void listen_again(struct timer *timer);                                      /* those that were lost */
+void listen_found(struct upstream *up);                                      /* it answers: whoever has lost it need not wait longer */
 void listen_finish(struct txn *t);                                           /* graceful end from our side */
 
 /* catalog_fetch.c */

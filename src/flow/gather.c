@@ -213,7 +213,7 @@ static void take_page(struct txn *t, struct upstream *up, uint32_t result, uint3
 	read_facts(t, up, result, &facts);
 	count_page(g, facts.ttl_ms, facts.shared);
 	for (uint32_t e = json_first(j, list); e != JSON_NONE; e = json_next(j, list, e), n++) {
-		if (n < g->skip || !list_keeps(t, up, e, prefix, all))
+		if (n < g->skip || !list_keeps(t, up, e, all))
 			continue;
 		if (!put(t, up, json_raw(j, e), e, prefix)) {
 			page_ends_at(g, n);
@@ -247,7 +247,7 @@ static void hold(struct txn *t, struct upstream *up, uint32_t result, uint32_t l
 		size_t at = text.n;
 		uint32_t n = 0;
 		buf_put(&text, span_of((const char *)&n, sizeof(n)));
-		if (text.full || !list_keeps(t, up, e, prefix, all) || !list_entry(up, e, prefix, &text))
+		if (text.full || !list_keeps(t, up, e, all) || !list_entry(up, e, prefix, &text))
 			continue;
 		n = (uint32_t)(text.n - at - sizeof(n));
 		memcpy(text.p + at, &n, sizeof(n));

@@ -46,28 +46,36 @@ static void drop(struct edits *s, const char *from, const char *to)
 		edit_add(s, from, to, NOTHING);
 }
 
+/* Can it be offered under its name? */
+static bool fits(struct txn *t, struct upstream *up, uint32_t name)
+{
+	char mem[MCP_NAME_MAX];
+	struct buf text = buf_on(mem, sizeof(mem));
+
+	if (t->msg.method != MCP_TOOLS_LIST && t->msg.method != MCP_PROMPTS_LIST)
+		return true;
+	json_text(&t->f->json, name, &text);
+	return !text.full && span_absent(offer_unfit(up, t->msg.method == MCP_TOOLS_LIST ? CATALOG_TOOL : CATALOG_PROMPT, buf_span(&text)));
+}
+
 struct span list_prefix(const struct txn *t, const struct upstream *up)
 {
 	bool named = t->msg.method == MCP_TOOLS_LIST || t->msg.method == MCP_PROMPTS_LIST;
 	return named && !t->f->set->plain ? up->prefix : NOTHING;
 }
 
-/* Tools whose header annotations are wrong must not be shown (mcp.md 5.4); nor names that are too long once prefixed; nor what the caller may
+/* Tools whose header annotations are wrong must not be shown (mcp.md 5.4); nor names that cannot be offered; nor what the caller may
  * not use. */
-bool list_keeps(struct txn *t, struct upstream *up, uint32_t entry, struct span prefix, bool all)
+bool list_keeps(struct txn *t, struct upstream *up, uint32_t entry, bool all)
 {
 	const struct json *j = &t->f->json;
 	struct span why = NOTHING;
 	uint32_t name = json_type(j, entry) == JSON_OBJECT ? json_get(j, entry, SPAN("name")) : JSON_NONE;
 	bool keep = t->msg.method != MCP_TOOLS_LIST || up->set->kind == FLOW_BUILTIN || catalog_judge(j, entry, &why) != CATALOG_INVALID;
 
-	if (!span_absent(prefix) && json_type(j, name) == JSON_STRING && json_inner(j, name).n + prefix.n > MCP_NAME_MAX) {
-		keep = false;
-		why = SPAN("its name is too long with the prefix");
-	}
 	if (!keep)
 		flow_log(t->f, SPAN("an entry of a list was dropped"), up->set->name, why);
-	return keep && (all || may_see_entry(t, up, entry));
+	return keep && fits(t, up, name) && (all || may_see_entry(t, up, entry));
 }
 
 /* Where a prefix goes into an entry; NULL: nowhere. */
@@ -102,7 +110,7 @@ static void entry_edits(struct txn *t, struct upstream *up, uint32_t list, struc
 	for (uint32_t e = json_first(j, list), next; e != JSON_NONE; e = next) {
 		next = json_next(j, list, e);
 		struct span raw = json_raw(j, e);
-		if (!list_keeps(t, up, e, prefix, all)) {
+		if (!list_keeps(t, up, e, all)) {
 			if (next != JSON_NONE) {
 				drop(s, raw.p, json_raw(j, next).p);
 			} else { /* the last one takes the comma before it, and the gaps that stand there already */

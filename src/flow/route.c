@@ -253,6 +253,16 @@ static bool is_gathered(const struct txn *t)
 	return !t->f->set->plain && !span_absent(list_member(t->msg.method)) && (!one || t->missing != 0 || t->list_skip > 0);
 }
 
+/* A name that could not be offered is not called either. What is known of case comes with the catalogue: step_params() looks again. */
+static bool fits(struct txn *t)
+{
+	bool prompt = t->msg.method == MCP_PROMPTS_GET || (t->msg.method == MCP_COMPLETE && !t->msg.ref_is_resource);
+
+	if (t->msg.method != MCP_TOOLS_CALL && !prompt)
+		return true;
+	return span_absent(offer_unfit(&t->f->up[t->server], prompt ? CATALOG_PROMPT : CATALOG_TOOL, t->name));
+}
+
 /* Which server of a prefixed gateway this goes to. */
 static enum step_end route_prefixed(struct txn *t)
 {
@@ -292,7 +302,7 @@ static enum step_end route_prefixed(struct txn *t)
 	if (!split_name(f, t->called, &server, &t->name))
 		return answer_unknown(t);
 	t->server = (uint8_t)server;
-	return STEP_NEXT;
+	return fits(t) ? STEP_NEXT : answer_unknown(t);
 }
 
 enum step_end step_route(struct txn *t, int64_t now_ms)
@@ -318,7 +328,7 @@ enum step_end step_route(struct txn *t, int64_t now_ms)
 		wait_for_catalog(t, &f->up[0]);
 		return STEP_WAIT;
 	}
-	return STEP_NEXT;
+	return fits(t) ? STEP_NEXT : answer_unknown(t);
 }
 
 /* Row 14 of the order of checks: the headers that mirror arguments, for an upstream that reads headers. */
@@ -337,11 +347,11 @@ enum step_end step_params(struct txn *t, int64_t now_ms)
 	}
 	/* An upstream that could not be asked is tried all the same: then nothing is known of its tools and it must check by itself. */
 	const struct catalog_tool *tool = up->catalog_state == CATALOG_KNOWN ? catalog_find(up->catalog, t->name) : NULL;
-	if (tool && tool->invalid)
+	if ((tool && tool->invalid) || !fits(t))
 		return answer_unknown(t);
 	size_t half = f->scratch_cap / 2;
 	struct buf fields = buf_on(f->scratch, half), scratch = buf_on(f->scratch + half, half);
-	struct mcp_fault fault = catalog_params(up->catalog, tool, &t->head, &f->json, t->msg.arguments, &scratch, &fields);
+	struct mcp_fault fault = catalog_params(up->catalog, tool, front_has_fields(t->front) ? &t->head : NULL, &f->json, t->msg.arguments, &scratch, &fields);
 	if (fault.code != 0)
 		return answer_fault(t, &fault);
 	f->fields = buf_span(&fields);

@@ -81,6 +81,7 @@ struct txn *txn_new(struct front *c, int64_t now_ms)
 	list_init(&t->legs);
 	timer_init(&t->timer, txn_timeout);
 	timer_init(&t->expiry, txn_expires);
+	timer_init(&t->again, listen_again);
 	metrics_peak(f->metrics, METRIC_POOL_REQUESTS_PEAK, f->txns.used);
 	return t;
 }
@@ -145,6 +146,7 @@ void txn_free(struct txn *t)
 		elder_leave(t);
 	timer_disarm(&f->timers, &t->timer);
 	timer_disarm(&f->timers, &t->expiry);
+	timer_disarm(&f->timers, &t->again);
 	list_remove(&t->node);
 	buffer_give(f, t->large);
 	buffer_give(f, t->out);
