@@ -42,8 +42,9 @@ ROOMS = {
     "conf": "conf gate wire base",
     "provider": "provider wire os base",
     "flow": "flow gate wire os base",
-    "role": "role flow provider conf gate wire os base",
-    "cmd": "cmd role flow provider conf gate wire os base",
+    "elder": "elder wire base",
+    "role": "role flow elder provider conf gate wire os base",
+    "cmd": "cmd role flow elder provider conf gate wire os base",
 }
 ROOMS = {room: set(may.split()) for room, may in ROOMS.items()}
 
