@@ -11,7 +11,7 @@ DATE    := 2026-11-23
 
 RUN_PACKAGES  := gcc binutils linux-libc-dev xz-utils gperf patch
 TEST_PACKAGES := $(RUN_PACKAGES) libc6-dev perl python3 jq nginx haproxy slowhttptest valgrind strace faketime clang \
-                 libclang-rt-dev curl openssl gnutls-bin sslscan testssl.sh procps util-linux python3-jsonschema nodejs?node>=18 npm?npm>=8
+                 libclang-rt-dev curl openssl gnutls-bin sslscan testssl.sh procps util-linux python3-jsonschema python3-venv nodejs?node>=18 npm?npm>=8
 
 # The appliance brings its own targets, packages and help lines: image/, sbom/, sign/.
 HELP_MORE :=
@@ -227,10 +227,15 @@ build/arm64/t/sandbox/%: tests/sandbox/%.c $(call libs,arm64,$(MAY_role)) build/
 	    -lbearssl -o $@
 
 # Clients and servers of the official SDK, exactly as locked. Anew only when the lock has changed.
-PEERS := $(if $(wildcard tests/peers/package-lock.json),tests/peers/node_modules/.installed)
+PEERS := $(if $(wildcard tests/peers/package-lock.json),tests/peers/node_modules/.installed) \
+         $(patsubst tests/peers/python-%.txt,build/peers/python-%/.installed,$(wildcard tests/peers/python-*.txt))
 tests/peers/node_modules/.installed: tests/peers/package-lock.json
 	$(call say,NPM,tests/peers)
 	$(Q)cd tests/peers && npm ci --no-audit --no-fund --loglevel=error >/dev/null && touch node_modules/.installed
+build/peers/python-%/.installed: tests/peers/python-%.txt
+	$(call say,PIP,$(@D))
+	$(Q)rm -rf $(@D); mkdir -p $(@D) && python3 -m venv $(@D) && $(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes \
+	    --no-deps --only-binary=:all: -r $< && touch $@
 
 # ------------------------------------------------------------------------------------------------------------ testing
 # Everything is TAP and goes through one prove: first what may run side by side, then the rest one by one (rules.yml).

@@ -13,6 +13,7 @@
 
 #include "base/addr.h"
 #include "gate/auth.h"
+#include "gate/meta.h"
 #include "gate/policy.h"
 
 enum {
@@ -114,6 +115,8 @@ struct conf_server {
 	struct span path;             /* path (and query) of the url, at least "/" */
 	struct conf_header headers[CONF_NAMES_MAX]; /* fixed extra fields; framing, Mcp-*, Authorization, Cookie… are refused by name */
 	unsigned nheaders;
+	struct span meta[META_KEYS_MAX]; /* "meta": members of _meta that pass besides the protocol's (gate/meta.h) */
+	unsigned nmeta;
 	int64_t connect_ms;           /* "connect_timeout", default 5s */
 	int64_t idle_ms;              /* "idle_timeout": longest silence of the upstream during a call, default 30s */
 	int64_t call_ms;              /* "call_timeout": whole call, default 60s; listens have no total */

@@ -58,6 +58,33 @@ static void walk_headers(struct conf_reader *r, uint32_t value, void *to)
 	}
 }
 
+static void walk_meta(struct conf_reader *r, uint32_t value, void *to)
+{
+	struct conf_server *v = to;
+
+	if (json_size(&r->json, value) > META_KEYS_MAX) {
+		conf_complain(r, value, SPAN("found more than 16 of them; 16 fit"));
+		return;
+	}
+	for (uint32_t e = json_first(&r->json, value); e != JSON_NONE; e = json_next(&r->json, value, e)) {
+		struct span key, why;
+		bool twice = false;
+
+		if (!conf_text(r, e, SPAN("a key of _meta such as \"com.example/trace\", or a prefix such as \"com.example/\""), META_KEY_MAX, &key))
+			continue;
+		if (!meta_key_ok(key, &why)) {
+			conf_wrong(r, e, why);
+			continue;
+		}
+		for (unsigned i = 0; i < v->nmeta; i++)
+			twice = twice || span_eq(v->meta[i], key);
+		if (twice)
+			conf_complain(r, e, SPAN("this stands in the list already; once is enough"));
+		else
+			v->meta[v->nmeta++] = key;
+	}
+}
+
 static void walk_credentials(struct conf_reader *r, uint32_t value, void *to)
 {
 	struct conf_server *v = to;
@@ -101,6 +128,7 @@ static const struct conf_member server_members[] = {
 	{ WHOLE("url", CONF_STRING), .most = 2048, .text = text_url, .kinds = CONF_FOR_HTTP },
 	{ WHOLE("address", CONF_STRING), .most = 64, .text = text_address, .kinds = CONF_FOR_HTTP },
 	{ WHOLE("headers", CONF_OBJECT), .walk = walk_headers, .kinds = CONF_FOR_HTTP },
+	{ WHOLE("meta", CONF_LIST), .walk = walk_meta, .kinds = CONF_FOR_HTTP },
 	{ MEMBER(conf_server, connect_ms, "connect_timeout", CONF_DURATION), .least = 10, .most = 10 * MINUTE, .def = 5 * SECOND, .kinds = CONF_FOR_HTTP },
 	{ MEMBER(conf_server, idle_ms, "idle_timeout", CONF_DURATION), .least = 10, .most = 24 * HOUR, .def = 30 * SECOND, .kinds = CONF_FOR_HTTP },
 	{ MEMBER(conf_server, call_ms, "call_timeout", CONF_DURATION), .least = 10, .most = 24 * HOUR, .def = 60 * SECOND, .kinds = CONF_FOR_HTTP },

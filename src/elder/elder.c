@@ -89,7 +89,7 @@ struct elder *elder_place(void *mem, const struct elder_settings *s)
 uint32_t elder_sessions(const struct elder *e) { return e->sessions.used; }
 uint32_t elder_calls(const struct elder *e) { return e->calls.used; }
 
-void elder_joined(struct elder *e, unsigned worker)
+void elder_worker_joined(struct elder *e, unsigned worker)
 {
 	if (worker < ELDER_WORKERS)
 		e->up[worker] = true;
@@ -104,7 +104,7 @@ static void get_lost(struct session *s, int64_t now_ms)
 	s->used_ms = now_ms; /* its place among the others stays: they are only longer there */
 }
 
-void elder_lost(struct elder *e, unsigned worker, int64_t now_ms)
+void elder_worker_lost(struct elder *e, unsigned worker, int64_t now_ms)
 {
 	if (worker < ELDER_WORKERS)
 		e->up[worker] = false;
@@ -119,7 +119,7 @@ void elder_lost(struct elder *e, unsigned worker, int64_t now_ms)
 	}
 }
 
-void elder_gone(struct elder *e, unsigned worker, uint64_t call, int64_t now_ms)
+void elder_client_gone(struct elder *e, unsigned worker, uint64_t call, int64_t now_ms)
 {
 	for (struct list *n = e->recent.next; n != &e->recent; n = n->next) {
 		struct session *s = LIST_OWNER(n, struct session, node);

@@ -8,7 +8,7 @@
  * Who is who. A session belongs to the principal that began it; to anybody else it does not exist (404). Its modern requests carry the newest
  * sealed identity that its client's requests came with. A request is named by (worker, call), an own question by a number.
  *
- * Every request gets exactly one answer: reply(), or stream(), events and end(); but none after elder_gone(), and none after elder_lost()
+ * Every request gets exactly one answer: reply(), or stream(), events and end(); but none after elder_client_gone(), and none after elder_worker_lost()
  * for that worker. What is not there for a client any more is kept (bounded) if it can come back for it: if its stream had begun, events have ids.
  *
  * Hooks never call back into the engine. Spans given to them live until they return; spans given to the engine likewise. Texts from clients are one JSON
@@ -87,14 +87,14 @@ size_t elder_need(const struct elder_settings *s);
 /* mem: elder_need() bytes, zeroed, aligned to 64. The settings must outlive it. */
 struct elder *elder_place(void *mem, const struct elder_settings *s);
 
-/* A worker's edge is there (a new one: elder_lost() first). */
-void elder_joined(struct elder *e, unsigned worker);
+/* A worker's edge is there (a new one: elder_worker_lost() first). */
+void elder_worker_joined(struct elder *e, unsigned worker);
 /* It is gone, and with it all its calls: their clients may come back by another. */
-void elder_lost(struct elder *e, unsigned worker, int64_t now_ms);
+void elder_worker_lost(struct elder *e, unsigned worker, int64_t now_ms);
 
 void elder_asks(struct elder *e, const struct elder_asked *a, int64_t now_ms);
 /* The client of this call has gone. */
-void elder_gone(struct elder *e, unsigned worker, uint64_t call, int64_t now_ms);
+void elder_client_gone(struct elder *e, unsigned worker, uint64_t call, int64_t now_ms);
 
 /* One JSON-RPC message for a question: a JSON body or an event's data. */
 void elder_message(struct elder *e, uint64_t number, struct span json, int64_t now_ms);

@@ -102,7 +102,7 @@ static void learn_page(struct upstream *up, uint32_t list, enum catalog_kind kin
 	for (uint32_t e = json_first(j, list); e != JSON_NONE; e = json_next(j, list, e)) {
 		struct span why = NOTHING;
 		bool good = json_type(j, e) == JSON_OBJECT;
-		if (good && kind == CATALOG_TOOL && up->set->kind == FLOW_HTTP && catalog_learn(up->staging, j, e, &why) == CATALOG_INVALID) {
+		if (good && kind == CATALOG_TOOL && up->set->kind != FLOW_BUILTIN && catalog_learn(up->staging, j, e, &why) == CATALOG_INVALID) {
 			flow_log(up->f, SPAN("a tool is not offered: its x-mcp-header is wrong"), up->set->name, why);
 			good = false;
 		}
@@ -117,7 +117,7 @@ static void ask_next(struct upstream *up)
 	unsigned caps = up->staging->caps;
 
 	up->catalog_pages = 0;
-	if (up->catalog_asked == MCP_DISCOVER && (caps & CATALOG_TOOLS) && (up->names || up->set->kind == FLOW_HTTP))
+	if (up->catalog_asked == MCP_DISCOVER && (caps & CATALOG_TOOLS) && (up->names || up->set->kind != FLOW_BUILTIN))
 		ask(up, MCP_TOOLS_LIST, NOTHING);
 	else if (up->catalog_asked != MCP_PROMPTS_LIST && (caps & CATALOG_PROMPTS) && up->names)
 		ask(up, MCP_PROMPTS_LIST, NOTHING);

@@ -1,5 +1,17 @@
 #include "flow/edit.h"
 
+void edit_put(struct edits *s, const char *from, const char *to, struct span with)
+{
+	unsigned i = s->n;
+
+	edit_add(s, from, to, with); /* nearly always its place already */
+	if (s->full)
+		return;
+	for (; i > 0 && (s->e[i - 1].from > from || (s->e[i - 1].from == from && from == to)); i--)
+		s->e[i] = s->e[i - 1];
+	s->e[i] = (struct edit){ from, to, with };
+}
+
 void edit_write(struct buf *b, struct span text, const struct edits *s)
 {
 	const char *at = text.p;

@@ -1,6 +1,6 @@
 /* flow/edit.h: replacing a few places of a judged text and copying the rest byte for byte.
  *
- * Edits are in ascending order and do not overlap; from == to inserts. */
+ * Edits are in ascending order and do not overlap; from == to inserts. edit_add() takes them in that order, edit_put() in any. */
 #ifndef POSTERN_FLOW_EDIT_H
 #define POSTERN_FLOW_EDIT_H
 
@@ -28,6 +28,8 @@ static inline void edit_add(struct edits *s, const char *from, const char *to, s
 
 static inline void edit_replace(struct edits *s, struct span what, struct span with) { edit_add(s, what.p, what.p + what.n, with); }
 
+/* In its place among those that are there: before what begins behind it, and an insertion before what goes at the same place. */
+void edit_put(struct edits *s, const char *from, const char *to, struct span with);
 void edit_write(struct buf *b, struct span text, const struct edits *s);
 size_t edit_size(struct span text, const struct edits *s);
 

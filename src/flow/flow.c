@@ -87,7 +87,7 @@ void flow_budget(const struct flow_settings *s, void (*row)(void *to, struct spa
 	row(to, SPAN("upstream connections"), slots_each(link_size()), link_count(s));
 	row(to, SPAN("small buffers"), slots_each(sizeof(struct buffer) + FLOW_SMALL), small_count(s));
 	row(to, SPAN("large buffers"), large_size(s), s->large);
-	row(to, SPAN("lines from built-in servers"), large_size(s), s->nservers - http_servers(s));
+	row(to, SPAN("lines from our own processes"), large_size(s), s->nservers - http_servers(s));
 	row(to, SPAN("scratch"), slots_each(large_cap(s)), 1);
 	row(to, SPAN("JSON tokens"), slots_each(json_table_need(s->tokens)), 1);
 	row(to, SPAN("changed places of a reply"), slots_each(sizeof(struct edit) * FLOW_EDITS), 1);
@@ -238,7 +238,7 @@ struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *l
 		list_init(&up->idle);
 		list_init(&up->line_out);
 		list_init(&up->waiting);
-		if (up->set->kind == FLOW_BUILTIN) {
+		if (up->set->kind != FLOW_HTTP) {
 			up->line_in = (struct buffer *)(void *)lines;
 			up->line_in->cap = (uint32_t)f->large_cap;
 			lines += large_size(s);

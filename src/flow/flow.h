@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "gate/auth.h"
+#include "gate/meta.h"
 #include "gate/metrics.h"
 #include "gate/policy.h"
 #include "os/loop.h"
@@ -31,11 +32,13 @@ struct flow_listener {
 	struct span metadata;         /* URL of its metadata (RFC 9728), absent without issuers */
 };
 
-enum flow_kind { FLOW_BUILTIN, FLOW_HTTP };
+/* FLOW_BUILTIN: a server of ours; FLOW_LINE: somebody else's, behind a process of ours that speaks for it. Both are spoken to over a line, which
+ * comes by flow_link(). */
+enum flow_kind { FLOW_BUILTIN, FLOW_HTTP, FLOW_LINE };
 
 struct flow_server {
 	struct span name;
-	enum flow_kind kind;          /* FLOW_BUILTIN: its link comes by flow_link() */
+	enum flow_kind kind;
 	struct addr address;          /* FLOW_HTTP: from here on */
 	struct span host;
 	struct span path;
@@ -43,6 +46,7 @@ struct flow_server {
 	int64_t connect_ms, idle_ms, call_ms;
 	const struct tls_route *tls;  /* NULL: plain */
 	bool credential;              /* calls need a credential: flow_hooks.token() is asked before each */
+	struct meta_rules meta;       /* members of _meta that pass besides those of the protocol */
 	bool exchange;                /* it is got for the caller's own token (RFC 8693) */
 };
 
@@ -90,7 +94,7 @@ size_t flow_need(const struct flow_settings *s);
 struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *loop);
 /* Registers the listeners: from here on it serves. */
 bool flow_open(struct flow *f);
-/* A new stream socket to the built-in server `server` (index in settings): an older one is closed and its calls fail. Takes the fd. */
+/* A new stream socket to `server` (index in settings), which is no FLOW_HTTP: an older one is closed and its calls fail. Takes the fd. */
 void flow_link(struct flow *f, unsigned server, int fd);
 /* A key set has come (copied), in place of the one before; one without keys: there are none any more. `set` NULL: nothing newer could be had.
  * Requests that wait for it go on. */

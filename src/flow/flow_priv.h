@@ -1,7 +1,7 @@
 /* flow/flow_priv.h: the things in motion inside one worker, and who may call whom.
  *
  *   front  a client connection      -> txn   one request       -> leg   one question to one upstream
- *   leg    travels on a link (HTTP connection) or on an upstream's line (a shared stream to a built-in server)
+ *   leg    travels on a link (HTTP connection) or on an upstream's line (a shared stream to a process of ours)
  *
  * Ownership: a front owns its `in` buffer and at most one txn; a txn owns its `large` and `out` buffers and its legs; a link owns its
  * buffers. A slot given back in the middle of a loop turn lies in `limbo` until the turn is over, so that a late event finds it quiet. */
@@ -36,7 +36,7 @@ enum {
 	FLOW_CATALOG_RETRY_MS = 1000,
 	FLOW_CATALOG_PAGES = 64,   /* pages of tools/list, and of prompts/list, asked of one upstream */
 	FLOW_NAMES_WAIT_MS = 2000, /* how long a call of a name that is not there waits until that is looked at again */
-	FLOW_EDITS = 2048,         /* changed places in one reply: entries of a list */
+	FLOW_EDITS = 4096,         /* changed places in one message: entries of a list, members that may not pass */
 	FLOW_ACCEPT_MS = 100,      /* until it is tried again, when descriptors or memory have run out */
 	FLOW_ACK_MS = 2000,        /* how long a listen waits for its slowest upstream's acknowledgement */
 	FLOW_AUTH_WAIT_MS = 5000,  /* how long a request waits for keys or for an introspection */
@@ -231,7 +231,7 @@ struct upstream {
 	/* HTTP */
 	struct list idle;              /* links at rest, last used first */
 	unsigned nlinks;
-	/* built-in */
+	/* by line */
 	bool line_up, line_readable, line_writable, line_half;
 	struct buffer *line_in;        /* its own, as large as the largest: all calls share the line, and none may stop it for want of a buffer */
 	size_t line_scanned;
@@ -251,6 +251,9 @@ struct upstream {
 	bool catalog_asking;
 	struct list waiting;           /* txns */
 };
+
+/* What it is asked goes over its line, not over HTTP. */
+static inline bool upstream_by_line(const struct upstream *up) { return up->set->kind != FLOW_HTTP; }
 
 /* leg.c */
 enum leg_fault { LEG_CONNECT, LEG_FULL, LEG_LOST, LEG_LATE, LEG_BROKEN, LEG_LARGE, LEG_REFUSED, LEG_BUSY, LEG_TLS, LEG_CREDENTIAL };
@@ -299,6 +302,18 @@ void reply_answer(struct txn *t, struct upstream *up, unsigned status, const str
 void reply_event(struct txn *t, struct leg *l, const struct mcp_message *m);
 void reply_failed(struct txn *t, struct upstream *up, enum leg_fault fault, struct span detail);
 
+/* list.c: lists as this caller is shown them */
+struct list_edits {
+	char cursor_mem[MCP_CURSOR_MAX + 32];
+	char server_mem[128];
+	struct edits s;
+};
+struct span list_member(enum mcp_method m);                                  /* the array in a list's result; absent: not a list */
+bool list_shareable(const struct txn *t, const struct upstream *up);         /* may somebody else be given this answer? */
+/* What one upstream's list says to a client: without what it may not use; of a prefixed gateway, our names, our cursors, from us. False: it
+ * is no list, or has too many entries. x->s: begun, with the flow's edits. */
+bool list_pass(struct txn *t, struct upstream *up, uint32_t result, struct list_edits *x);
+
 /* route.c */
 void wait_for_catalog(struct txn *t, struct upstream *up);   /* begins again at the envelope when it is there: tokens do not outlive a wait */
 /* The first server from index `from` on that can have what the txn asks for; -1: none; -2: wait, a catalogue is being fetched. */
@@ -309,12 +324,20 @@ bool route_owns_uri(const struct flow_server *s, struct span uri);
 /* May this upstream be asked for this URI (at least among others)? */
 bool route_serves_uri(const struct flow_server *s, struct span uri);
 
+/* hygiene.c: members of _meta that may not pass become edits that take them out (gate/meta.h); f->json holds the document. With s->full not all did. */
+void hygiene_meta(const struct upstream *up, uint32_t meta, struct edits *s);                          /* a client's params._meta */
+void hygiene_request(const struct upstream *up, const struct mcp_message *m, struct edits *s);         /* and what it answers in a retry */
+void hygiene_result(const struct upstream *up, enum mcp_method method, uint32_t result, struct edits *s); /* all but the entries of a list */
+void hygiene_entry(const struct upstream *up, uint32_t entry, struct edits *s);                        /* one of them */
+void hygiene_event(const struct upstream *up, const struct mcp_message *m, struct edits *s);           /* a notification of the upstream's */
+
 /* request.c: what goes to an upstream */
 enum step_end request_send(struct txn *t);                                   /* the txn's own message, to t->server */
 void request_catalog(struct upstream *up, enum mcp_method method, struct span cursor);
 struct buffer *request_cancel(struct leg *l);                                /* a notifications/cancelled line */
-/* A message whose params are {<members>"_meta":…}: for what a leg asks on its own account. */
-struct buffer *request_own(struct leg *l, struct span members, struct span meta);
+/* A message whose params are {<members>"_meta":…}: for what a leg asks on its own account. With `of` meta is the client's own, raw, in the
+ * document at hand, and loses what may not pass. */
+struct buffer *request_own(struct leg *l, struct span members, struct span meta, const struct mcp_message *of);
 
 /* listen.c */
 uint64_t listen_scopes(struct txn *t);           /* what is asked for with it and can be had with more scopes only; 0: nothing */

@@ -81,7 +81,7 @@ void leg_free(struct leg *l)
 
 void leg_send(struct leg *l, struct buffer *request)
 {
-	if (l->up->set->kind == FLOW_HTTP && l->up->set->credential)
+	if (!upstream_by_line(l->up) && l->up->set->credential)
 		credential_ask(l, request); /* and goes on when it is there */
 	else
 		leg_dispatch(l, request);
@@ -93,7 +93,7 @@ void leg_dispatch(struct leg *l, struct buffer *request)
 	bool sent;
 
 	leg_touch(l);
-	if (l->up->set->kind == FLOW_HTTP) {
+	if (!upstream_by_line(l->up)) {
 		sent = link_send(l, request, &fault);
 	} else {
 		request->call = line_call(l) & 0x3fffffffu;
@@ -110,7 +110,7 @@ void leg_cancel(struct leg *l)
 		struct link *k = l->link;
 		link_detach(k);
 		link_abandon(k); /* closing is how a call over HTTP is cancelled */
-	} else if (l->up->set->kind == FLOW_BUILTIN) {
+	} else if (upstream_by_line(l->up)) {
 		line_cancel(l);
 	}
 	leg_free(l);
@@ -138,7 +138,7 @@ void leg_failed(struct leg *l, enum leg_fault fault, struct span detail)
 	if (k) {
 		link_detach(k);
 		link_abandon(k);
-	} else if (fault == LEG_LATE && up->set->kind == FLOW_BUILTIN) {
+	} else if (fault == LEG_LATE && upstream_by_line(up)) {
 		line_cancel(l);
 	}
 	bool of_catalog = up->catalog_leg == l;

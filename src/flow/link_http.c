@@ -161,7 +161,7 @@ static bool read_head(struct link *k, size_t head_len)
 	}
 	k->status = (uint16_t)h->status;
 	k->keep = h->keep_alive && h->framing != HTTP_UNTIL_CLOSE;
-	k->idle_ms = link_idle_ms(h);
+	k->idle_ms = link_idle_ms(h, FLOW_LINK_IDLE_MS);
 	buffer_give(f, k->out); /* an answer has begun: the request will not be needed again */
 	k->out = NULL;
 	intake_start(&k->intake, k->in, (uint32_t)head_len, h, events ? UINT64_MAX : f->set->reply_max);

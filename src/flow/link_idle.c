@@ -1,7 +1,8 @@
-#include "base/text.h"
-#include "flow/link_priv.h"
+#include "flow/link_idle.h"
 
-int64_t link_idle_ms(const struct http_head *h)
+#include "base/text.h"
+
+int64_t link_idle_ms(const struct http_head *h, int64_t otherwise_ms)
 {
 	struct span v = h->known[HTTP_KEEP_ALIVE];
 	uint64_t seconds;
@@ -15,5 +16,5 @@ int64_t link_idle_ms(const struct http_head *h)
 		if (text_u64(digits, &seconds) && seconds > 0)
 			return seconds > 60 ? 59000 : (int64_t)seconds * 1000 - (seconds > 1 ? 1000 : 500);
 	}
-	return FLOW_LINK_IDLE_MS;
+	return otherwise_ms;
 }

@@ -1,4 +1,4 @@
-/* The shared stream to a built-in server: the stdio framing of MCP (one message a line), many calls at once, told apart by id. */
+/* The shared stream to a process of ours, a built-in server or one that speaks for another: the stdio framing of MCP (one message a line), many calls at once, told apart by id. */
 #include "flow/flow_priv.h"
 #include "os/sock.h"
 
@@ -49,7 +49,7 @@ bool line_send(struct upstream *up, struct buffer *line)
 	return true;
 }
 
-/* A provider that reads nothing must not collect buffers while clients come and go. */
+/* One that reads nothing must not collect buffers while clients come and go. */
 void line_cancel(struct leg *l)
 {
 	struct upstream *up = l->up;

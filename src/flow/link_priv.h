@@ -3,6 +3,7 @@
 #define POSTERN_FLOW_LINK_PRIV_H
 
 #include "flow/flow_priv.h"
+#include "flow/link_idle.h"
 
 enum link_state {
 	LINK_CLOSED,
@@ -35,8 +36,5 @@ struct link {
 	uint8_t tenant;            /* whose calls it carries, where the upstream asks for credentials */
 	bool readable, writable, half, keep, reused;
 };
-
-/* How long the upstream will keep a connection at rest: a second less than its Keep-Alive says, else FLOW_LINK_IDLE_MS. */
-int64_t link_idle_ms(const struct http_head *h);
 
 #endif

@@ -185,7 +185,7 @@ enum step_end listen_send(struct txn *t)
 			continue;
 		first = i < first ? i : first;
 		legs[n] = filter.full ? NULL : leg_new(&f->up[i], t, MCP_LISTEN);
-		ready[n] = legs[n] ? request_own(legs[n], buf_span(&filter), meta) : NULL;
+		ready[n] = legs[n] ? request_own(legs[n], buf_span(&filter), meta, &t->msg) : NULL;
 		failed = !ready[n];
 		n += !failed;
 	}
@@ -242,8 +242,7 @@ void listen_event(struct txn *t, struct leg *l, const struct mcp_message *m)
 {
 	struct flow *f = t->f;
 	const struct json *j = &f->json;
-	struct edit e[1];
-	struct edits s = { e, 0, 1, false };
+	struct edits s = { f->edits, 0, FLOW_EDITS, false };
 	struct buf b = buf_on(f->scratch, f->scratch_cap);
 
 	if (t->ended || m->method < MCP_ACKNOWLEDGED)
@@ -267,6 +266,9 @@ void listen_event(struct txn *t, struct leg *l, const struct mcp_message *m)
 	if (t->judged && m->method == MCP_RESOURCE_UPDATED && judge(t, l->up, json_get(j, m->params, SPAN("uri"))).verdict != POLICY_ALLOWED)
 		return;
 	edit_replace(&s, json_raw(j, json_get(j, json_get(j, m->params, SPAN("_meta")), SPAN(MCP_META_SUBSCRIPTION))), t->msg.id);
+	hygiene_event(l->up, m, &s);
+	if (s.full)
+		return; /* a notification that is nothing but what may not pass */
 	BUF_LIT(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"");
 	buf_put(&b, mcp_method_name(m->method));
 	BUF_LIT(&b, "\",\"params\":");

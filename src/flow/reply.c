@@ -4,169 +4,6 @@
 
 enum { OLD_NOT_FOUND = -32002 /* "Resource not found" in revisions before ours, and in libraries that still say so */ };
 
-static struct span list_member(enum mcp_method m)
-{
-	switch (m) {
-	case MCP_TOOLS_LIST:
-		return SPAN("tools");
-	case MCP_PROMPTS_LIST:
-		return SPAN("prompts");
-	case MCP_RESOURCES_LIST:
-		return SPAN("resources");
-	case MCP_TEMPLATES_LIST:
-		return SPAN("resourceTemplates");
-	default:
-		return NOTHING;
-	}
-}
-
-/* What the policy calls an entry: its name, or its URI. */
-static bool may_see_entry(struct txn *t, struct upstream *up, uint32_t entry)
-{
-	static const struct span keys[] = {
-		[MCP_TOOLS_LIST] = { "name", 4 }, [MCP_PROMPTS_LIST] = { "name", 4 }, [MCP_RESOURCES_LIST] = { "uri", 3 },
-		[MCP_TEMPLATES_LIST] = { "uriTemplate", 11 },
-	};
-	const struct json *j = &t->f->json;
-	char mem[MCP_URI_MAX];
-	struct buf name = buf_on(mem, sizeof(mem));
-	uint32_t token = json_type(j, entry) == JSON_OBJECT ? json_get(j, entry, keys[t->msg.method]) : JSON_NONE;
-
-	if (json_type(j, token) != JSON_STRING)
-		return false;
-	json_text(j, token, &name);
-	return !name.full && rights_use(t, up, buf_span(&name)).verdict != POLICY_DENIED; /* what more scopes would open is shown */
-}
-
-/* The gap that an entry leaves; next to another, the two are one. */
-static void drop(struct edits *s, const char *from, const char *to)
-{
-	if (s->n > 0 && s->e[s->n - 1].to == from && s->e[s->n - 1].with.n == 0)
-		s->e[s->n - 1].to = to;
-	else
-		edit_add(s, from, to, NOTHING);
-}
-
-/* Tools whose header annotations are wrong must not be shown (mcp.md 5.4); nor names that are too long once prefixed; nor what the caller may
- * not use. The rest get their prefix. `from` .. `to` of a dropped entry takes one neighbouring comma with it. */
-static void entry_edits(struct txn *t, struct upstream *up, uint32_t list, struct edits *s, struct span prefix)
-{
-	struct flow *f = t->f;
-	const struct json *j = &f->json;
-	const char *kept_end = NULL; /* end of the last entry that stays */
-	bool all = rights_see_all(t, up);
-
-	for (uint32_t e = json_first(j, list), next; e != JSON_NONE; e = next) {
-		next = json_next(j, list, e);
-		struct span raw = json_raw(j, e), why = NOTHING;
-		uint32_t name = json_type(j, e) == JSON_OBJECT ? json_get(j, e, SPAN("name")) : JSON_NONE;
-		bool keep = t->msg.method != MCP_TOOLS_LIST || up->set->kind != FLOW_HTTP || catalog_judge(j, e, &why) != CATALOG_INVALID;
-
-		if (!span_absent(prefix) && json_type(j, name) == JSON_STRING && json_inner(j, name).n + prefix.n > MCP_NAME_MAX) {
-			keep = false;
-			why = SPAN("its name is too long with the prefix");
-		}
-		if (!keep)
-			flow_log(f, SPAN("an entry of a list was dropped"), up->set->name, why);
-		if (!keep || (!all && !may_see_entry(t, up, e))) {
-			if (next != JSON_NONE) {
-				drop(s, raw.p, json_raw(j, next).p);
-			} else { /* the last one takes the comma before it, and the gaps that stand there already */
-				const char *from = kept_end ? kept_end : json_raw(j, list).p + 1;
-				while (s->n > 0 && s->e[s->n - 1].from >= from)
-					s->n--;
-				edit_add(s, from, raw.p + raw.n, NOTHING);
-			}
-			continue;
-		}
-		if (!span_absent(prefix) && json_type(j, name) == JSON_STRING) {
-			const char *at = json_inner(j, name).p;
-			edit_add(s, at, at, prefix);
-		}
-		kept_end = raw.p + raw.n;
-	}
-}
-
-/* The cursor of the page after this one: the upstream's own, or the next upstream that has such a list. */
-static void next_cursor(struct txn *t, struct upstream *up, uint32_t inner_token, struct buf *out)
-{
-	struct flow *f = t->f;
-	uint8_t key[CURSOR_KEY];
-	unsigned next = up->index + 1;
-
-	route_cursor_key(t, key);
-	if (inner_token != JSON_NONE && json_type(&f->json, inner_token) == JSON_STRING) {
-		char mem[MCP_CURSOR_MAX];
-		struct buf inner = buf_on(mem, sizeof(mem));
-		json_text(&f->json, inner_token, &inner);
-		if (inner.full)
-			out->full = true;
-		cursor_seal(out, key, t->msg.method, up->index, true, buf_span(&inner));
-		return;
-	}
-	while (next < f->set->nservers && !rights_see(t, &f->up[next]))
-		next++;
-	if (next < f->set->nservers)
-		cursor_seal(out, key, t->msg.method, next, false, NOTHING);
-}
-
-struct list_edits {
-	char cursor_mem[MCP_CURSOR_MAX + 32];
-	char server_mem[128];
-	struct edits s;
-};
-
-/* May somebody else be given this answer? */
-static bool shareable(const struct txn *t, const struct upstream *up) { return rights_shared(up) && rights_see_all(t, up); }
-
-/* What a list says to a client: without what it may not use; of a prefixed gateway, our names, our cursors, private, from us. */
-static bool list_edits(struct txn *t, struct upstream *up, uint32_t result, struct list_edits *x)
-{
-	struct flow *f = t->f;
-	const struct json *j = &f->json;
-	uint32_t list = json_get(j, result, list_member(t->msg.method));
-	bool prefixed = !f->set->plain;
-	bool named = t->msg.method == MCP_TOOLS_LIST || t->msg.method == MCP_PROMPTS_LIST;
-	struct buf cursor = buf_on(x->cursor_mem, sizeof(x->cursor_mem));
-	struct buf server = buf_on(x->server_mem, sizeof(x->server_mem));
-
-	if (list == JSON_NONE || json_type(j, list) != JSON_ARRAY)
-		return false;
-	BUF_LIT(&server, "{\"name\":\"postern\",\"version\":\"");
-	buf_put(&server, f->set->version);
-	BUF_LIT(&server, "\"}");
-	uint32_t next = prefixed ? json_get(j, result, SPAN("nextCursor")) : JSON_NONE;
-	bool had = next != JSON_NONE;
-	BUF_LIT(&cursor, "\"nextCursor\":\"");
-	size_t before = cursor.n;
-	if (prefixed)
-		next_cursor(t, up, next, &cursor);
-	bool has = cursor.n > before;
-	BUF_LIT(&cursor, "\",");
-	if (cursor.full || server.full)
-		return false;
-	uint32_t scope = prefixed || !shareable(t, up) ? json_get(j, result, SPAN("cacheScope")) : JSON_NONE;
-	uint32_t info = !prefixed ? JSON_NONE : json_get(j, json_get(j, result, SPAN("_meta")), SPAN(MCP_META_SERVER));
-
-	/* In the order of the text: walk the members once. */
-	const char *open = json_raw(j, result).p + 1;
-	if (has && !had)
-		edit_add(&x->s, open, open, buf_span(&cursor));
-	for (uint32_t name = json_first(j, result); name != JSON_NONE; name = json_next(j, result, name)) {
-		uint32_t value = json_value(j, name);
-		struct span raw = json_raw(j, value);
-		if (value == list)
-			entry_edits(t, up, list, &x->s, prefixed && named ? up->prefix : NOTHING);
-		else if (value == next && has) /* one that is no string, and leads nowhere, is passed as it is */
-			edit_replace(&x->s, raw, span_of(cursor.p + before - 1, cursor.n - before)); /* with its quotes, without the comma */
-		else if (value == scope) /* else a cache in front of several callers gives one what another was shown */
-			edit_replace(&x->s, raw, SPAN("\"private\""));
-		else if (info != JSON_NONE && json_raw(j, info).p >= raw.p && json_raw(j, info).p < raw.p + raw.n)
-			edit_replace(&x->s, json_raw(j, info), buf_span(&server));
-	}
-	return !x->s.full;
-}
-
 static void say_502(struct txn *t, struct upstream *up, struct span what)
 {
 	if (answer_upstream(t, 502, up->set->name, what) == STEP_DROP)
@@ -225,7 +62,7 @@ static bool ask_next(struct txn *t, struct upstream *up, int64_t code)
 	unsigned i = up->index + 1;
 	for (; i < t->f->set->nservers; i++) {
 		struct upstream *other = &t->f->up[i];
-		if (other->set->kind == FLOW_HTTP && other->catalog_state == CATALOG_KNOWN && (other->catalog->caps & CATALOG_RESOURCES) &&
+		if (other->set->kind != FLOW_BUILTIN && other->catalog_state == CATALOG_KNOWN && (other->catalog->caps & CATALOG_RESOURCES) &&
 		    rights_use(t, other, t->name).verdict != POLICY_DENIED)
 			break;
 	}
@@ -241,8 +78,8 @@ static void resource_edits(struct txn *t, struct upstream *up, uint32_t result, 
 {
 	const struct json *j = &t->f->json;
 	uint32_t scope = json_get(j, result, SPAN("cacheScope"));
-	if (t->msg.method == MCP_RESOURCES_READ && scope != JSON_NONE && !shareable(t, up))
-		edit_replace(s, json_raw(j, scope), SPAN("\"private\""));
+	if (t->msg.method == MCP_RESOURCES_READ && scope != JSON_NONE && !list_shareable(t, up))
+		edit_put(s, json_raw(j, scope).p, json_raw(j, scope).p + json_raw(j, scope).n, SPAN("\"private\""));
 }
 
 static unsigned status_of(int64_t code)
@@ -295,11 +132,18 @@ void reply_answer(struct txn *t, struct upstream *up, unsigned status, const str
 		reply_error(t, up, status, m);
 		return;
 	}
-	if (!span_absent(list_member(t->msg.method)) && !list_edits(t, up, m->result, &x)) {
+	if (!span_absent(list_member(t->msg.method)) && !list_pass(t, up, m->result, &x)) {
 		broken(t, up, SPAN("sent a list that cannot be shown: not a list, or too many entries"));
 		return;
 	}
-	resource_edits(t, up, m->result, &x.s);
+	if (span_absent(list_member(t->msg.method))) {
+		hygiene_result(up, t->msg.method, m->result, &x.s);
+		resource_edits(t, up, m->result, &x.s);
+		if (x.s.full) {
+			broken(t, up, SPAN("sent an answer with too many members of _meta that may not pass"));
+			return;
+		}
+	}
 	t->outcome = OUTCOME_RESULT;
 	pass(t, up, 200, SPAN("result"), json_raw(&f->json, m->result), &x.s);
 }
@@ -309,8 +153,7 @@ void reply_event(struct txn *t, struct leg *l, const struct mcp_message *m)
 {
 	struct flow *f = t->f;
 	const struct json *j = &f->json;
-	struct edit e[1];
-	struct edits s = { e, 0, 1, false };
+	struct edits s = { f->edits, 0, FLOW_EDITS, false };
 	struct buf b = buf_on(f->scratch, f->scratch_cap);
 
 	if (t->listening) {
@@ -323,12 +166,13 @@ void reply_event(struct txn *t, struct leg *l, const struct mcp_message *m)
 		edit_replace(&s, json_raw(j, json_get(j, m->params, SPAN("progressToken"))), t->progress);
 	else if (m->method != MCP_MESSAGE || !t->log_asked)
 		return; /* not asked for: not passed on */
+	hygiene_event(l->up, m, &s);
 	BUF_LIT(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"");
 	buf_put(&b, mcp_method_name(m->method));
 	BUF_LIT(&b, "\",\"params\":");
 	edit_write(&b, json_raw(j, m->params), &s);
 	BUF_LIT(&b, "}");
-	if (b.full || !stream_begin(t) || !stream_event(t, buf_span(&b))) { /* the client does not keep up: it is let go this turn */
+	if (s.full || b.full || !stream_begin(t) || !stream_event(t, buf_span(&b))) { /* the client does not keep up: it is let go this turn */
 		t->front->gone = true;
 		list_append(&f->ready, &t->front->node);
 	}

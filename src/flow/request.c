@@ -45,16 +45,16 @@ static bool put_head(struct leg *l, struct buffer *b, size_t room, size_t body_n
 static size_t head_room(const struct leg *l, struct span name, struct span fields)
 {
 	const struct flow_server *s = l->up->set;
-	if (s->kind != FLOW_HTTP)
+	if (upstream_by_line(l->up))
 		return 0;
 	return 512 + s->path.n + s->host.n + s->fields.n + 2 * name.n + 16 + fields.n + (s->credential ? FLOW_CREDENTIAL_MAX + 2 : 0);
 }
 
 static struct buffer *finish(struct leg *l, struct buffer *b, size_t room, struct buf *body, struct span name, struct span fields)
 {
-	if (l->up->set->kind != FLOW_HTTP)
+	if (upstream_by_line(l->up))
 		BUF_LIT(body, "\n");
-	if (body->full || (l->up->set->kind == FLOW_HTTP && !put_head(l, b, room, body->n, name, fields))) {
+	if (body->full || (!upstream_by_line(l->up) && !put_head(l, b, room, body->n, name, fields))) {
 		buffer_give(l->f, b);
 		return NULL;
 	}
@@ -65,13 +65,13 @@ static struct buffer *finish(struct leg *l, struct buffer *b, size_t room, struc
 /* On a line a message must be one line. In checked JSON a raw CR or LF only ever stands between tokens, where a space says the same. */
 static void one_line(struct leg *l, char *p, size_t n)
 {
-	if (l->up->set->kind == FLOW_HTTP)
+	if (!upstream_by_line(l->up))
 		return;
 	for (char *nl; n > 0 && (nl = memchr(p, '\n', n)) != NULL; n -= (size_t)(nl + 1 - p), p = nl + 1)
 		*nl = ' ';
 }
 
-/* The params of the client's message with what must differ upstream: the progress token, a prefixed name. */
+/* The params of the client's message with what must differ upstream: the progress token, a prefixed name; and without what may not pass. */
 static void params_edits(struct txn *t, struct span token, struct span quoted_name, struct edits *s)
 {
 	const struct json *j = &t->f->json;
@@ -79,15 +79,10 @@ static void params_edits(struct txn *t, struct span token, struct span quoted_na
 	struct span at_name = NULL == quoted_name.p ? quoted_name : json_raw(j, m->name);
 	struct span at_token = m->progress_token == JSON_NONE ? span_of(NULL, 0) : json_raw(j, m->progress_token);
 
-	if (at_name.p && at_token.p && at_name.p < at_token.p) {
-		edit_replace(s, at_name, quoted_name);
-		edit_replace(s, at_token, token);
-	} else {
-		if (at_token.p)
-			edit_replace(s, at_token, token);
-		if (at_name.p)
-			edit_replace(s, at_name, quoted_name);
-	}
+	if (at_token.p)
+		edit_put(s, at_token.p, at_token.p + at_token.n, token);
+	if (at_name.p)
+		edit_put(s, at_name.p, at_name.p + at_name.n, quoted_name);
 }
 
 static struct buffer *client_message(struct txn *t, struct leg *l)
@@ -100,13 +95,18 @@ static struct buffer *client_message(struct txn *t, struct leg *l)
 	bool is_list = !f->set->plain && m->method != MCP_RESOURCES_READ && !renamed && m->method != MCP_COMPLETE;
 	char token_mem[24], name_mem[MCP_NAME_MAX * 6 + 2];
 	struct buf token = buf_on(token_mem, sizeof(token_mem)), name = buf_on(name_mem, sizeof(name_mem));
-	struct edit e[2];
-	struct edits s = { e, 0, 2, false };
+	struct edits s = { f->edits, 0, FLOW_EDITS, false };
 
 	buf_u64(&token, leg_id(l));
 	if (renamed)
 		json_write_string(&name, t->name);
 	params_edits(t, buf_span(&token), renamed ? buf_span(&name) : span_of(NULL, 0), &s);
+	if (is_list)
+		hygiene_meta(l->up, m->meta, &s);
+	else
+		hygiene_request(l->up, m, &s);
+	if (s.full)
+		return NULL;
 
 	struct span params = json_raw(j, is_list ? m->meta : m->params);
 	size_t room = head_room(l, t->name, f->fields);
@@ -146,10 +146,14 @@ enum step_end request_send(struct txn *t)
 	return STEP_WAIT;
 }
 
-struct buffer *request_own(struct leg *l, struct span members, struct span meta)
+struct buffer *request_own(struct leg *l, struct span members, struct span meta, const struct mcp_message *of)
 {
+	struct edits s = { l->f->edits, 0, FLOW_EDITS, false };
 	size_t room = head_room(l, span_of(NULL, 0), span_of(NULL, 0));
-	struct buffer *b = buffer_take(l->f, room + 512 + members.n + meta.n);
+
+	if (of)
+		hygiene_meta(l->up, of->meta, &s);
+	struct buffer *b = s.full ? NULL : buffer_take(l->f, room + 512 + members.n + meta.n);
 	if (!b)
 		return NULL;
 	struct buf body = buf_on(b->p + room, b->cap - room);
@@ -157,7 +161,7 @@ struct buffer *request_own(struct leg *l, struct span members, struct span meta)
 	BUF_LIT(&body, "{");
 	buf_put(&body, members);
 	BUF_LIT(&body, "\"_meta\":");
-	buf_put(&body, meta);
+	edit_write(&body, meta, &s);
 	BUF_LIT(&body, "}}");
 	one_line(l, body.p, body.n);
 	return finish(l, b, room, &body, span_of(NULL, 0), span_of(NULL, 0));
@@ -184,7 +188,7 @@ void request_catalog(struct upstream *up, enum mcp_method method, struct span cu
 		buf_put(&members, cursor);
 		BUF_LIT(&members, ",");
 	}
-	struct buffer *b = members.full ? NULL : request_own(l, buf_span(&members), buf_span(&meta));
+	struct buffer *b = members.full ? NULL : request_own(l, buf_span(&members), buf_span(&meta), NULL);
 	if (!b) {
 		leg_free(l);
 		catalog_failed(up);

@@ -33,7 +33,7 @@ bool route_owns_uri(const struct flow_server *s, struct span uri)
 
 bool route_serves_uri(const struct flow_server *s, struct span uri)
 {
-	return s->kind == FLOW_HTTP ? !span_starts(uri, SPAN("files://")) : route_owns_uri(s, uri);
+	return s->kind != FLOW_BUILTIN ? !span_starts(uri, SPAN("files://")) : route_owns_uri(s, uri);
 }
 
 static int builtin_of_uri(struct flow *f, struct span uri)
@@ -260,7 +260,7 @@ enum step_end step_params(struct txn *t, int64_t now_ms)
 	(void)now_ms;
 
 	f->fields = NOTHING;
-	if (t->msg.method != MCP_TOOLS_CALL || up->set->kind != FLOW_HTTP)
+	if (t->msg.method != MCP_TOOLS_CALL || up->set->kind == FLOW_BUILTIN)
 		return STEP_NEXT;
 	if (!catalog_ready(up)) {
 		wait_for_catalog(t, up);

@@ -17,6 +17,7 @@ static void server_settings(const struct conf_server *from, const struct tls_rou
 	to->address = from->address;
 	to->host = from->host;
 	to->path = from->path;
+	to->meta = (struct meta_rules){ from->meta, from->nmeta };
 	to->connect_ms = from->connect_ms;
 	to->idle_ms = from->idle_ms;
 	to->call_ms = from->call_ms;

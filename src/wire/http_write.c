@@ -58,6 +58,7 @@ static void request_line(struct buf *b, struct span method, struct span path)
 
 void http_write_post(struct buf *b, struct span path) { request_line(b, SPAN("POST"), path); }
 void http_write_get(struct buf *b, struct span path) { request_line(b, SPAN("GET"), path); }
+void http_write_delete(struct buf *b, struct span path) { request_line(b, SPAN("DELETE"), path); }
 
 void http_write_field(struct buf *b, struct span name, struct span value)
 {

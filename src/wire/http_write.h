@@ -12,6 +12,7 @@ void http_write_status(struct buf *b, unsigned status);
 /* "POST <path> HTTP/1.1\r\n" */
 void http_write_post(struct buf *b, struct span path);
 void http_write_get(struct buf *b, struct span path);     /* the same with GET */
+void http_write_delete(struct buf *b, struct span path);  /* and with DELETE */
 void http_write_field(struct buf *b, struct span name, struct span value);
 void http_write_length(struct buf *b, uint64_t length);   /* Content-Length */
 void http_write_end(struct buf *b);                       /* the empty line */

@@ -10,13 +10,19 @@ enum {
 };
 
 /* What the line is, as far as it was read. */
-enum { F_DATA, F_EVENT, F_OTHER };
+enum { F_DATA, F_EVENT, F_ID, F_RETRY, F_OTHER };
 
 static const char bom[3] = { '\xef', '\xbb', '\xbf' };
 
 void sse_start(struct sse_reader *r, char *mem, size_t cap)
 {
-	*r = (struct sse_reader){ .data = buf_on(mem, cap), .state = SSE_MORE, .step = S_BOM };
+	*r = (struct sse_reader){ .data = buf_on(mem, cap), .state = SSE_MORE, .retry_ms = -1, .step = S_BOM };
+}
+
+void sse_keep(struct sse_reader *r, char *mem, size_t id_max)
+{
+	r->id = buf_on(mem, id_max);
+	r->next_id = buf_on(mem + id_max, id_max);
 }
 
 void sse_next(struct sse_reader *r)
@@ -25,7 +31,14 @@ void sse_next(struct sse_reader *r)
 	r->state = SSE_MORE;
 }
 
-static struct span field_name(unsigned field) { return field == F_DATA ? SPAN("data") : SPAN("event"); }
+static struct span field_name(unsigned field)
+{
+	static const struct span names[] = { { "data", 4 }, { "event", 5 }, { "id", 2 }, { "retry", 5 }, { "", 0 } }; /* F_OTHER */
+
+	return names[field];
+}
+
+enum { RETRY_MAX_MS = 86400000, NO_RETRY = -1 };
 
 /* The value of an `event` line is matched against "message" as it comes; MISMATCH marks one that cannot be it any more. */
 enum { MISMATCH = UINT8_MAX };
@@ -34,11 +47,35 @@ enum { MISMATCH = UINT8_MAX };
 static void value_begins(struct sse_reader *r)
 {
 	r->matched = 0;
+	if (r->field == F_ID) {
+		buf_reset(&r->next_id);
+		r->has_next_id = true;
+	}
+	r->next_retry = 0;
 	if (r->field != F_DATA)
 		return;
 	if (r->has_data)
 		buf_char(&r->data, '\n');
 	r->has_data = true;
+}
+
+/* Digits only; more than a day is a day. */
+static void retry_bytes(struct sse_reader *r, struct span v)
+{
+	for (size_t i = 0; i < v.n && r->next_retry != NO_RETRY; i++) {
+		r->matched = 1;
+		r->next_retry = v.p[i] >= '0' && v.p[i] <= '9' ? r->next_retry * 10 + (v.p[i] - '0') : NO_RETRY;
+		if (r->next_retry > RETRY_MAX_MS)
+			r->next_retry = RETRY_MAX_MS;
+	}
+}
+
+static void id_bytes(struct sse_reader *r, struct span v)
+{
+	for (size_t i = 0; i < v.n; i++)
+		if ((unsigned char)v.p[i] < 0x20 || v.p[i] == 0x7f)
+			r->next_id.full = true;
+	buf_put(&r->next_id, v);
 }
 
 static void value_bytes(struct sse_reader *r, struct span v)
@@ -52,6 +89,10 @@ static void value_bytes(struct sse_reader *r, struct span v)
 			r->matched = (uint8_t)(r->matched + v.n);
 		else
 			r->matched = MISMATCH;
+	} else if (r->field == F_ID) {
+		id_bytes(r, v);
+	} else if (r->field == F_RETRY) {
+		retry_bytes(r, v);
 	}
 }
 
@@ -68,6 +109,12 @@ static void event_ends(struct sse_reader *r)
 {
 	bool dispatch = r->has_data && !r->skip;
 
+	if (r->has_next_id) {
+		r->has_id = !r->next_id.full && r->next_id.n > 0;
+		buf_reset(&r->id);
+		buf_put(&r->id, buf_span(&r->next_id));
+		r->has_next_id = false;
+	}
 	r->has_data = false;
 	r->skip = false;
 	if (dispatch) {
@@ -87,6 +134,8 @@ static void line_ends(struct sse_reader *r)
 			name_ends(r);
 		if (r->field == F_EVENT)
 			r->skip = r->matched != 0 && r->matched != SPAN("message").n;
+		if (r->field == F_RETRY && r->matched == 1 && r->next_retry != NO_RETRY)
+			r->retry_ms = r->next_retry;
 	}
 	r->step = S_LINE;
 }
@@ -111,7 +160,7 @@ static void line_begins(struct sse_reader *r, char c)
 {
 	r->step = S_NAME;
 	r->matched = 0;
-	r->field = c == 'd' ? F_DATA : c == 'e' ? F_EVENT : F_OTHER;
+	r->field = c == 'd' ? F_DATA : c == 'e' ? F_EVENT : c == 'i' ? F_ID : c == 'r' ? F_RETRY : F_OTHER;
 	if (c == ':')
 		r->comments++;
 	name_byte(r, c);

@@ -1,482 +1,141 @@
-// The upstream Postern is tested against: an MCP server on the official SDK that offers everything the conformance
-// suite asks a server for, by its exact names, and a few tools of ours that let a test look at what reached the
-// upstream (headers, ids, cancellations) and make it slow, chatty or big.
+// The test upstream: everything.mjs, served over Streamable HTTP or on stdin and stdout, in the era that a test wants.
 //
-//     node upstream.mjs [PORT] [--page N] [--sse] [--verbose]
+//     node upstream.mjs [PORT] [--era both|modern|old] [--page N] [--name NAME] [--sse] [--verbose]
+//     node upstream.mjs --stdio [--era both|modern|old] [--page N] [--name NAME] [--verbose]
 //
-// Binds 127.0.0.1 only; PORT 0 or none lets the kernel choose. Prints `listening PORT` once it serves /mcp.
-// --page N cuts every list into pages of N. --sse answers every request as an event stream.
+// --era    modern: 2026-07-28 only. old: 2025-11-25 and before only, over HTTP with sessions, a GET stream and resumption.
+//          both (the default): whichever the request is of.
+// --page   cuts every list into pages of N. --sse answers every modern request as an event stream.
 // --verbose tells on stderr what was refused and why.
-// Speaks 2026-07-28; older clients get the SDK's own stateless serving of the older revisions.
+// HTTP binds 127.0.0.1 only; PORT 0 or none lets the kernel choose. Prints `listening PORT` once it serves /mcp.
 
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { localhostHostValidation, localhostOriginValidation, toNodeHandler } from '@modelcontextprotocol/node';
-import {
-    createMcpHandler, fromJsonSchema, inputRequired, inputResponse, McpServer, MissingRequiredClientCapabilityError,
-    ProtocolError, ResourceNotFoundError, ResourceTemplate
-} from '@modelcontextprotocol/server';
+import { localhostHostValidation, localhostOriginValidation, NodeStreamableHTTPServerTransport, toNodeHandler } from '@modelcontextprotocol/node';
+import { createMcpHandler, isLegacyRequest } from '@modelcontextprotocol/server';
+import { serveStdio, StdioServerTransport } from '@modelcontextprotocol/server/stdio';
+import { listenerOf, listeners, makeServer } from './everything.mjs';
 
-const CAPABILITIES_KEY = 'io.modelcontextprotocol/clientCapabilities';
-const INVALID_PARAMS = -32602;
-
-// One red pixel, and a wave file of no samples.
-const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg==';
-const SILENCE = 'UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQAAAAA=';
-
-const options = { port: 0, page: 0, sse: false, verbose: false };
+const options = { port: 0, page: 0, era: 'both', name: undefined, sse: false, stdio: false, verbose: false };
 for (let i = 2; i < process.argv.length; i++) {
     const word = process.argv[i];
-    if (word === '--sse') options.sse = true;
-    else if (word === '--verbose') options.verbose = true;
+    if (word === '--sse' || word === '--stdio' || word === '--verbose') options[word.slice(2)] = true;
     else if (word === '--page') options.page = Number(process.argv[++i]);
+    else if (word === '--era' || word === '--name') options[word.slice(2)] = process.argv[++i];
     else options.port = Number(word);
 }
+const told = error => { if (options.verbose) process.stderr.write(`upstream: ${error.message}\n`); };
+const make = old => makeServer({ page: options.page, name: options.name, old });
 
-// What the upstream saw; the `stats` tool shows it.
-const seen = { calls: 0, running: 0, cancelled: 0, listens: 0 };
-
-const text = value => ({ content: [{ type: 'text', text: value }] });
-const object = (properties = {}, required = []) => ({ type: 'object', properties, ...(required.length ? { required } : {}) });
-const elicit = (message, properties, required = Object.keys(properties)) =>
-    inputRequired.elicit({ message, requestedSchema: { type: 'object', properties, required } });
-
-// ---- requestState: the payload in clear, then its MAC. A changed byte is a -32602.
-const stateKey = randomBytes(32);
-const mac = body => createHmac('sha256', stateKey).update(body).digest();
-function sealState(payload) {
-    const body = Buffer.from(JSON.stringify({ ...payload, salt: randomBytes(6).toString('hex') })).toString('base64url');
-    return `${body}.${mac(body).toString('base64url')}`;
-}
-function openState(sealed) {
-    const [body, tag, ...rest] = sealed.split('.');
-    const given = Buffer.from(tag ?? '', 'base64url');
-    const right = mac(body);
-    if (rest.length || given.length !== right.length || given.toString('base64url') !== tag || !timingSafeEqual(given, right))
-        throw new Error('requestState does not carry our MAC');
-    return JSON.parse(Buffer.from(body, 'base64url').toString());
-}
-
-// ---- answers to input requests
-// A wrong kind of answer to something we asked is an error; no answer means asking again.
-function answer(ctx, key, kind) {
-    const dropped = ctx.mcpReq.droppedInputResponseKeys ?? [];
-    const given = ctx.mcpReq.inputResponses;
-    const view = inputResponse(given, key);
-    if (dropped.includes(key) || (view.kind === 'missing' && given && Object.hasOwn(given, key)))
-        throw new ProtocolError(INVALID_PARAMS, `inputResponses.${key} is not the answer to what was asked`);
-    if (view.kind === 'missing') return undefined;
-    if (view.kind !== kind) throw new ProtocolError(INVALID_PARAMS, `inputResponses.${key} answers another kind of request`);
-    return view;
-}
-
-function declared(ctx) {
-    return ctx.mcpReq.envelope?.[CAPABILITIES_KEY] ?? {};
-}
-
-const sampling = (question, maxTokens = 100) => inputRequired.createMessage({
-    messages: [{ role: 'user', content: { type: 'text', text: question } }], maxTokens
-});
-
-const saying = view => {
-    const block = Array.isArray(view.result.content) ? view.result.content[0] : view.result.content;
-    return block?.text ?? '';
-};
-
-// The tool `ask` of one key: ask, then tell what came.
-function askingTool(key, kind, request, tell) {
-    return (_args, ctx) => {
-        const view = answer(ctx, key, kind);
-        return view ? text(tell(view)) : inputRequired({ inputRequests: { [key]: request() } });
+// ---- stdin and stdout: one conversation
+async function onStdio() {
+    const started = old => {
+        const mcp = make(old);
+        listeners.add(listenerOf(mcp));
+        return mcp;
     };
+    if (options.era === 'old') await started(true).connect(new StdioServerTransport());
+    else serveStdio(context => started(context?.era === 'legacy'), { legacy: options.era === 'modern' ? 'reject' : 'serve', onerror: told });
 }
 
-async function countdown(ctx, steps, pauseMs, total = steps) {
-    const token = ctx.mcpReq._meta?.progressToken;
-    for (let step = 0; step <= steps; step++) {
-        if (step > 0) await sleep(pauseMs, undefined, { signal: ctx.mcpReq.signal });
-        if (token === undefined) continue;
-        await ctx.mcpReq.notify({
-            method: 'notifications/progress',
-            params: { progressToken: token, progress: (total / steps) * step, total, message: `step ${step} of ${steps}` }
-        });
+// ---- HTTP, old: sessions, each with a server of its own and an event store, so that a stream can be resumed
+class Events {
+    #kept = [];
+    storeEvent(stream, message) {
+        this.#kept.push([stream, message]);
+        return Promise.resolve(`${this.#kept.length - 1}`);
+    }
+    getStreamIdForEventId(id) {
+        return Promise.resolve(this.#kept[Number(id)]?.[0]);
+    }
+    async replayEventsAfter(id, { send }) {
+        const stream = this.#kept[Number(id)]?.[0];
+        for (let i = Number(id) + 1; stream !== undefined && i < this.#kept.length; i++)
+            if (this.#kept[i][0] === stream && this.#kept[i][1].jsonrpc) await send(`${i}`, this.#kept[i][1]);
+        return stream;
     }
 }
 
-// ---- tools the suite asks for, then ours. The first one takes no arguments: the header scenarios call it with {}.
-function tools(notify) {
-    const list = [];
-    const tool = (name, description, inputSchema, run, more = {}) => list.push({ name, description, inputSchema, run, more });
+const sessions = new Map();
 
-    tool('test_simple_text', 'Answers with one text block', undefined, () => text('A plain text answer.'));
-    tool('test_image_content', 'Answers with an image', undefined,
-        () => ({ content: [{ type: 'image', data: PIXEL, mimeType: 'image/png' }] }));
-    tool('test_audio_content', 'Answers with a sound', undefined,
-        () => ({ content: [{ type: 'audio', data: SILENCE, mimeType: 'audio/wav' }] }));
-    tool('test_embedded_resource', 'Answers with a resource inside', undefined, () => ({
-        content: [{ type: 'resource', resource: { uri: 'test://embedded-resource', mimeType: 'text/plain', text: 'What the embedded resource holds.' } }]
-    }));
-    tool('test_multiple_content_types', 'Answers with text, an image and a resource', undefined, () => ({
-        content: [
-            { type: 'text', text: 'Three blocks:' },
-            { type: 'image', data: PIXEL, mimeType: 'image/png' },
-            { type: 'resource', resource: { uri: 'test://mixed-content-resource', mimeType: 'application/json', text: '{"mixed":true}' } }
-        ]
-    }));
-    tool('test_error_handling', 'Fails as a tool does', undefined, () => ({ ...text('This tool always fails.'), isError: true }));
-    tool('test_tool_with_logging', 'Logs three times, then answers', undefined, async (_args, ctx) => {
-        for (const line of ['started', 'working', 'finished']) {
-            if (line !== 'started') await sleep(50);
-            await ctx.mcpReq.log('info', line, 'upstream');
-        }
-        return text('logged');
+async function oldSession() {
+    const mcp = make(true);
+    const listener = listenerOf(mcp);
+    const transport = new NodeStreamableHTTPServerTransport({
+        sessionIdGenerator: randomUUID, eventStore: new Events(), retryInterval: 500,
+        onsessioninitialized: id => { sessions.set(id, transport); },
+        onsessionclosed: id => { sessions.delete(id); }
     });
-    tool('test_tool_with_progress', 'Reports 0, 50 and 100 of 100', undefined, async (_args, ctx) => {
-        await countdown(ctx, 2, 50, 100);
-        return text('done');
-    });
-
-    // Input requests: over the older wire the SDK turns each into a request to the client.
-    tool('test_sampling', 'Asks the client\'s model', object({ prompt: { type: 'string' } }, ['prompt']), (args, ctx) => {
-        const view = answer(ctx, 'sample', 'sampling');
-        return view ? text(`model said: ${saying(view)}`) : inputRequired({ inputRequests: { sample: sampling(args.prompt) } });
-    });
-    tool('test_elicitation', 'Asks the user', object({ message: { type: 'string' } }, ['message']), (args, ctx) => {
-        const view = answer(ctx, 'ask', 'elicit');
-        return view ? text(`user: ${view.action} ${JSON.stringify(view.content ?? {})}`)
-            : inputRequired({ inputRequests: { ask: elicit(args.message, { response: { type: 'string' } }) } });
-    });
-    tool('test_elicitation_sep1034_defaults', 'Asks with a default of each primitive type', undefined,
-        askingTool('form', 'elicit', () => elicit('Check these values', {
-            name: { type: 'string', default: 'John Doe' },
-            age: { type: 'integer', default: 30 },
-            score: { type: 'number', default: 95.5 },
-            status: { type: 'string', enum: ['active', 'inactive', 'pending'], default: 'active' },
-            verified: { type: 'boolean', default: true }
-        }, []), view => `form: ${view.action} ${JSON.stringify(view.content ?? {})}`));
-    tool('test_elicitation_sep1330_enums', 'Asks with every kind of choice', undefined,
-        askingTool('form', 'elicit', () => elicit('Choose', {
-            untitledSingle: { type: 'string', enum: ['option1', 'option2', 'option3'] },
-            titledSingle: { type: 'string', oneOf: [1, 2, 3].map(n => ({ const: `value${n}`, title: `Choice ${n}` })) },
-            legacyEnum: { type: 'string', enum: ['opt1', 'opt2', 'opt3'], enumNames: ['Option 1', 'Option 2', 'Option 3'] },
-            untitledMulti: { type: 'array', items: { type: 'string', enum: ['option1', 'option2', 'option3'] } },
-            titledMulti: { type: 'array', items: { anyOf: [1, 2, 3].map(n => ({ const: `value${n}`, title: `Choice ${n}` })) } }
-        }, []), view => `form: ${view.action} ${JSON.stringify(view.content ?? {})}`));
-
-    tool('json_schema_2020_12_tool', 'Its schema uses what JSON Schema 2020-12 has', {
-        $schema: 'https://json-schema.org/draft/2020-12/schema',
-        type: 'object',
-        $defs: { address: { $anchor: 'addressDef', type: 'object', properties: { street: { type: 'string' }, city: { type: 'string' } } } },
-        properties: {
-            name: { type: 'string' }, address: { $ref: '#/$defs/address' },
-            contactMethod: { type: 'string', enum: ['phone', 'email'] }, phone: { type: 'string' }, email: { type: 'string' }
-        },
-        allOf: [{ anyOf: [{ required: ['phone'] }, { required: ['email'] }] }],
-        if: { properties: { contactMethod: { const: 'phone' } }, required: ['contactMethod'] },
-        then: { required: ['phone'] },
-        else: { required: ['email'] },
-        additionalProperties: false
-    }, args => text(JSON.stringify(args)));
-    tool('test_reconnection', 'Closes its stream in the middle of the call (older wire)', undefined, async (_args, ctx) => {
-        ctx.http?.closeSSE?.();
-        await sleep(100);
-        return text('reconnected');
-    });
-
-    tool('test_missing_capability', 'Works only for a client that can sample', undefined, (_args, ctx) => {
-        if (!declared(ctx).sampling) throw new MissingRequiredClientCapabilityError({ requiredCapabilities: { sampling: {} } });
-        return text('the client can sample');
-    });
-    tool('test_streaming_elicitation', 'Streams, then asks the user', undefined, async (_args, ctx) => {
-        await countdown(ctx, 2, 20);
-        const view = answer(ctx, 'go_on', 'elicit');
-        return view ? text(`user: ${view.action}`) : inputRequired({ inputRequests: { go_on: elicit('Go on?', { ok: { type: 'boolean' } }) } });
-    });
-    tool('test_logging_tool', 'Logs, if the request asked for it', undefined, async (_args, ctx) => {
-        await ctx.mcpReq.log('info', 'from test_logging_tool', 'upstream');
-        return text('logged what was wanted');
-    });
-    tool('test_x_mcp_header', 'One argument is mirrored in a header',
-        object({ region: { type: 'string', 'x-mcp-header': 'Region' }, query: { type: 'string' } }), args => text(JSON.stringify(args)));
-    tool('test_trigger_tool_change', 'Tells listeners that the tools changed', undefined, () => (notify().toolsChanged(), text('told')));
-    tool('test_trigger_prompt_change', 'Tells listeners that the prompts changed', undefined, () => (notify().promptsChanged(), text('told')));
-
-    // Several rounds.
-    tool('test_input_required_result_elicitation', 'Asks for a name', undefined,
-        askingTool('user_name', 'elicit', () => elicit('What is your name?', { name: { type: 'string' } }),
-            view => view.action === 'accept' ? `Hello, ${view.content?.name}!` : `No name: ${view.action}`));
-    tool('test_input_required_result_sampling', 'Asks the model for a capital', undefined,
-        askingTool('capital_question', 'sampling', () => sampling('What is the capital of France?'), view => `The model says: ${saying(view)}`));
-    tool('test_input_required_result_list_roots', 'Asks for the roots', undefined,
-        askingTool('client_roots', 'roots', () => inputRequired.listRoots(), view => `Roots: ${view.roots.map(r => r.uri).join(' ')}`));
-    tool('test_input_required_result_request_state', 'Keeps state in the client', undefined, (_args, ctx) => {
-        const state = ctx.mcpReq.requestState();
-        const view = answer(ctx, 'confirm', 'elicit');
-        if (view && state?.tool === 'request_state') return text(`state-ok ${view.action}`);
-        return inputRequired({
-            inputRequests: { confirm: elicit('Please confirm', { ok: { type: 'boolean' } }) },
-            requestState: sealState({ tool: 'request_state' })
-        });
-    });
-    tool('test_input_required_result_multiple_inputs', 'Asks three things at once', undefined, (_args, ctx) => {
-        const name = answer(ctx, 'user_name', 'elicit');
-        const greeting = answer(ctx, 'greeting', 'sampling');
-        const roots = answer(ctx, 'client_roots', 'roots');
-        if (name && greeting && roots) return text(`${saying(greeting)} ${name.content?.name ?? name.action}, ${roots.roots.length} root(s)`);
-        return inputRequired({
-            inputRequests: {
-                ...(name ? {} : { user_name: elicit('What is your name?', { name: { type: 'string' } }) }),
-                ...(greeting ? {} : { greeting: sampling('Write a greeting', 50) }),
-                ...(roots ? {} : { client_roots: inputRequired.listRoots() })
-            },
-            requestState: sealState({ tool: 'multiple_inputs' })
-        });
-    });
-    tool('test_input_required_result_multi_round', 'Asks twice, one after the other', undefined, (_args, ctx) => {
-        const state = ctx.mcpReq.requestState();
-        if (state?.round === 2) {
-            const color = answer(ctx, 'step2', 'elicit');
-            if (color) return text(`${state.name} likes ${color.content?.color ?? color.action}`);
-            return inputRequired({
-                inputRequests: { step2: elicit('Step 2: your favourite colour?', { color: { type: 'string' } }) },
-                requestState: sealState(state)
-            });
-        }
-        const name = answer(ctx, 'step1', 'elicit');
-        if (name && state?.round === 1) return inputRequired({
-            inputRequests: { step2: elicit('Step 2: your favourite colour?', { color: { type: 'string' } }) },
-            requestState: sealState({ round: 2, name: name.content?.name ?? name.action })
-        });
-        return inputRequired({
-            inputRequests: { step1: elicit('Step 1: your name?', { name: { type: 'string' } }) },
-            requestState: sealState({ round: 1 })
-        });
-    });
-    tool('test_input_required_result_tampered_state', 'Refuses changed state', undefined, (_args, ctx) => {
-        const view = answer(ctx, 'confirm', 'elicit');
-        if (view && ctx.mcpReq.requestState()?.tool === 'tampered_state') return text(`untouched ${view.action}`);
-        return inputRequired({
-            inputRequests: { confirm: elicit('Please confirm', { ok: { type: 'boolean' } }) },
-            requestState: sealState({ tool: 'tampered_state' })
-        });
-    });
-    tool('test_input_required_result_capabilities', 'Asks only what the client declared', undefined, (_args, ctx) => {
-        const can = declared(ctx);
-        const asks = {};
-        const given = ['by_form', 'by_model', 'by_roots'].some(key => ctx.mcpReq.inputResponses && Object.hasOwn(ctx.mcpReq.inputResponses, key));
-        if (can.elicitation) asks.by_form = elicit('Anything?', { value: { type: 'string' } });
-        if (can.sampling) asks.by_model = sampling('Anything?');
-        if (can.roots) asks.by_roots = inputRequired.listRoots();
-        if (given || Object.keys(asks).length === 0) return text('nothing to ask');
-        return inputRequired({ inputRequests: asks });
-    });
-
-    // ---- ours
-    tool('echo', 'Gives the text back, after delay_ms if given',
-        object({ text: { type: 'string' }, delay_ms: { type: 'integer', minimum: 0, maximum: 60000 } }, ['text']),
-        async (args, ctx) => {
-            if (args.delay_ms) await sleep(args.delay_ms, undefined, { signal: ctx.mcpReq.signal });
-            const told = { text: args.text, length: args.text.length };
-            return { ...text(JSON.stringify(told)), structuredContent: told };
-        },
-        { outputSchema: object({ text: { type: 'string' }, length: { type: 'integer' } }, ['text', 'length']), annotations: { readOnlyHint: true } });
-    tool('slow', 'Takes ms milliseconds in steps, with progress; stops when the caller goes away',
-        object({ ms: { type: 'integer', minimum: 0, maximum: 600000 }, steps: { type: 'integer', minimum: 1, maximum: 1000 } }, ['ms']),
-        async (args, ctx) => {
-            const steps = args.steps ?? 1;
-            await countdown(ctx, steps, args.ms / steps);
-            return text(`took ${args.ms} ms in ${steps} step(s)`);
-        });
-    tool('stats', 'What this upstream counted', undefined, () => ({ ...text(JSON.stringify(seen)), structuredContent: { ...seen } }),
-        { outputSchema: object(Object.fromEntries(Object.keys(seen).map(k => [k, { type: 'integer' }])), Object.keys(seen)) });
-    tool('header_tool', 'Three arguments are mirrored in headers; tells what arrived', object({
-        region: { type: 'string', 'x-mcp-header': 'Region' },
-        limit: { type: 'integer', 'x-mcp-header': 'Limit' },
-        dry_run: { type: 'boolean', 'x-mcp-header': 'Dry-Run' },
-        note: { type: 'string' }
-    }), (args, ctx) => {
-        const headers = Object.fromEntries([...ctx.http.req.headers].filter(([name]) => name.startsWith('mcp-param-')));
-        const told = { arguments: args, headers };
-        return { ...text(JSON.stringify(told)), structuredContent: told };
-    });
-    tool('request_seen', 'The id, _meta and headers of this very request as they arrived', undefined, (_args, ctx) => {
-        const told = {
-            id: ctx.mcpReq.id, meta: { ...ctx.mcpReq._meta, ...ctx.mcpReq.envelope }, headers: Object.fromEntries(ctx.http.req.headers)
-        };
-        return { ...text(JSON.stringify(told)), structuredContent: told };
-    });
-    tool('big', 'Answers with as many bytes of text as asked', object({ bytes: { type: 'integer', minimum: 0, maximum: 16777216 } }, ['bytes']),
-        args => text('x'.repeat(args.bytes)));
-    tool('trigger', 'Tells listeners of a change: tools, prompts, resources, or the resource uri',
-        object({ what: { type: 'string', enum: ['tools', 'prompts', 'resources', 'resource'] }, uri: { type: 'string' } }, ['what']),
-        args => {
-            if (args.what === 'tools') notify().toolsChanged();
-            else if (args.what === 'prompts') notify().promptsChanged();
-            else if (args.what === 'resources') notify().resourcesChanged();
-            else notify().resourceUpdated(args.uri ?? 'test://watched-resource');
-            return text('told');
-        });
-    return list;
+    await mcp.connect(transport);
+    listeners.add(listener);
+    transport.onclose = (before => () => { before?.(); listeners.delete(listener); })(transport.onclose);
+    return transport;
 }
 
-// ---- counting: every call, and those whose caller went away while they ran
-// The SDK makes a tool result of whatever a tool throws. A ProtocolError is meant for the wire, so it is kept by the
-// request's signal until the handler around the SDK's own can throw it there.
-const refused = new WeakMap();
-
-function around(mcp, method, outer) {
-    const inner = mcp.server._requestHandlers.get(method);
-    mcp.server._requestHandlers.set(method, (request, ctx) => outer(request, ctx, inner));
+async function old(req, res, body) {
+    const id = req.headers['mcp-session-id'];
+    const known = id === undefined ? undefined : sessions.get(id);
+    const first = Array.isArray(body) ? body[0] : body;
+    if (known) return known.handleRequest(req, res, body);
+    if (id !== undefined || first?.method !== 'initialize') {
+        res.writeHead(id === undefined ? 400 : 404, { 'content-type': 'application/json' })
+            .end(JSON.stringify({ jsonrpc: '2.0', error: { code: id === undefined ? -32000 : -32001, message: id === undefined ? 'Bad Request: No valid session ID provided' : 'Session not found' }, id: null }));
+        return undefined;
+    }
+    return (await oldSession()).handleRequest(req, res, body);
 }
 
-function counted(run) {
-    return async (...given) => {
-        const ctx = given.at(-1);
-        const args = given.length > 1 ? given[0] : {};
-        seen.calls++;
-        seen.running++;
-        let ended = false;
-        const gone = () => { if (!ended) seen.cancelled++; };
-        ctx.mcpReq.signal.addEventListener('abort', gone, { once: true });
-        try {
-            return await run(args, ctx);
-        } catch (error) {
-            if (error instanceof ProtocolError) refused.set(ctx.mcpReq.signal, error);
-            throw error;
-        } finally {
-            ended = true;
-            seen.running--;
-            ctx.mcpReq.signal.removeEventListener('abort', gone);
-        }
-    };
-}
+// ---- HTTP, modern
+const handler = createMcpHandler(() => make(false), {
+    responseMode: options.sse ? 'sse' : 'auto', legacy: 'reject', maxRequestBodySize: 32 * 1024 * 1024, onerror: told
+});
+listeners.add(handler.notify);
+const modern = toNodeHandler(handler);
 
-function addPrompts(mcp) {
-    const user = content => ({ role: 'user', content });
-    mcp.registerPrompt('test_simple_prompt', { description: 'A prompt without arguments' },
-        () => ({ messages: [user({ type: 'text', text: 'A simple prompt.' })] }));
-    mcp.registerPrompt('test_prompt_with_arguments', {
-        description: 'A prompt that quotes both its arguments',
-        argsSchema: fromJsonSchema(object({ arg1: { type: 'string', description: 'the first' }, arg2: { type: 'string', description: 'the second' } }, ['arg1', 'arg2']))
-    }, args => ({ messages: [user({ type: 'text', text: `arg1 is '${args.arg1}' and arg2 is '${args.arg2}'` })] }));
-    mcp.registerPrompt('test_prompt_with_embedded_resource', {
-        description: 'A prompt with a resource inside',
-        argsSchema: fromJsonSchema(object({ resourceUri: { type: 'string', description: 'which resource' } }, ['resourceUri']))
-    }, args => ({
-        messages: [user({ type: 'resource', resource: { uri: args.resourceUri, mimeType: 'text/plain', text: 'What the resource holds.' } }),
-            user({ type: 'text', text: 'Read the resource above.' })]
-    }));
-    mcp.registerPrompt('test_prompt_with_image', { description: 'A prompt with an image' }, () => ({
-        messages: [user({ type: 'image', data: PIXEL, mimeType: 'image/png' }), user({ type: 'text', text: 'Look at the image above.' })]
-    }));
-    mcp.registerPrompt('test_input_required_result_prompt', { description: 'A prompt that asks the user first' }, ctx => {
-        const view = answer(ctx, 'user_context', 'elicit');
-        if (!view) return inputRequired({ inputRequests: { user_context: elicit('Which context?', { context: { type: 'string' } }) } });
-        return { messages: [user({ type: 'text', text: `Context: ${view.content?.context ?? view.action}` })] };
-    });
-}
-
-function addResources(mcp) {
-    const add = (name, uri, mimeType, contents) =>
-        mcp.registerResource(name, uri, { title: name, description: `The resource ${name}`, mimeType },
-            () => ({ contents: [{ uri, mimeType, ...contents }] }));
-    add('static-text', 'test://static-text', 'text/plain', { text: 'What the static text resource holds.' });
-    add('static-binary', 'test://static-binary', 'image/png', { blob: PIXEL });
-    add('watched-resource', 'test://watched-resource', 'text/plain', { text: 'Something worth watching.' });
-    mcp.registerResource('template', new ResourceTemplate('test://template/{id}/data', { list: undefined }),
-        { title: 'template', description: 'A resource for every id', mimeType: 'application/json' },
-        (uri, variables) => {
-            if (variables.id === 'missing') throw new ResourceNotFoundError(uri.href);
-            return { contents: [{ uri: uri.href, mimeType: 'application/json', text: JSON.stringify({ id: variables.id, templateTest: true, data: `Data for ID: ${variables.id}` }) }] };
-        });
-}
-
-const COMPLETIONS = ['paris', 'park', 'party', 'pasta', 'tokyo'];
-
-function addCompletion(mcp) {
-    mcp.server.registerCapabilities({ completions: {} });
-    mcp.server.setRequestHandler('completion/complete', request => {
-        const { ref, argument } = request.params;
-        if (ref.type === 'ref/prompt' && ref.name !== 'test_prompt_with_arguments')
-            throw new ProtocolError(INVALID_PARAMS, `no completion for the prompt ${ref.name}`);
-        const values = COMPLETIONS.filter(word => word.startsWith(argument.value));
-        return { completion: { values, total: values.length, hasMore: false } };
-    });
-}
-
-// Pages: the SDK answers whole lists, so its own handler is asked and its answer cut.
-function addPages(mcp, size) {
-    for (const [method, member] of [['tools/list', 'tools'], ['prompts/list', 'prompts'], ['resources/list', 'resources'],
-        ['resources/templates/list', 'resourceTemplates']]) {
-        around(mcp, method, async (request, ctx, whole) => {
-            const cursor = request.params?.cursor;
-            const from = cursor === undefined ? 0 : Number(/^after-(\d+)$/.exec(cursor)?.[1] ?? NaN);
-            if (Number.isNaN(from)) throw new ProtocolError(INVALID_PARAMS, 'no such cursor');
-            const { cursor: _gone, ...params } = request.params ?? {};
-            const result = await whole({ ...request, params }, ctx);
-            const all = result[member];
-            const page = { ...result, [member]: all.slice(from, from + size) };
-            if (from + size < all.length) page.nextCursor = `after-${from + size}`;
-            return page;
-        });
+async function bodyOf(req) {
+    if (req.method !== 'POST') return undefined;
+    const parts = [];
+    for await (const part of req) parts.push(part);
+    try {
+        return JSON.parse(Buffer.concat(parts).toString());
+    } catch {
+        return null;
     }
 }
 
-let handler;
-const offered = tools(() => handler.notify);
-
-function makeServer() {
-    const mcp = new McpServer({ name: 'postern-test-upstream', version: '1.0.0', title: 'Test upstream' }, {
-        capabilities: {
-            tools: { listChanged: true }, prompts: { listChanged: true }, resources: { subscribe: true, listChanged: true }, logging: {}
-        },
-        instructions: 'A server for tests.',
-        requestState: { verify: openState },
-        cacheHints: { 'tools/list': { ttlMs: 1000, cacheScope: 'public' }, 'server/discover': { ttlMs: 1000, cacheScope: 'public' } }
-    });
-    for (const { name, description, inputSchema, run, more } of offered)
-        mcp.registerTool(name, {
-            description, ...more,
-            ...(inputSchema ? { inputSchema: fromJsonSchema(inputSchema) } : {}),
-            ...(more.outputSchema ? { outputSchema: fromJsonSchema(more.outputSchema) } : {})
-        }, counted(run));
-    addPrompts(mcp);
-    addResources(mcp);
-    addCompletion(mcp);
-    around(mcp, 'tools/call', async (request, ctx, inner) => {
-        const result = await inner(request, ctx);
-        const error = refused.get(ctx.mcpReq.signal);
-        if (error) throw error;
-        return result;
-    });
-    if (options.page > 0) addPages(mcp, options.page);
-    return mcp;
-}
-
-handler = createMcpHandler(makeServer, {
-    responseMode: options.sse ? 'sse' : 'auto',
-    maxRequestBodySize: 32 * 1024 * 1024,
-    onerror: error => { if (options.verbose) process.stderr.write(`upstream: ${error.message}\n`); }
-});
-const serve = toNodeHandler(handler);
 const hostIsLocal = localhostHostValidation();
 const originIsLocal = localhostOriginValidation();
 
-const http = createServer((req, res) => {
-    if (!hostIsLocal(req, res) || !originIsLocal(req, res)) return;
-    if (new URL(req.url, 'http://localhost').pathname !== '/mcp') {
-        res.writeHead(404).end();
-        return;
-    }
-    void serve(req, res);
-});
-http.keepAliveTimeout = 60000;
-http.listen(options.port, '127.0.0.1', () => process.stdout.write(`listening ${http.address().port}\n`));
-
-for (const signal of ['SIGTERM', 'SIGINT'])
-    process.on(signal, () => {
-        void handler.close();
-        http.close(() => process.exit(0));
-        http.closeAllConnections();
+function onHttp() {
+    const http = createServer(async (req, res) => {
+        if (!hostIsLocal(req, res) || !originIsLocal(req, res)) return;
+        if (new URL(req.url, 'http://localhost').pathname !== '/mcp') {
+            res.writeHead(404).end();
+            return;
+        }
+        if (options.era === 'modern') return void modern(req, res);
+        const body = await bodyOf(req);
+        if (body === null) {
+            res.writeHead(400, { 'content-type': 'application/json' })
+                .end(JSON.stringify({ jsonrpc: '2.0', error: { code: -32700, message: 'Parse error' }, id: null }));
+            return;
+        }
+        const asked = new Request('http://localhost/mcp', {
+            method: req.method, headers: Object.entries(req.headers).map(([name, value]) => [name, String(value)]),
+            ...(req.method === 'POST' ? { body: JSON.stringify(body) } : {})
+        });
+        if (options.era === 'old' || await isLegacyRequest(asked)) return void old(req, res, body);
+        return void modern(req, res, body);
     });
+    http.keepAliveTimeout = 60000;
+    http.listen(options.port, '127.0.0.1', () => process.stdout.write(`listening ${http.address().port}\n`));
+    for (const signal of ['SIGTERM', 'SIGINT'])
+        process.on(signal, () => {
+            void handler.close();
+            http.close(() => process.exit(0));
+            http.closeAllConnections();
+        });
+}
+
+if (options.stdio) await onStdio();
+else onHttp();

@@ -115,8 +115,8 @@ static void kit_place(void)
 		abort();
 	memset(mem, 0, elder_need(&kit_set));
 	elder = elder_place(mem, &kit_set);
-	elder_joined(elder, 0);
-	elder_joined(elder, 1);
+	elder_worker_joined(elder, 0);
+	elder_worker_joined(elder, 1);
 	said_n = 0;
 	refuse_send = refuse_event = false;
 }

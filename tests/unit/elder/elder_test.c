@@ -167,7 +167,7 @@ static void calls(void)
 	/* a client that leaves does not cancel */
 	first = post("{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"method\":\"tools/call\",\"params\":{\"name\":\"t\"}}");
 	said();
-	elder_gone(elder, 0, first, now);
+	elder_client_gone(elder, 0, first, now);
 	is_str(said(), "", "a client that leaves does not cancel");
 	answered("\"result\":{\"resultType\":\"complete\",\"content\":[]}}");
 	is_str(said(), "", "and is told nothing");

@@ -121,7 +121,7 @@ static void inputs(void)
 	has(s, "end 0.", "its stream ends");
 	uint64_t http = post("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"resources/read\",\"params\":{\"uri\":\"m:a\"}}");
 	said();
-	elder_gone(elder, 0, http, now);
+	elder_client_gone(elder, 0, http, now);
 	answered("\"result\":{\"resultType\":\"input_required\",\"inputRequests\":{\"a\":" FORM "}}}");
 	is_str(said(), "", "nobody to ask");
 	is_uint(elder_calls(elder), 0, "nothing to wait for");
@@ -144,7 +144,7 @@ static void coming_back(void)
 	s = said();
 	has(s, "stream 0.", "a request that takes long becomes a stream");
 	snprintf(first_id, sizeof first_id, "%.*s", (int)strcspn(strchr(strstr(s, "event 0.") + 8, ' ') + 1, " "), strchr(strstr(s, "event 0.") + 8, ' ') + 1);
-	elder_gone(elder, 0, http, now);
+	elder_client_gone(elder, 0, http, now);
 	answer(asked_last, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":1,\"progress\":1}}");
 	is_str(said(), "", "while its client is gone nothing is said");
 	by_worker = 1;
@@ -193,7 +193,7 @@ static void coming_back(void)
 	http = post(CALL("3"));
 	said();
 	answer(asked_last, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"error\",\"data\":1}}");
-	elder_gone(elder, 0, http, now);
+	elder_client_gone(elder, 0, http, now);
 	static char big[70000];
 	size_t n = (size_t)sprintf(big, "\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"");
 	memset(big + n, 'a', 64 << 10);
@@ -223,7 +223,7 @@ static void coming_back(void)
 	http = post(CALL("5"));
 	answer(asked_last, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"error\",\"data\":1}}");
 	said();
-	elder_lost(elder, 1, now);
+	elder_worker_lost(elder, 1, now);
 	elder_over(elder, asked_last, SPAN("lost"), now);
 	is_str(said(), "", "what a worker's clients should hear is not said to nobody");
 	by_worker = 0;
@@ -292,7 +292,7 @@ static void listening(void)
 	has(said(), "\"result\":{}", "the same resource again is nothing new");
 
 	/* without a stream it waits, and is there when one comes */
-	elder_gone(elder, 0, get, now);
+	elder_client_gone(elder, 0, get, now);
 	answer(asked_last, NOTE("tools/list_changed", ""));
 	answer(asked_last, NOTE("tools/list_changed", ""));
 	answer(asked_last, NOTE("resources/updated", "\"uri\":\"m:a\","));
@@ -382,7 +382,7 @@ static void listening(void)
 	get = come(ELDER_BY_GET, sid, NULL, NULL, NULL);
 	said();
 	answer(asked_last, ACK(""));
-	elder_gone(elder, 0, get, now);
+	elder_client_gone(elder, 0, get, now);
 	for (unsigned i = 0; i < 1000; i++) {
 		char note[256];
 

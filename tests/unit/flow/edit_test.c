@@ -8,7 +8,7 @@ int main(void)
 	char *text = page_copy("abcdef", 6);
 	struct span all = { text, 6 };
 	static const struct span with[] = { { "", 0 }, { "X", 1 }, { "long words", 10 } };
-	unsigned wrong = 0, sizes = 0, cut = 0, cases = 0;
+	unsigned wrong = 0, unordered = 0, sizes = 0, cut = 0, cases = 0;
 
 	for (unsigned a = 0; a <= 6; a++)
 		for (unsigned b = a; b <= 6; b++)
@@ -29,6 +29,14 @@ int main(void)
 						edit_write(&gb, all, &s);
 						wrong += gb.full || !span_eq(buf_span(&gb), buf_span(&wb));
 						sizes += edit_size(all, &s) != wb.n;
+						if (!(a == c && a == b && c == d)) { /* the other way round; two insertions at one place stand as they came */
+							struct buf ob = buf_on(got, sizeof got);
+							s.n = 0;
+							edit_put(&s, text + c, text + d, with[w % 3]);
+							edit_put(&s, text + a, text + b, with[w / 3]);
+							edit_write(&ob, all, &s);
+							unordered += (a != c || (a == b) != (c == d)) && (ob.full || !span_eq(buf_span(&ob), buf_span(&wb)));
+						}
 						for (size_t cap = 0; cap < wb.n; cap++) { /* too little room: said, and nothing beyond it */
 							struct buf small = buf_on(got, cap);
 							edit_write(&small, all, &s);
@@ -38,6 +46,7 @@ int main(void)
 					}
 	ok(cases == 210 * 9, "all pairs");
 	is_int(wrong, 0, "the text with its edits");
+	is_int(unordered, 0, "and with edits that come in the other order");
 	is_int(sizes, 0, "the size is told before");
 	is_int(cut, 0, "what does not fit is said");
 

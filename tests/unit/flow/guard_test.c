@@ -329,7 +329,7 @@ static void place(void)
 	loop.now_ms = sim.now_ms;
 	f = flow_place(area, &set, &loop);
 	for (unsigned i = 0; i < set.nservers; i++)
-		if (set.servers[i].kind == FLOW_BUILTIN) {
+		if (set.servers[i].kind != FLOW_HTTP) {
 			struct sim_conn *peer;
 			flow_link(f, i, sim_pair((int)i, &peer));
 		}
@@ -707,7 +707,7 @@ static void unknown_names(bool plain, enum flow_kind kind)
 	begin(plain ? 1 : 2, plain);
 	set.servers[0].kind = kind;
 	place();
-	diag("%s names, %s", plain ? "plain" : "prefixed", kind == FLOW_HTTP ? "HTTP" : "built-in");
+	diag("%s names, %s", plain ? "plain" : "prefixed", kind == FLOW_HTTP ? "HTTP" : kind == FLOW_LINE ? "by line" : "built-in");
 	ok(same("tools/call", NAMED, prefix, "secret1", "nowhere", "a tool"), "  in the words of an unknown one");
 	ok(same("prompts/get", NAMED, prefix, "secret", "nowold", "a prompt"), "  in the same");
 	ok(same("completion/complete", OF_PROMPT, prefix, "secret", "nowold", "a completion of it"), "  in the same");
@@ -1226,6 +1226,8 @@ int main(void)
 	unknown_names(true, FLOW_HTTP);
 	unknown_names(false, FLOW_BUILTIN);
 	unknown_names(true, FLOW_BUILTIN);
+	unknown_names(false, FLOW_LINE);
+	unknown_names(true, FLOW_LINE);
 	unknown_changes();
 	lists(false);
 	lists(true);

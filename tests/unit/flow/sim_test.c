@@ -650,7 +650,7 @@ static void write_ask(struct client *k, unsigned i)
 	text_add(&body, "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\"io.modelcontextprotocol/clientCapabilities\":{}");
 	if (kind < ASK_DISCOVER && dice(2))
 		text_add(&body, ",\"progressToken\":\"p\"");
-	text_add(&body, ",\"who\":\"mine-%u\"", k->mark[i]);
+	text_add(&body, ",\"baggage\":\"who=mine-%u\"", k->mark[i]);
 	text_add(&body, "}}%s", kind == ASK_BAD ? ",}" : "}");
 	text_add(&k->out, "POST /mcp HTTP/1.%d\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
 	    "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: %s\r\n", k->old ? 0 : 1, methods[kind]);
@@ -696,7 +696,7 @@ static bool permitted(const struct client *k)
 	if (kind == ASK_CALL || w.set.servers[server].kind == FLOW_BUILTIN || w.set.plain)
 		return may(k->tenant, server);
 	for (unsigned i = 0; i < w.nservers; i++)
-		if (w.set.servers[i].kind == FLOW_HTTP && may(k->tenant, i))
+		if (w.set.servers[i].kind != FLOW_BUILTIN && may(k->tenant, i))
 			return true;
 	return false;
 }
@@ -1170,7 +1170,7 @@ static void build(uint64_t seed)
 	identities(s);
 	s->listeners[0] = (struct flow_listener){ .fd = SIM_LISTEN_FD, .path = SPAN("/mcp"), .address = { .family = 4, .ip = { 127, 0, 0, 1 }, .port = 80 } };
 	for (unsigned i = 0; i < w.nservers; i++)
-		s->servers[i] = (struct flow_server){ .name = names[i], .kind = dice(3) ? FLOW_BUILTIN : FLOW_HTTP, .host = SPAN("up"), .path = SPAN("/up"),
+		s->servers[i] = (struct flow_server){ .name = names[i], .kind = !dice(3) ? FLOW_HTTP : dice(2) ? FLOW_BUILTIN : FLOW_LINE, .host = SPAN("up"), .path = SPAN("/up"),
 			.fields = SPAN(""), .address = { .family = 4, .ip = { 127, 0, 0, 1 }, .port = (uint16_t)(i + 1) },
 			.connect_ms = 5000, .idle_ms = 10000, .call_ms = 40000 };
 	for (unsigned i = 0; i < w.nservers; i++)
@@ -1194,7 +1194,7 @@ static void build(uint64_t seed)
 	w.loop.now_ms = sim.now_ms;
 	w.f = flow_place(w.area + GUARD, s, &w.loop);
 	for (unsigned i = 0; i < w.nservers; i++)
-		if (s->servers[i].kind == FLOW_BUILTIN)
+		if (s->servers[i].kind != FLOW_HTTP)
 			link_line(i);
 	if (!flow_open(w.f))
 		wrong("flow_open failed");
@@ -1256,7 +1256,7 @@ static void check_cancelled(void)
 static void relink(void)
 {
 	for (unsigned i = 0; i < w.nservers; i++)
-		if (w.set.servers[i].kind == FLOW_BUILTIN && (!w.f->up[i].line_up || w.died_ms[i])) {
+		if (w.set.servers[i].kind != FLOW_HTTP && (!w.f->up[i].line_up || w.died_ms[i])) {
 			w.died_ms[i] = 0;
 			link_line(i);
 		}

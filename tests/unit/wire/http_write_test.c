@@ -29,6 +29,9 @@ static void heads(void)
 	b = buf_on(mem, sizeof(mem));
 	http_write_get(&b, SPAN("/jwks?a"));
 	is_mem(b.p, b.n, "GET /jwks?a HTTP/1.1\r\n", 22, "a GET");
+	b = buf_on(mem, sizeof(mem));
+	http_write_delete(&b, SPAN("/mcp"));
+	is_mem(b.p, b.n, "DELETE /mcp HTTP/1.1\r\n", 22, "a DELETE");
 	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
 		b = buf_on(mem, sizeof(mem));
 		http_write_status(&b, statuses[i]);

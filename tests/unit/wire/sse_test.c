@@ -199,8 +199,59 @@ static void writing(void)
 	}
 }
 
+/* The id and retry after all of `text`, cut anywhere. */
+static void kept(const char *text, const char *id, int64_t retry_ms)
+{
+	struct span in = span_z(text);
+	static const char zeros[DATA_CAP];
+	bool good = true;
+
+	for (size_t cut = 0; cut <= in.n; cut++) {
+		char *mem = page_copy(zeros, DATA_CAP), *ids = page_copy(zeros, 16);
+		struct sse_reader r;
+		size_t at = 0;
+
+		sse_start(&r, mem, DATA_CAP);
+		sse_keep(&r, ids, 8);
+		while (at < in.n) {
+			at += sse_take(&r, in.p + at, at < cut ? cut - at : in.n - at);
+			if (r.state == SSE_EVENT)
+				sse_next(&r);
+		}
+		good = good && span_eq(sse_id(&r), span_z(id)) && r.retry_ms == retry_ms;
+		page_free(mem, DATA_CAP);
+		page_free(ids, 16);
+	}
+	ok(good, id ? id : "no id");
+}
+
+static void ids(void)
+{
+	kept("data: a\n\n", NULL, -1);
+	kept("id: 7\ndata: a\n\n", "7", -1);
+	kept("id: 7\n\n", "7", -1);
+	kept("id:7\ndata: a\n\ndata: b\n\n", "7", -1);
+	kept("id: 7\ndata: a\n\nid: 8\ndata: b\n", "7", -1); /* unfinished */
+	kept("id: 7\ndata: a\n\nid: 8", "7", -1);
+	kept("id: 7\nid: 8\r\n\r\n", "8", -1);
+	kept("id: 7\ndata: a\n\nid\n\n", NULL, -1);
+	kept("id: 7\ndata: a\n\nid: \n\n", NULL, -1);
+	kept("id: 12345678\n\n", "12345678", -1);
+	kept("id: 7\n\nid: 123456789\n\n", NULL, -1);
+	kept("id: 7\n\nid: a\tb\n\n", NULL, -1);
+	kept("event: x\nid: 9\ndata: a\n\n", "9", -1);
+	kept("ids: 9\nI: 9\nid : 9\ni\n\n", NULL, -1);
+	kept("retry: 10\n\n", NULL, 10);
+	kept("retry:3000\nid: a\n\n", "a", 3000);
+	kept("retry: 10x\n\n", NULL, -1);
+	kept("retry: -1\nretry\nretry:\nretry: \nretr: 4\nretrying: 4\n\n", NULL, -1);
+	kept("retry: 10\nretry: x\n\n", NULL, 10);
+	kept("retry: 99999999999999999999999999\n\n", NULL, 86400000);
+}
+
 int main(void)
 {
+	ids();
 	reading();
 	limits();
 	counts();
