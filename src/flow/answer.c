@@ -4,7 +4,7 @@
 /* In full, or without what does not fit. */
 static void challenge_field(struct txn *t, struct buf *h)
 {
-	const struct flow_listener *at = &t->f->set->listeners[t->front->listener];
+	const struct flow_listener *at = front_listener(t->front);
 	const struct auth_rules *rules = &t->f->set->auth;
 	struct span none = { NULL, 0 }, error = t->challenge == CHALLENGE_SCOPES ? SPAN("insufficient_scope") :
 		t->challenge == CHALLENGE_INVALID ? SPAN("invalid_token") : none;
@@ -27,10 +27,12 @@ static void common_fields(struct txn *t, struct buf *h)
 	struct span origin = t->head.known[HTTP_ORIGIN];
 	if (!span_absent(origin) && !t->foreign) { /* only an allowed one gets this far, but for the 403 itself */
 		http_write_field(h, SPAN("Access-Control-Allow-Origin"), origin);
-		http_write_field(h, SPAN("Access-Control-Expose-Headers"), SPAN("WWW-Authenticate"));
+		http_write_field(h, SPAN("Access-Control-Expose-Headers"), t->old ? SPAN("WWW-Authenticate, Mcp-Session-Id") : SPAN("WWW-Authenticate"));
 	}
 	if (!span_absent(origin) || t->metadata)
 		http_write_field(h, SPAN("Vary"), SPAN("Origin"));
+	if (t->session_n > 0)
+		http_write_field(h, SPAN("Mcp-Session-Id"), span_of(t->session, t->session_n));
 	if (t->challenge != CHALLENGE_NONE)
 		challenge_field(t, h);
 	if (t->retry_after)
@@ -65,7 +67,8 @@ enum step_end answer_send(struct txn *t, unsigned status, const struct buf *body
 	http_write_field(&h, SPAN("Content-Type"), media_type);
 	http_write_length(&h, body->n);
 	if (status == 405)
-		http_write_field(&h, SPAN("Allow"), t->metadata ? SPAN("GET, HEAD, OPTIONS") : SPAN("POST, OPTIONS"));
+		http_write_field(&h, SPAN("Allow"), t->metadata ? SPAN("GET, HEAD, OPTIONS") :
+			t->f->set->elder ? SPAN("POST, GET, DELETE, OPTIONS") : SPAN("POST, OPTIONS"));
 	http_write_field(&h, SPAN("Cache-Control"), t->metadata && status == 200 ? SPAN("public, max-age=300") : SPAN("no-store"));
 	common_fields(t, &h);
 	http_write_end(&h);
@@ -200,16 +203,20 @@ static bool stream_room(struct txn *t, size_t size)
 	return t->out->cap - t->out->n >= size;
 }
 
-static bool stream_put(struct txn *t, struct span json)
+static bool stream_put(struct txn *t, struct span json, struct span id, uint32_t retry_ms)
 {
-	size_t size = span_absent(json) ? 3 : sse_write_size(json);
+	char lines[ELDER_EVENT_MAX + 32];
+	struct buf before = buf_on(lines, sizeof lines);
+	sse_write_id(&before, id, retry_ms);
+	size_t size = before.n + (span_absent(json) ? 3 : sse_write_size(json));
 	struct buf b;
 
-	if (t->ended || !stream_room(t, size + 32))
+	if (t->ended || before.full || !stream_room(t, size + 32))
 		return false;
 	b = buf_on(t->out->p + t->out->n, t->out->cap - t->out->n);
 	if (t->head.minor == 1)
 		http_write_chunk(&b, size);
+	buf_put(&b, buf_span(&before));
 	if (span_absent(json))
 		BUF_LIT(&b, ":\n\n");
 	else
@@ -223,8 +230,9 @@ static bool stream_put(struct txn *t, struct span json)
 	return true;
 }
 
-bool stream_event(struct txn *t, struct span json) { return stream_put(t, json); }
-bool stream_comment(struct txn *t) { return stream_put(t, span_of(NULL, 0)); }
+bool stream_event(struct txn *t, struct span json) { return stream_put(t, json, span_of(NULL, 0), 0); }
+bool stream_event_id(struct txn *t, struct span json, struct span id, uint32_t retry_ms) { return stream_put(t, json, id, retry_ms); }
+bool stream_comment(struct txn *t) { return stream_put(t, span_of(NULL, 0), span_of(NULL, 0), 0); }
 
 bool stream_end(struct txn *t)
 {

@@ -21,7 +21,7 @@ static bool is_to_elder(unsigned type) { return type == ELDER_HTTP || type == EL
 
 static bool status_holds(unsigned status)
 {
-	static const uint16_t known[] = { 200, 202, 400, 404, 405, 409, 429, 500, 502, 503, 504 };
+	static const uint16_t known[] = { 200, 202, 400, 403, 404, 405, 409, 429, 500, 502, 503, 504 };
 	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
 		if (known[i] == status)
 			return true;

@@ -53,7 +53,7 @@ struct elder_http {
 };
 
 struct elder_reply {
-	uint16_t status;              /* 200, 202, 400, 404, 405, 409, 429, 500, 502, 503 or 504 */
+	uint16_t status;              /* 200, 202, 400, 403, 404, 405, 409, 429, 500, 502, 503 or 504 */
 	uint8_t again;                /* 1: with Retry-After */
 	uint8_t session_n;            /* Mcp-Session-Id; 0: none is sent */
 	uint32_t body_n;              /* JSON; 0: none */

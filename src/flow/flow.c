@@ -82,12 +82,18 @@ void flow_budget(const struct flow_settings *s, void (*row)(void *to, struct spa
 {
 	row(to, SPAN("worker state"), slots_each(sizeof(struct flow)), 1);
 	row(to, SPAN("client connections"), slots_each(sizeof(struct front)), s->connections);
+	if (inner_count(s) > 0)
+		row(to, SPAN("inner connections"), slots_each(sizeof(struct front)), inner_count(s));
 	row(to, SPAN("requests and subscriptions"), slots_each(sizeof(struct txn)), txn_count(s));
 	row(to, SPAN("calls to upstreams"), slots_each(sizeof(struct leg)), leg_count(s));
 	row(to, SPAN("upstream connections"), slots_each(link_size()), link_count(s));
 	row(to, SPAN("small buffers"), slots_each(sizeof(struct buffer) + FLOW_SMALL), small_count(s));
 	row(to, SPAN("large buffers"), large_size(s), s->large);
 	row(to, SPAN("lines from our own processes"), large_size(s), s->nservers - http_servers(s));
+	if (s->elder) {
+		row(to, SPAN("frames from the elder"), large_size(s), 1);
+		row(to, SPAN("words to the elder"), slots_each(sizeof(struct elder_frame) * txn_count(s)), 1);
+	}
 	row(to, SPAN("scratch"), slots_each(large_cap(s)), 1);
 	row(to, SPAN("JSON tokens"), slots_each(json_table_need(s->tokens)), 1);
 	row(to, SPAN("changed places of a reply"), slots_each(sizeof(struct edit) * FLOW_EDITS), 1);
@@ -164,6 +170,22 @@ static void place_tls(struct flow *f, char **at)
 	}
 }
 
+static void place_inner(struct flow *f, char **at)
+{
+	const struct flow_settings *s = f->set;
+
+	f->inner_at = (struct flow_listener){ .fd = -1, .path = SPAN(INNER_PATH) };
+	passport_keys(&f->passports, s->seed + 32);
+	list_init(&f->elder.out);
+	f->elder.f = f;
+	if (!s->elder)
+		return;
+	f->elder.in = carve(at, large_size(s), 1);
+	f->elder.in->cap = (uint32_t)f->large_cap;
+	f->elder.gone_max = txn_count(s);
+	f->elder.gone = carve(at, slots_each(sizeof(struct elder_frame) * f->elder.gone_max), 1);
+}
+
 struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *loop)
 {
 	char *at = mem;
@@ -174,7 +196,8 @@ struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *l
 	f->loop = loop;
 	f->metrics = s->metrics;
 	f->large_cap = f->scratch_cap = large_cap(s);
-	slots_place(&f->fronts, carve(&at, slots_each(sizeof(struct front)), s->connections), sizeof(struct front), s->connections);
+	uint32_t fronts = s->connections + inner_count(s);
+	slots_place(&f->fronts, carve(&at, slots_each(sizeof(struct front)), fronts), sizeof(struct front), fronts);
 	slots_place(&f->txns, carve(&at, slots_each(sizeof(struct txn)), txn_count(s)), sizeof(struct txn), txn_count(s));
 	slots_place(&f->legs, carve(&at, slots_each(sizeof(struct leg)), leg_count(s)), sizeof(struct leg), leg_count(s));
 	slots_place(&f->links, carve(&at, slots_each(link_size()), links), link_size(), links);
@@ -182,6 +205,7 @@ struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *l
 	slots_place(&f->small, carve(&at, slots_each(small), small_count(s)), small, small_count(s));
 	slots_place(&f->large, carve(&at, large_size(s), s->large), large_size(s), s->large);
 	char *lines = carve(&at, large_size(s), s->nservers - http_servers(s));
+	place_inner(f, &at);
 	f->scratch = carve(&at, slots_each(f->scratch_cap), 1);
 	f->table = json_table_place(carve(&at, slots_each(json_table_need(s->tokens)), 1), s->tokens, s->seed);
 	f->edits = carve(&at, slots_each(sizeof(struct edit) * FLOW_EDITS), 1);
@@ -292,6 +316,7 @@ int flow_tick(struct flow *f)
 	timers_run(&f->timers, flow_now(f));
 	/* What became ready during this turn; what becomes ready while it is dealt with is for the next. */
 	link_run_ready(f);
+	elder_turn(f);
 	while (!list_empty(&f->woken)) {
 		struct txn *t = LIST_OWNER(f->woken.next, struct txn, node);
 		list_remove(&t->node);

@@ -36,6 +36,14 @@ struct flow_listener {
  * comes by flow_link(). */
 enum flow_kind { FLOW_BUILTIN, FLOW_HTTP, FLOW_LINE };
 
+/* Who is a client over socket pairs: without listener, TLS, Host and Origin. */
+enum flow_inner {
+	FLOW_INNER_NONE,
+	FLOW_INNER_ELDER,             /* for others, each request with its caller's passport (gate/passport.h) */
+	FLOW_INNER_STDIO,             /* for flow_settings.stdio */
+	FLOW_INNERS
+};
+
 struct flow_server {
 	struct span name;
 	enum flow_kind kind;
@@ -75,6 +83,8 @@ struct flow_settings {
 	int64_t head_ms, body_ms, idle_ms, write_ms, keepalive_ms;
 	struct metrics *metrics;      /* this worker's block in shared memory */
 	struct auth_rules auth;
+	struct identity stdio;        /* who calls over FLOW_INNER_STDIO; IDENTITY_NONE: there is no such door */
+	bool elder;                   /* clients of revisions before ours are served, by the process behind flow_elder() */
 	struct policy policy;
 	const struct jwk_set *keys[AUTH_ISSUERS_MAX]; /* key sets from files; NULL: fetched */
 	struct replay *replay;        /* shared by all workers */
@@ -96,6 +106,10 @@ struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *l
 bool flow_open(struct flow *f);
 /* A new stream socket to `server` (index in settings), which is no FLOW_HTTP: an older one is closed and its calls fail. Takes the fd. */
 void flow_link(struct flow *f, unsigned server, int fd);
+/* A new stream to the elder (flow/elder_msg.h): an older one is closed and its requests fail. Takes the fd. */
+void flow_elder(struct flow *f, int fd);
+/* A new edge of packets, each of which brings an inner connection (flow/elder_msg.h, INNER). Takes the fd. */
+void flow_inner(struct flow *f, enum flow_inner kind, int fd);
 /* A key set has come (copied), in place of the one before; one without keys: there are none any more. `set` NULL: nothing newer could be had.
  * Requests that wait for it go on. */
 void flow_keys(struct flow *f, unsigned issuer, const struct jwk_set *set);

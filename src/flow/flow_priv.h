@@ -2,6 +2,7 @@
  *
  *   front  a client connection      -> txn   one request       -> leg   one question to one upstream
  *   leg    travels on a link (HTTP connection) or on an upstream's line (a shared stream to a process of ours)
+ *   txn of an old client -> the elder's edge; what the elder makes of it comes back on a front of its own
  *
  * Ownership: a front owns its `in` buffer and at most one txn; a txn owns its `large` and `out` buffers and its legs; a link owns its
  * buffers. A slot given back in the middle of a loop turn lies in `limbo` until the turn is over, so that a late event finds it quiet. */
@@ -12,11 +13,13 @@
 #include "base/slots.h"
 #include "flow/conn.h"
 #include "flow/edit.h"
+#include "flow/elder_msg.h"
 #include "flow/flow.h"
 #include "flow/intake.h"
 #include "flow/timer.h"
 #include "gate/catalog.h"
 #include "gate/cursor.h"
+#include "gate/passport.h"
 #include "wire/json_read.h"
 #include "wire/mcp_envelope.h"
 #include "wire/sse.h"
@@ -76,6 +79,7 @@ struct front {
 	int64_t since_ms;          /* when this head began */
 	uint8_t state;
 	uint8_t listener;
+	uint8_t inner;             /* enum flow_inner; if not NONE, it has no listener */
 	bool readable, writable, half, probed;
 	bool gone;                 /* a write failed: the turn ends it */
 };
@@ -93,7 +97,9 @@ void front_interim(struct front *c, struct span head); /* an interim response, a
 bool front_say_owed(struct front *c);       /* true: no part of an interim response is left to write */
 void front_next(struct front *c, bool close); /* its txn is over */
 bool front_open_all(struct flow *f);        /* listeners */
+bool front_adopt(struct flow *f, enum flow_inner kind, int fd); /* an inner connection; false: no slot, and fd is still the caller's */
 bool front_evict_holder(struct flow *f);     /* record buffers are short: the slowest gives way; false: none is slow enough yet */
+const struct flow_listener *front_listener(const struct front *c);
 const struct tls_peer *front_peer(const struct front *c); /* the client's certificate; NULL: none */
 void front_accept_more(struct flow *f);      /* slots may be free again */
 
@@ -102,7 +108,7 @@ void front_accept_more(struct flow *f);      /* slots may be free again */
 enum step_end { STEP_NEXT, STEP_WAIT, STEP_ANSWER, STEP_DROP };
 
 enum step_index {
-	STEP_HEAD, STEP_AUTH, STEP_BODY, STEP_ENVELOPE, STEP_ROUTE, STEP_POLICY, STEP_PARAMS, STEP_SEND, STEP_REPLY, STEP_FLUSH, STEP_CLOSE, STEPS
+	STEP_HEAD, STEP_AUTH, STEP_BODY, STEP_ENVELOPE, STEP_ROUTE, STEP_POLICY, STEP_PARAMS, STEP_SEND, STEP_REPLY, STEP_ELDER, STEP_FLUSH, STEP_CLOSE, STEPS
 };
 
 struct step {
@@ -172,6 +178,12 @@ struct txn {
 	bool sending;                  /* its legs are being sent: not yet the time to settle */
 	bool judged;                   /* what its upstreams say is put together here and not passed as it is */
 	struct buffer *uris;           /* acknowledged URIs, raw JSON strings joined by commas */
+
+	bool old;                      /* of a client of a revision before ours: it is the elder's */
+	bool old_stream;               /* GET: a stream without end */
+	uint32_t elder_call;           /* nonzero: the elder has been asked under this number and has not done yet */
+	uint8_t session_n;
+	char session[ELDER_SESSION_MAX]; /* Mcp-Session-Id of the answer */
 };
 
 struct txn *txn_new(struct front *c, int64_t now_ms);   /* NULL: the pool is empty */
@@ -198,6 +210,46 @@ enum step_end answer_unknown(struct txn *t);                         /* there is
 enum step_end answer_scopes(struct txn *t, uint64_t scopes);         /* 403: come again with these */
 enum step_end answer_empty_list(struct txn *t);
 
+/* ---- old clients: step_elder.c, elder.c, inner.c ---- */
+
+bool elder_wants_head(const struct txn *t);      /* GET or DELETE in a session */
+/* The message just read, with the fault found in it, is an old client's; asked only if its head does not say that it is ours. */
+bool elder_wants(const struct txn *t, const struct mcp_fault *fault);
+enum step_end elder_send(struct txn *t);         /* to the elder, or a refusal */
+void elder_finish(struct txn *t);                /* graceful end of a stream from our side */
+void elder_leave(struct txn *t);                 /* it is over: the elder is told if it does not know */
+/* elder.c. False: there is none, or no buffer; *full says which. */
+bool elder_ask(struct flow *f, const struct elder_msg *m, bool *full);
+void elder_gone(struct flow *f, uint64_t call);
+void elder_turn(struct flow *f);
+/* step_elder.c: a frame of the elder's about a call; false: it breaks the rules of the edge. */
+bool elder_said(struct flow *f, const struct elder_msg *m);
+void elder_lost(struct flow *f);                 /* every call fails */
+
+struct elder_edge {
+	struct loop_item item;         /* first */
+	struct flow *f;
+	bool up, readable, writable, half;
+	bool stuck;                    /* it reads nothing: the turn ends it */
+	struct buffer *in;             /* its own, as large as the largest */
+	struct list out;               /* HTTP frames to write, in order */
+	struct elder_frame *gone;      /* `gone_max` of them: GONE frames to write, `gone_sent` bytes of the first are */
+	uint32_t ngone, gone_max, gone_sent;
+	uint32_t calls;                /* counts them */
+	uint32_t posts, streams;       /* requests that are the elder's now */
+};
+
+struct inner_edge {
+	struct loop_item item;         /* first */
+	struct flow *f;
+	uint8_t kind;
+	bool up;
+};
+
+uint32_t inner_count(const struct flow_settings *s); /* inner connections at once */
+/* Who calls, on an inner connection; false: nobody. */
+bool inner_who(struct txn *t);
+
 /* ---- answers: answer.c ---- */
 
 /* Room for a body of up to `bound` bytes behind room for the head. False: no buffer (nothing can be said; drop). */
@@ -212,6 +264,7 @@ enum step_end answer_upstream(struct txn *t, unsigned status, struct span server
 
 bool stream_begin(struct txn *t);
 bool stream_event(struct txn *t, struct span json);     /* false: the client is too slow for it, or no buffer */
+bool stream_event_id(struct txn *t, struct span json, struct span id, uint32_t retry_ms);
 bool stream_comment(struct txn *t);
 bool stream_end(struct txn *t);
 void front_write(struct txn *t);                        /* writes `out` as far as it goes; `out` is NULL when all of it went */
@@ -407,6 +460,11 @@ struct flow {
 	struct tls_route route[FLOW_SERVERS_MAX];
 	struct timer records_again;    /* armed: somebody waits for record buffers */
 	struct acceptor accept[FLOW_LISTENERS_MAX];
+	struct flow_listener inner_at; /* what inner connections have for a listener */
+	struct inner_edge inner[FLOW_INNERS];
+	uint32_t inners;               /* fronts that are inner connections */
+	struct elder_edge elder;
+	struct passport_keys passports;
 	struct upstream up[FLOW_SERVERS_MAX];
 	struct list ready;             /* fronts with more to do this turn */
 	struct list heads;             /* fronts with part of a head, oldest first */

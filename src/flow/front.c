@@ -16,6 +16,11 @@ static void end_tls(struct front *c)
 	c->tls = NULL;
 }
 
+const struct flow_listener *front_listener(const struct front *c)
+{
+	return c->inner != FLOW_INNER_NONE ? &c->f->inner_at : &c->f->set->listeners[c->listener];
+}
+
 const struct tls_peer *front_peer(const struct front *c) { return c->tls ? conn_peer(c->tls) : NULL; }
 
 void front_close(struct front *c)
@@ -31,7 +36,10 @@ void front_close(struct front *c)
 	sock_close(c->item.fd);
 	c->item.fd = -1;
 	list_append(&f->limbo_fronts, &c->node);
-	metrics_sub(f->metrics, METRIC_CONNECTIONS_OPEN, 1);
+	if (c->inner != FLOW_INNER_NONE)
+		f->inners--;
+	else
+		metrics_sub(f->metrics, METRIC_CONNECTIONS_OPEN, 1);
 }
 
 /* A refused client gets our answer and then a quiet end: closing with its bytes unread would reset the connection and might take the
@@ -387,8 +395,34 @@ static void pause_accepting(struct flow *f, bool pause)
 
 void front_accept_more(struct flow *f)
 {
-	if (f->accept_paused && !f->draining && f->accept_again.at_ms == 0 && f->fronts.used < f->fronts.count)
+	if (f->accept_paused && !f->draining && f->accept_again.at_ms == 0 && f->fronts.used - f->inners < f->set->connections)
 		pause_accepting(f, false);
+}
+
+/* A new connection in its slot, with nothing done yet. */
+static void start(struct flow *f, struct front *c, int fd)
+{
+	*c = (struct front){ .item = { front_event, fd }, .f = f, .state = FRONT_REST, .writable = true };
+	list_init(&c->node);
+	list_init(&c->age);
+	timer_init(&c->timer, front_timeout);
+}
+
+bool front_adopt(struct flow *f, enum flow_inner kind, int fd)
+{
+	struct front *c = f->inners < inner_count(f->set) ? slots_take(&f->fronts) : NULL;
+
+	if (!c)
+		return false;
+	start(f, c, fd);
+	c->inner = (uint8_t)kind;
+	f->inners++;
+	if (!loop_add(f->loop, &c->item)) {
+		front_close(c);
+		return true;
+	}
+	timer_arm(&f->timers, &c->timer, flow_now(f) + (f->draining ? FLOW_LINGER_MS : f->set->idle_ms));
+	return true;
 }
 
 static void accept_timeout(struct timer *timer) { front_accept_more(LIST_OWNER(timer, struct flow, accept_again)); }
@@ -399,7 +433,7 @@ static void accept_event(struct loop_item *item, unsigned events)
 	struct flow *f = a->f;
 	(void)events;
 	for (unsigned i = 0; i < 64; i++) { /* the listener is level-triggered: what is left comes again */
-		struct front *c = slots_take(&f->fronts);
+		struct front *c = f->fronts.used - f->inners < f->set->connections ? slots_take(&f->fronts) : NULL;
 		if (!c) {
 			pause_accepting(f, true); /* full means stop taking: the queue of the kernel holds the rest */
 			return;
@@ -414,13 +448,11 @@ static void accept_event(struct loop_item *item, unsigned events)
 			}
 			return;
 		}
-		*c = (struct front){ .item = { front_event, fd }, .f = f, .state = FRONT_REST, .listener = a->index, .writable = true };
-		list_init(&c->node);
-		list_init(&c->age);
-		timer_init(&c->timer, front_timeout);
+		start(f, c, fd);
+		c->listener = a->index;
 		metrics_add(f->metrics, METRIC_CONNECTIONS, 1);
 		metrics_add(f->metrics, METRIC_CONNECTIONS_OPEN, 1);
-		metrics_peak(f->metrics, METRIC_POOL_CONNECTIONS_PEAK, f->fronts.used);
+		metrics_peak(f->metrics, METRIC_POOL_CONNECTIONS_PEAK, f->fronts.used - f->inners);
 		bool secure = f->set->listeners[a->index].tls != NULL;
 		if (secure) {
 			c->state = FRONT_SHAKE;

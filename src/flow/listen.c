@@ -159,7 +159,7 @@ enum step_end listen_send(struct txn *t)
 	const struct json *j = &f->json;
 	struct span meta = json_raw(j, t->msg.meta);
 
-	if (f->draining || f->listens >= f->set->listens) {
+	if (f->draining || f->listens + f->elder.streams >= f->set->listens) {
 		struct mcp_fault fault = { MCP_INTERNAL, 503, f->draining ? SPAN("Postern is being restarted; try again shortly") :
 			SPAN("Too many subscriptions are open (memory.listens)"), NOTHING, NOTHING };
 		t->retry_after = true;
@@ -284,6 +284,10 @@ void listen_finish(struct txn *t)
 
 	if (t->ended)
 		return;
+	if (t->old) {
+		elder_finish(t);
+		return;
+	}
 	BUF_LIT(&b, "{\"jsonrpc\":\"2.0\",\"id\":");
 	buf_put(&b, t->msg.id);
 	BUF_LIT(&b, ",\"result\":{\"resultType\":\"complete\",\"_meta\":{\"" MCP_META_SUBSCRIPTION "\":");

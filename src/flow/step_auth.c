@@ -16,12 +16,12 @@ static struct auth_bench bench(struct flow *f)
 static struct auth_request brought(const struct txn *t)
 {
 	const struct http_head *h = &t->head;
-	const struct flow_listener *at = &t->f->set->listeners[t->front->listener];
+	const struct flow_listener *at = front_listener(t->front);
 	const struct tls_peer *peer = front_peer(t->front);
 	struct auth_request r = {
 		.authorization = h->known[HTTP_AUTHORIZATION], .nauthorization = h->count[HTTP_AUTHORIZATION],
 		.dpop = h->known[HTTP_DPOP], .ndpop = h->count[HTTP_DPOP],
-		.loopback = addr_is_loopback(&at->address), .method = SPAN("POST"), .uri = at->resource,
+		.loopback = addr_is_loopback(&at->address), .method = h->method_text, .uri = at->resource,
 	};
 	if (peer && peer->there) {
 		r.peer.there = true;
@@ -244,7 +244,8 @@ static enum step_end pass(struct txn *t)
 	};
 	if (t->who.kind == IDENTITY_NONE || t->who.kind >= IDENTITY_KINDS)
 		bug("a caller that is nobody");
-	metrics_add(t->f->metrics, kinds[t->who.kind], 1);
+	if (t->front->inner != FLOW_INNER_ELDER) /* for that one it has been counted when the old request came */
+		metrics_add(t->f->metrics, kinds[t->who.kind], 1);
 	if (t->head.expect_continue && t->front->in->n == t->head_len && t->intake.body.state == HTTP_BODY_MORE)
 		front_interim(t->front, SPAN("HTTP/1.1 100 Continue\r\n\r\n"));
 	return STEP_NEXT;
@@ -256,6 +257,8 @@ enum step_end step_auth(struct txn *t, int64_t now_ms)
 	struct auth_result result = { .verdict = AUTH_INVALID };
 	(void)now_ms;
 
+	if (t->front->inner != FLOW_INNER_NONE)
+		return inner_who(t) ? pass(t) : refuse_401(t, CHALLENGE_NONE);
 	if (t->auth_wait == AUTH_UNANSWERED)
 		return unavailable(t, SPAN("its token could not be introspected"));
 	if (t->auth_wait != AUTH_ANSWERED) {
@@ -313,6 +316,6 @@ enum step_end answer_metadata(struct txn *t)
 	t->outcome = OUTCOME_REFUSED; /* not an MCP request */
 	if (!answer_room(t, FLOW_SMALL - FLOW_ANSWER_ROOM, &b))
 		return STEP_DROP;
-	auth_metadata(&b, &f->set->auth, f->set->listeners[t->front->listener].resource);
+	auth_metadata(&b, &f->set->auth, front_listener(t->front)->resource);
 	return answer_send(t, 200, &b, SPAN("application/json"));
 }

@@ -20,14 +20,15 @@ static bool accepts_both(struct span accept)
 }
 
 /* The fields a page may send: those of the protocol. A wildcard would not cover Authorization, and any Mcp-Param-* may be needed. */
-static bool may_send(struct span names)
+static bool may_send(struct span names, bool elder)
 {
 	static const struct span known[] = {
 		{ "authorization", 13 }, { "dpop", 4 }, { "content-type", 12 }, { "accept", 6 }, { "mcp-protocol-version", 20 }, { "mcp-method", 10 }, { "mcp-name", 8 },
 	};
 	struct span name;
 	while (http_list_next(&names, &name)) {
-		bool ok = name.n > 10 && span_ieq(span_of(name.p, 10), SPAN("mcp-param-")) && http_token_ok(name);
+		bool ok = elder && (span_ieq(name, SPAN("mcp-session-id")) || span_ieq(name, SPAN("last-event-id")));
+		ok = ok || (name.n > 10 && span_ieq(span_of(name.p, 10), SPAN("mcp-param-")) && http_token_ok(name));
 		for (size_t i = 0; i < sizeof(known) / sizeof(known[0]) && !ok; i++)
 			ok = span_ieq(name, known[i]);
 		if (!ok)
@@ -46,15 +47,27 @@ static enum step_end preflight(struct txn *t, struct span methods)
 	t->outcome = OUTCOME_REFUSED; /* not an MCP request */
 	http_write_field(&fields, SPAN("Access-Control-Allow-Methods"), methods);
 	BUF_LIT(&fields, "Access-Control-Max-Age: 600\r\n");
-	if (!span_absent(asked) && asked.n > 0 && may_send(asked))
+	if (!span_absent(asked) && asked.n > 0 && may_send(asked, t->f->set->elder))
 		http_write_field(&fields, SPAN("Access-Control-Allow-Headers"), asked);
 	return fields.full ? refuse(t, 400, SPAN("Access-Control-Request-Headers is too long")) : answer_empty(t, 204, buf_span(&fields));
+}
+
+/* What is no POST can only be an old client's, in its session. */
+static enum step_end old_method(struct txn *t)
+{
+	const struct http_head *h = &t->head;
+
+	if (!elder_wants_head(t))
+		return refuse(t, 405, SPAN("Every message is a POST"));
+	if (h->method == HTTP_GET && (h->count[HTTP_ACCEPT] != 1 || !http_accepts(h->known[HTTP_ACCEPT], SPAN("text"), SPAN("event-stream"))))
+		return refuse(t, 406, SPAN("Accept must list text/event-stream"));
+	return STEP_NEXT;
 }
 
 enum step_end step_head(struct txn *t, int64_t now_ms)
 {
 	struct front *c = t->front;
-	const struct flow_listener *at = &t->f->set->listeners[c->listener];
+	const struct flow_listener *at = front_listener(c);
 	struct http_head *h = &t->head;
 	size_t head_len = t->head_len, where;
 	(void)now_ms;
@@ -70,7 +83,9 @@ enum step_end step_head(struct txn *t, int64_t now_ms)
 		return refuse(t, http_error_status(e), http_error_text(e));
 	}
 	struct host_rules rules = { at->address, at->hosts, at->nhosts, at->origins, at->norigins };
-	switch (host_check(&rules, h)) {
+	if (c->inner != FLOW_INNER_NONE)
+		h->known[HTTP_ORIGIN] = NOTHING; /* nobody's page, and no name to be taken for another's */
+	switch (c->inner != FLOW_INNER_NONE ? HOST_OK : host_check(&rules, h)) {
 	case HOST_FOREIGN:
 		h->known[HTTP_ORIGIN] = NOTHING;
 		return refuse(t, 421, SPAN("Host names no server here: add it to \"hosts\" of the listener if it should"));
@@ -83,16 +98,16 @@ enum step_end step_head(struct txn *t, int64_t now_ms)
 	t->metadata = auth_is_metadata(at, h->path);
 	if (!t->metadata && !span_eq(h->path, at->path))
 		return refuse(t, 404, SPAN("No MCP endpoint at this path"));
-	if (h->framing == HTTP_NO_BODY)
+	if (h->framing == HTTP_NO_BODY || (h->framing == HTTP_LENGTH && h->length == 0))
 		intake_start(&t->intake, c->in, (uint32_t)head_len, h, 0);
 	if (h->method == HTTP_OPTIONS && !span_absent(h->known[HTTP_ORIGIN]) && h->framing == HTTP_NO_BODY)
-		return preflight(t, t->metadata ? SPAN("GET") : SPAN("POST"));
+		return preflight(t, t->metadata ? SPAN("GET") : t->f->set->elder ? SPAN("POST, GET, DELETE") : SPAN("POST"));
 	if (t->metadata && (h->method == HTTP_GET || h->method == HTTP_HEAD) && h->framing == HTTP_NO_BODY)
 		return answer_metadata(t);
 	if (t->metadata)
 		return refuse(t, 405, SPAN("This is a document: GET it"));
 	if (h->method != HTTP_POST)
-		return refuse(t, 405, SPAN("Every message is a POST"));
+		return old_method(t);
 	if (h->bad_expect)
 		return refuse(t, 417, SPAN("Expect: only 100-continue is known"));
 	if (h->framing == HTTP_NO_BODY)
@@ -170,6 +185,11 @@ static struct mcp_fault json_fault(enum json_error e, struct buf *place, size_t 
 static enum step_end refuse_initialize(struct txn *t, struct buf *scratch)
 {
 	const struct json *j = &t->f->json;
+	if (t->f->set->elder && span_eq(t->head.known[HTTP_MCP_PROTOCOL_VERSION], SPAN(MCP_VERSION))) {
+		struct mcp_fault mixed = { MCP_HEADER_MISMATCH, 400, SPAN("initialize does not go with this revision in the head: it belongs to older ones"),
+			SPAN("MCP-Protocol-Version"), NOTHING };
+		return answer_fault(t, &mixed);
+	}
 	uint32_t asked = t->msg.params != JSON_NONE ? json_get(j, t->msg.params, SPAN("protocolVersion")) : JSON_NONE;
 
 	BUF_LIT(scratch, "{\"supported\":[\"" MCP_VERSION "\"],\"requested\":");
@@ -194,6 +214,8 @@ enum step_end step_envelope(struct txn *t, int64_t now_ms)
 	size_t where = 0;
 	(void)now_ms;
 
+	if (t->head.method != HTTP_POST)
+		return elder_send(t);
 	enum json_error e = json_read(j, f->table, t->text, &where);
 	if (e != JSON_OK) {
 		metrics_add(f->metrics, METRIC_REFUSED_JSON, 1);
@@ -201,6 +223,8 @@ enum step_end step_envelope(struct txn *t, int64_t now_ms)
 		return answer_fault(t, &fault);
 	}
 	fault = mcp_message_read(m, j);
+	if (!span_eq(t->head.known[HTTP_MCP_PROTOCOL_VERSION], SPAN(MCP_VERSION)) && elder_wants(t, &fault))
+		return elder_send(t);
 	if (fault.code != 0)
 		return answer_fault(t, &fault);
 	if (m->kind == MCP_NOTIFICATION) {

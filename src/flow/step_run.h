@@ -13,6 +13,7 @@ enum step_end step_policy(struct txn *t, int64_t now_ms);
 enum step_end step_params(struct txn *t, int64_t now_ms);
 enum step_end step_send(struct txn *t, int64_t now_ms);
 enum step_end step_reply(struct txn *t, int64_t now_ms);
+enum step_end step_elder(struct txn *t, int64_t now_ms);
 enum step_end step_flush(struct txn *t, int64_t now_ms);
 enum step_end step_close(struct txn *t, int64_t now_ms);
 

@@ -11,6 +11,7 @@ const struct step step_table[STEPS] = {
 	[STEP_PARAMS]   = { "params",   step_params },   /* Mcp-Param-* */
 	[STEP_SEND]     = { "send",     step_send },     /* the question to the upstream */
 	[STEP_REPLY]    = { "reply",    step_reply },    /* waits for it */
+	[STEP_ELDER]    = { "elder",    step_elder },    /* an old client's, instead of route to reply: waits for the elder */
 	[STEP_FLUSH]    = { "flush",    step_flush },    /* the answer to the client */
 	[STEP_CLOSE]    = { "close",    step_close },    /* release and count; always runs */
 };

@@ -127,6 +127,8 @@ void txn_free(struct txn *t)
 	while (!list_empty(&t->legs))
 		leg_cancel(LIST_OWNER(t->legs.next, struct leg, of_txn));
 	auth_leave(t);
+	if (t->old)
+		elder_leave(t);
 	timer_disarm(&f->timers, &t->timer);
 	timer_disarm(&f->timers, &t->expiry);
 	list_remove(&t->node);

@@ -87,7 +87,7 @@ struct auth_request {
 	unsigned ndpop;
 	struct auth_peer peer;
 	bool loopback;                /* the listener is bound to loopback */
-	struct span method;           /* "POST" */
+	struct span method;           /* as htm must be */
 	struct span uri;              /* what htu must be: the listener's resource URI */
 };
 

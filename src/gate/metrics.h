@@ -57,6 +57,12 @@
 	METRIC(REQUESTS_LISTEN, "postern_requests_total{method=\"subscriptions/listen\"}", counter, "") \
 	METRIC(REQUESTS_OPEN, "postern_requests_open", gauge, "MCP requests in progress now") \
 	METRIC(LISTENS_OPEN, "postern_listens_open", gauge, "subscriptions/listen streams open now") \
+	METRIC(OLD_INITIALIZE, "postern_old_requests_total{kind=\"initialize\"}", counter, "Requests of clients of older revisions") \
+	METRIC(OLD_MESSAGE, "postern_old_requests_total{kind=\"message\"}", counter, "") \
+	METRIC(OLD_STREAM, "postern_old_requests_total{kind=\"stream\"}", counter, "") \
+	METRIC(OLD_DELETE, "postern_old_requests_total{kind=\"delete\"}", counter, "") \
+	METRIC(OLD_OPEN, "postern_old_requests_open", gauge, "Requests of clients of older revisions in progress now, streams too") \
+	METRIC(OLD_SLOW, "postern_old_streams_lost_total", counter, "Streams that their client was too slow for") \
 	METRIC(ANSWERS_RESULT, "postern_answers_total{outcome=\"result\"}", counter, "Answers to MCP requests") \
 	METRIC(ANSWERS_ERROR, "postern_answers_total{outcome=\"error\"}", counter, "") \
 	METRIC(ANSWERS_UPSTREAM, "postern_answers_total{outcome=\"upstream_failed\"}", counter, "") \

@@ -40,17 +40,15 @@ static enum http_name name_id(const char *p, size_t n)
 			return HTTP_CONTENT_TYPE;
 		break;
 	case 13:
-		if (IS("authorization"))
-			return HTTP_AUTHORIZATION;
-		break;
+		return IS("authorization") ? HTTP_AUTHORIZATION : IS("last-event-id") ? HTTP_LAST_EVENT_ID : HTTP_OTHER;
 	case 14:
 		if (IS("content-length"))
 			return HTTP_CONTENT_LENGTH;
-		break;
+		return IS("mcp-session-id") ? HTTP_MCP_SESSION_ID : HTTP_OTHER;
 	case 16:
 		if (IS("content-encoding"))
 			return HTTP_CONTENT_ENCODING;
-		break;
+		return IS("postern-identity") ? HTTP_POSTERN_IDENTITY : HTTP_OTHER;
 	case 17:
 		if (IS("transfer-encoding"))
 			return HTTP_TRANSFER_ENCODING;

@@ -36,6 +36,9 @@ enum http_name {
 	HTTP_MCP_PROTOCOL_VERSION,
 	HTTP_MCP_METHOD,
 	HTTP_MCP_NAME,
+	HTTP_MCP_SESSION_ID,    /* of revisions before ours */
+	HTTP_LAST_EVENT_ID,
+	HTTP_POSTERN_IDENTITY,  /* gate/passport.h; on inner connections only */
 	HTTP_NAMES,       /* the number of names above */
 	HTTP_MCP_PARAM,   /* any Mcp-Param-<suffix>, suffix of at least one byte */
 	HTTP_OTHER

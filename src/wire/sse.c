@@ -285,3 +285,17 @@ size_t sse_write_size(struct span json)
 	while (!span_absent(json));
 	return size;
 }
+
+void sse_write_id(struct buf *b, struct span id, uint32_t retry_ms)
+{
+	if (!span_absent(id)) {
+		BUF_LIT(b, "id: ");
+		buf_put(b, id);
+		BUF_LIT(b, "\n");
+	}
+	if (retry_ms > 0) {
+		BUF_LIT(b, "retry: ");
+		buf_u64(b, retry_ms);
+		BUF_LIT(b, "\n");
+	}
+}

@@ -47,5 +47,7 @@ void sse_next(struct sse_reader *r);
 void sse_write(struct buf *b, struct span json);
 /* How many bytes sse_write will append. */
 size_t sse_write_size(struct span json);
+/* Lines before the event that sse_write appends: its id (visible ASCII; absent: none) and, if it is not 0, how long to wait before coming back. */
+void sse_write_id(struct buf *b, struct span id, uint32_t retry_ms);
 
 #endif

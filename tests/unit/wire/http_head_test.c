@@ -208,6 +208,7 @@ static void names(void)
 		    { "Authorization", HTTP_AUTHORIZATION }, { "DPoP", HTTP_DPOP }, { "Keep-Alive", HTTP_KEEP_ALIVE }, { "Retry-After", HTTP_RETRY_AFTER },
 		    { "Access-Control-Request-Method", HTTP_ACR_METHOD }, { "Access-Control-Request-Headers", HTTP_ACR_HEADERS },
 		    { "MCP-Protocol-Version", HTTP_MCP_PROTOCOL_VERSION }, { "Mcp-Method", HTTP_MCP_METHOD }, { "Mcp-Name", HTTP_MCP_NAME },
+		    { "Mcp-Session-Id", HTTP_MCP_SESSION_ID }, { "Last-Event-ID", HTTP_LAST_EVENT_ID }, { "Postern-Identity", HTTP_POSTERN_IDENTITY },
 		    { "Mcp-Param-x", HTTP_MCP_PARAM }, { "Mcp-Param-Retry-After-And-More", HTTP_MCP_PARAM } };
 	static struct http_head h;
 	size_t where;

@@ -197,6 +197,11 @@ static void writing(void)
 		ok(b.full, "  full without its last byte");
 		page_free(edge, json.n);
 	}
+	struct buf b = buf_on(mem, sizeof(mem));
+	sse_write_id(&b, SPAN("a-1"), 0);
+	sse_write_id(&b, span_of(NULL, 0), 1500);
+	sse_write_id(&b, span_of(NULL, 0), 0);
+	is_mem(b.p, b.n, "id: a-1\nretry: 1500\n", 20, "an id, and when to come back");
 }
 
 /* The id and retry after all of `text`, cut anywhere. */
