@@ -187,6 +187,7 @@ static const struct conf_member root_members[] = {
 	  .hint = SPAN_INIT("what callers may use; without a rule nothing is allowed. For a first try on this machine write \"policy\": [{\"allow\": \"*\", "
 		"\"roles\": [\"reader\"]}]") },
 	{ MEMBER(conf, plain, "names", CONF_STRING), .most = 32, .text = text_names },
+	{ MEMBER(conf, legacy_clients, "legacy_clients", CONF_BOOL), .def = true },
 	{ MEMBER(conf, strict, "strict", CONF_BOOL) },
 	{ WHOLE("memory", CONF_OBJECT), .form = &memory_form },
 	{ WHOLE("timeouts", CONF_OBJECT), .form = &timeout_form },

@@ -56,10 +56,10 @@ static void set_level(struct elder *e, struct call *c, uint32_t params)
 	for (uint8_t i = 0; i < sizeof levels / sizeof levels[0]; i++)
 		if (json_is(&e->j, level, levels[i])) {
 			c->s->level = (uint8_t)(i + 1);
-			call_result(e, c, SPAN("{}"));
+			elder_call_result(e, c, SPAN("{}"));
 			return;
 		}
-	call_fault(e, c, MCP_INVALID_PARAMS, SPAN("params.level: must be debug, info, notice, warning, error, critical, alert or emergency"), NOTHING);
+	elder_call_fault(e, c, MCP_INVALID_PARAMS, SPAN("params.level: must be debug, info, notice, warning, error, critical, alert or emergency"), NOTHING);
 }
 
 static bool may_ask_back(enum mcp_method m) { return m == MCP_TOOLS_CALL || m == MCP_PROMPTS_GET || m == MCP_RESOURCES_READ; }
@@ -70,10 +70,10 @@ static void request(struct elder *e, struct post *p, struct mcp_message *m, stru
 	const struct json *j = &e->j;
 	struct session *s = p->s;
 	struct mcp_fault fault = { 0, 0, NOTHING, NOTHING, NOTHING };
-	struct call *c = call_new(e, p, m->id, m->method);
+	struct call *c = elder_call_new(e, p, m->id, m->method);
 
 	if (json_is(j, m->method_token, SPAN("ping"))) {
-		call_result(e, c, SPAN("{}"));
+		elder_call_result(e, c, SPAN("{}"));
 	} else if (json_is(j, m->method_token, SPAN("logging/setLevel")) && (s->can & CAN_LOG)) {
 		set_level(e, c, m->params);
 	} else if (json_is(j, m->method_token, SPAN("resources/subscribe")) && (s->can & CAN_SUBSCRIBE)) {
@@ -83,13 +83,13 @@ static void request(struct elder *e, struct post *p, struct mcp_message *m, stru
 	} else if (m->method > MCP_DISCOVER && m->method < MCP_LISTEN) {
 		fault = mcp_request_params(m, j);
 		if (fault.code != 0)
-			call_fault(e, c, fault.code, fault.text, fault.where);
-		else if (may_ask_back(m->method) && !call_keep(e, c, text))
-			call_full(e, c);
+			elder_call_fault(e, c, fault.code, fault.text, fault.where);
+		else if (may_ask_back(m->method) && !elder_call_keep(e, c, text))
+			elder_call_full(e, c);
 		else
-			call_ask(e, c, j, m->params, m->name);
+			elder_call_ask(e, c, j, m->params, m->name);
 	} else {
-		call_fault(e, c, MCP_METHOD_NOT_FOUND, SPAN("Method not found"), m->method_text);
+		elder_call_fault(e, c, MCP_METHOD_NOT_FOUND, SPAN("Method not found"), m->method_text);
 	}
 }
 
@@ -108,7 +108,7 @@ static void cancel(struct elder *e, struct session *s, struct span id)
 
 		if (!same_id(span_of(c->id, c->id_n), id))
 			continue;
-		call_free(e, c);
+		elder_call_free(e, c);
 		post_answer(e, p, 200, false, NOTHING);
 		return;
 	}

@@ -56,7 +56,7 @@ void question_drop(struct elder *e, uint64_t number)
 
 /* ---- calls ---- */
 
-struct call *call_new(struct elder *e, struct post *p, struct span id, enum mcp_method method)
+struct call *elder_call_new(struct elder *e, struct post *p, struct span id, enum mcp_method method)
 {
 	struct call *c = id.n <= sizeof c->id ? slots_take(&e->calls) : NULL;
 
@@ -75,7 +75,7 @@ struct call *call_new(struct elder *e, struct post *p, struct span id, enum mcp_
 	return c;
 }
 
-void call_free(struct elder *e, struct call *c)
+void elder_call_free(struct elder *e, struct call *c)
 {
 	question_drop(e, c->question);
 	input_clear(e, c);
@@ -86,11 +86,11 @@ void call_free(struct elder *e, struct call *c)
 	slots_give(&e->calls, c);
 }
 
-bool call_keep(struct elder *e, struct call *c, struct span body) { return store_put(&e->store, &c->body, body); }
+bool elder_call_keep(struct elder *e, struct call *c, struct span body) { return store_put(&e->store, &c->body, body); }
 
 static struct buf answer_open(struct elder *e, const struct call *c, struct span member)
 {
-	struct buf b = buf_on(e->out, e->out_cap);
+	struct buf b = buf_on(e->out, e->answer_cap);
 
 	BUF_LIT(&b, "{\"jsonrpc\":\"2.0\",\"id\":");
 	buf_put(&b, span_of(c->id, c->id_n));
@@ -104,14 +104,14 @@ static void finish(struct elder *e, struct call *c, unsigned status, struct span
 {
 	struct post *p = c->post;
 
-	call_free(e, c);
+	elder_call_free(e, c);
 	post_answer(e, p, status, status == 503, json);
 }
 
 static void fault(struct elder *e, struct call *c, unsigned status, int code, struct span text, struct span detail)
 {
 	struct mcp_fault f = { code, status, text, detail, NOTHING };
-	struct buf b = buf_on(e->out, e->out_cap);
+	struct buf b = buf_on(e->out, e->answer_cap);
 
 	if (c->method == MCP_DISCOVER)
 		c->post->first = false; /* no session has begun */
@@ -119,26 +119,30 @@ static void fault(struct elder *e, struct call *c, unsigned status, int code, st
 	finish(e, c, status, buf_span(&b));
 }
 
-void call_fault(struct elder *e, struct call *c, int code, struct span text, struct span detail) { fault(e, c, 200, code, text, detail); }
+void elder_call_fault(struct elder *e, struct call *c, int code, struct span text, struct span detail) { fault(e, c, 200, code, text, detail); }
 
-void call_full(struct elder *e, struct call *c)
+void elder_call_full(struct elder *e, struct call *c)
 {
 	fault(e, c, 503, MCP_INTERNAL, SPAN("Postern is at its limit of requests of older clients; try again shortly"), NOTHING);
 }
 
-void call_result(struct elder *e, struct call *c, struct span result)
+void elder_call_result(struct elder *e, struct call *c, struct span result)
 {
 	struct buf b = answer_open(e, c, SPAN("result"));
 
 	buf_put(&b, result);
 	BUF_LIT(&b, "}");
+	if (b.full) {
+		elder_call_fault(e, c, MCP_INTERNAL, SPAN("The answer is too long"), NOTHING);
+		return;
+	}
 	finish(e, c, 200, buf_span(&b));
 }
 
-void call_fail(struct elder *e, struct call *c, struct span text, struct span detail)
+void elder_call_fail(struct elder *e, struct call *c, struct span text, struct span detail)
 {
 	if (c->method != MCP_TOOLS_CALL) {
-		call_fault(e, c, MCP_INTERNAL, text, detail);
+		elder_call_fault(e, c, MCP_INTERNAL, text, detail);
 		return;
 	}
 	struct buf b = answer_open(e, c, SPAN("result"));
@@ -150,7 +154,7 @@ void call_fail(struct elder *e, struct call *c, struct span text, struct span de
 	}
 	BUF_LIT(&b, "\"}],\"isError\":true}}");
 	if (b.full) {
-		call_fault(e, c, MCP_INTERNAL, text, NOTHING);
+		elder_call_fault(e, c, MCP_INTERNAL, text, NOTHING);
 		return;
 	}
 	finish(e, c, 200, buf_span(&b));
@@ -202,7 +206,7 @@ static bool is_left_out(const struct json *j, uint32_t name)
 		|| json_is(j, name, SPAN("task"));
 }
 
-void call_ask(struct elder *e, struct call *c, const struct json *j, uint32_t params, uint32_t name)
+void elder_call_ask(struct elder *e, struct call *c, const struct json *j, uint32_t params, uint32_t name)
 {
 	struct buf b = buf_on(e->out, e->out_cap);
 	char mem[MCP_URI_MAX];
@@ -230,21 +234,21 @@ void call_ask(struct elder *e, struct call *c, const struct json *j, uint32_t pa
 	meta_write(&b, c->s, j, j ? json_get(j, params, SPAN("_meta")) : JSON_NONE);
 	BUF_LIT(&b, "}}");
 	if (number == 0) {
-		call_full(e, c);
+		elder_call_full(e, c);
 		return;
 	}
 	if (b.full || named.full) {
-		call_fault(e, c, MCP_INVALID_REQUEST, SPAN("The request, with its client's answers, is too long"), NOTHING);
+		elder_call_fault(e, c, MCP_INVALID_REQUEST, SPAN("The request, with its client's answers, is too long"), NOTHING);
 		return;
 	}
 	c->state = CALL_ASKED;
 	c->at_ms = 0;
 	c->question = question_ask(e, c, NULL, c->method, has_name ? buf_span(&named) : NOTHING, buf_span(&b), number);
 	if (c->question == 0)
-		call_full(e, c);
+		elder_call_full(e, c);
 }
 
-void call_ask_again(struct elder *e, struct call *c)
+void elder_call_ask_again(struct elder *e, struct call *c)
 {
 	struct buf b = buf_on(e->body, e->body_cap);
 	struct mcp_message m;
@@ -254,10 +258,10 @@ void call_ask_again(struct elder *e, struct call *c)
 	store_text(&c->body, &b);
 	if (b.full || json_read(&j, e->own_table, buf_span(&b), &where) != JSON_OK || mcp_message_read(&m, &j).code != 0 ||
 	    mcp_request_params(&m, &j).code != 0) { /* it was read before, so that this does not happen */
-		call_fault(e, c, MCP_INTERNAL, SPAN("The request could not be read again"), NOTHING);
+		elder_call_fault(e, c, MCP_INTERNAL, SPAN("The request could not be read again"), NOTHING);
 		return;
 	}
-	call_ask(e, c, &j, m.params, m.name);
+	elder_call_ask(e, c, &j, m.params, m.name);
 }
 
 /* ---- answers ---- */
@@ -275,15 +279,15 @@ static void error_answer(struct elder *e, struct call *c, const struct mcp_messa
 	json_text(j, json_get(j, m->error, SPAN("message")), &text);
 	if (code == MCP_MISSING_CAPABILITY) { /* it was told what the client has: this needs more */
 		struct span needs = json_raw(j, json_get(j, data, SPAN("requiredCapabilities")));
-		call_fail(e, c, SPAN("This needs a capability that the client has not declared"), span_absent(needs) || needs.n > 1024 ? buf_span(&text) : needs);
+		elder_call_fail(e, c, SPAN("This needs a capability that the client has not declared"), span_absent(needs) || needs.n > 1024 ? buf_span(&text) : needs);
 		return;
 	}
 	if (code == MCP_HEADER_MISMATCH || code == MCP_UNSUPPORTED_VERSION) { /* between us and it: the client has neither */
-		call_fault(e, c, MCP_INTERNAL, SPAN("The request could not be put to the server"), buf_span(&text));
+		elder_call_fault(e, c, MCP_INTERNAL, SPAN("The request could not be put to the server"), buf_span(&text));
 		return;
 	}
 	if (c->method == MCP_DISCOVER) {
-		call_fault(e, c, (int)code, SPAN("No session could be begun"), buf_span(&text));
+		elder_call_fault(e, c, (int)code, SPAN("No session could be begun"), buf_span(&text));
 		return;
 	}
 	b = answer_open(e, c, SPAN("error"));
@@ -297,6 +301,10 @@ static void error_answer(struct elder *e, struct call *c, const struct mcp_messa
 		buf_put(&b, json_raw(j, m->error));
 	}
 	BUF_LIT(&b, "}");
+	if (b.full) {
+		elder_call_fault(e, c, MCP_INTERNAL, SPAN("The answer is too long"), NOTHING);
+		return;
+	}
 	finish(e, c, 200, buf_span(&b));
 }
 
@@ -315,14 +323,14 @@ static void result_answer(struct elder *e, struct call *c, const struct mcp_mess
 	}
 	b = answer_open(e, c, SPAN("result"));
 	if (!result_write(e, c, m->result, &b) || b.cap - b.n < 1) {
-		call_fault(e, c, MCP_INTERNAL, SPAN("The answer is too long"), NOTHING);
+		elder_call_fault(e, c, MCP_INTERNAL, SPAN("The answer is too long"), NOTHING);
 		return;
 	}
 	BUF_LIT(&b, "}");
 	finish(e, c, 200, buf_span(&b));
 }
 
-void call_message(struct elder *e, struct call *c, struct span json, int64_t now_ms)
+void elder_call_message(struct elder *e, struct call *c, struct span json, int64_t now_ms)
 {
 	struct question *q = question_find(e, c->question);
 	struct mcp_message m;
@@ -344,20 +352,20 @@ void call_message(struct elder *e, struct call *c, struct span json, int64_t now
 		q->call = NULL; /* it ends by itself */
 	c->question = 0;
 	if (wrong.code != 0)
-		call_fault(e, c, MCP_INTERNAL, SPAN("The answer cannot be read"), wrong.text);
+		elder_call_fault(e, c, MCP_INTERNAL, SPAN("The answer cannot be read"), wrong.text);
 	else if (m.kind == MCP_ERROR)
 		error_answer(e, c, &m);
 	else
 		result_answer(e, c, &m, now_ms);
 }
 
-void call_over(struct elder *e, struct call *c, struct span why)
+void elder_call_over(struct elder *e, struct call *c, struct span why)
 {
 	c->question = 0;
-	call_fault(e, c, MCP_INTERNAL, SPAN("No answer came"), why);
+	elder_call_fault(e, c, MCP_INTERNAL, SPAN("No answer came"), why);
 }
 
-void call_tick(struct elder *e, struct call *c, int64_t now_ms)
+void elder_call_due(struct elder *e, struct call *c, int64_t now_ms)
 {
 	if (!c->post->begun && c->s->version == V_2025_11_25 && !c->s->opening && now_ms - c->post->start_ms >= ELDER_OPEN_MS)
 		post_begin(e, c->post);
@@ -365,7 +373,7 @@ void call_tick(struct elder *e, struct call *c, int64_t now_ms)
 		return;
 	c->at_ms = 0;
 	if (c->state == CALL_AGAIN)
-		call_ask_again(e, c);
+		elder_call_ask_again(e, c);
 	else if (c->state == CALL_WAITS_FOR_CLIENT)
 		input_late(e, c);
 	else if (c->state == CALL_WAITS_FOR_LISTEN)

@@ -22,7 +22,7 @@ static struct sizes sizes(const struct elder_settings *s)
 	z.store = align64(store_need(s->kept));
 	z.table = align64(json_table_need(s->tokens));
 	z.text = align64(text + 4096);
-	z.out = align64(2 * s->reply_max + s->body_max + 65536);
+	z.out = align64((s->reply_max > s->body_max ? s->reply_max : s->body_max) + 65536);
 	z.body = align64(s->body_max + 4096);
 	return z;
 }
@@ -78,6 +78,7 @@ struct elder *elder_place(void *mem, const struct elder_settings *s)
 	at += z.text;
 	e->out = at;
 	e->out_cap = z.out;
+	e->answer_cap = s->reply_max + ELDER_GROWTH;
 	at += z.out;
 	e->body = at;
 	e->body_cap = z.body;
@@ -144,7 +145,7 @@ void elder_message(struct elder *e, uint64_t number, struct span json, int64_t n
 	struct question *q = question_find(e, number);
 
 	if (q && q->call)
-		call_message(e, q->call, json, now_ms);
+		elder_call_message(e, q->call, json, now_ms);
 	else if (q && q->session)
 		listening_message(e, q->session, number, json, now_ms);
 }
@@ -161,7 +162,7 @@ void elder_over(struct elder *e, uint64_t number, struct span why, int64_t now_m
 	s = q->session;
 	question_free(e, q);
 	if (c)
-		call_over(e, c, why);
+		elder_call_over(e, c, why);
 	else if (s)
 		listening_over(e, s, number, now_ms);
 }

@@ -21,6 +21,7 @@
 enum {
 	ELDER_PRINCIPAL_N = 32,
 	ELDER_IDENTITY_N = 512,       /* bytes of a sealed identity, at most */
+	ELDER_GROWTH = 16384,         /* an answer to a client is at most so much longer than reply_max */
 	ELDER_WORKERS = 64,
 	ELDER_ROUNDS = 8,             /* how often one request may ask its client for more */
 	ELDER_INPUTS = 16,            /* questions to the client at once, for one request */

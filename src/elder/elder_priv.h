@@ -132,7 +132,7 @@ struct elder {
 	struct json j;                /* the document at hand: of a client, or of a worker */
 	struct json_table *own_table; /* a kept request, beside an answer that is being read */
 	char *text, *out, *body;      /* scratch: a kept text; what is being written; a kept request */
-	size_t text_cap, out_cap, body_cap;
+	size_t text_cap, out_cap, answer_cap, body_cap; /* an answer is never longer than answer_cap */
 	bool up[ELDER_WORKERS];
 	int64_t sweep_ms;
 };
@@ -162,18 +162,18 @@ void say_status(struct elder *e, const struct elder_asked *a, unsigned status);
 void say_fault(struct elder *e, const struct elder_asked *a, unsigned status, struct span id, int code, struct span text);
 
 /* call.c: a request's life */
-struct call *call_new(struct elder *e, struct post *p, struct span id, enum mcp_method method);
-void call_free(struct elder *e, struct call *c);                      /* without an answer */
-void call_result(struct elder *e, struct call *c, struct span result); /* raw JSON; c is gone */
-void call_fault(struct elder *e, struct call *c, int code, struct span text, struct span detail); /* c is gone */
-void call_fail(struct elder *e, struct call *c, struct span text, struct span detail); /* the same, but a tool's failure is a result with isError */
-bool call_keep(struct elder *e, struct call *c, struct span body);    /* it may have to be asked again */
-void call_full(struct elder *e, struct call *c);                      /* 503; c is gone */
-void call_ask(struct elder *e, struct call *c, const struct json *j, uint32_t params, uint32_t name); /* j NULL: without params; c may be gone */
-void call_ask_again(struct elder *e, struct call *c);                 /* from what is kept; c may be gone */
-void call_message(struct elder *e, struct call *c, struct span json, int64_t now_ms);
-void call_over(struct elder *e, struct call *c, struct span why);
-void call_tick(struct elder *e, struct call *c, int64_t now_ms);
+struct call *elder_call_new(struct elder *e, struct post *p, struct span id, enum mcp_method method);
+void elder_call_free(struct elder *e, struct call *c);                      /* without an answer */
+void elder_call_result(struct elder *e, struct call *c, struct span result); /* raw JSON; c is gone */
+void elder_call_fault(struct elder *e, struct call *c, int code, struct span text, struct span detail); /* c is gone */
+void elder_call_fail(struct elder *e, struct call *c, struct span text, struct span detail); /* the same, but a tool's failure is a result with isError */
+bool elder_call_keep(struct elder *e, struct call *c, struct span body);    /* it may have to be asked again */
+void elder_call_full(struct elder *e, struct call *c);                      /* 503; c is gone */
+void elder_call_ask(struct elder *e, struct call *c, const struct json *j, uint32_t params, uint32_t name); /* j NULL: without params; c may be gone */
+void elder_call_ask_again(struct elder *e, struct call *c);                 /* from what is kept; c may be gone */
+void elder_call_message(struct elder *e, struct call *c, struct span json, int64_t now_ms);
+void elder_call_over(struct elder *e, struct call *c, struct span why);
+void elder_call_due(struct elder *e, struct call *c, int64_t now_ms);
 uint64_t question_ask(struct elder *e, struct call *c, struct session *s, enum mcp_method method, struct span name, struct span body, uint64_t number);
 uint64_t question_number(struct elder *e);                            /* the next one's; 0: none is free */
 void question_drop(struct elder *e, uint64_t number);                 /* 0 is fine */

@@ -108,7 +108,7 @@ void initialize_ask(struct elder *e, const struct elder_asked *a, const struct m
 	}
 	s = session_new(e, a->principal, now_ms);
 	p = s ? post_new(e, s, a, now_ms) : NULL;
-	c = p ? call_new(e, p, m->id, MCP_DISCOVER) : NULL;
+	c = p ? elder_call_new(e, p, m->id, MCP_DISCOVER) : NULL;
 	if (!c) {
 		if (p) /* it is answered here, with words */
 			p->attached = false;
@@ -124,7 +124,7 @@ void initialize_ask(struct elder *e, const struct elder_asked *a, const struct m
 	s->identity_n = (uint16_t)a->identity.n;
 	take_capabilities(s, j, caps);
 	take_info(s, j, info);
-	call_ask(e, c, NULL, JSON_NONE, JSON_NONE);
+	elder_call_ask(e, c, NULL, JSON_NONE, JSON_NONE);
 }
 
 static bool is_true(const struct json *j, uint32_t object, struct span name) { return json_type(j, json_get(j, object, name)) == JSON_TRUE; }
@@ -190,10 +190,10 @@ void initialize_answer(struct elder *e, struct call *c, uint32_t result)
 	}
 	BUF_LIT(&b, "}");
 	if (b.full) {
-		call_fault(e, c, MCP_INTERNAL, SPAN("No session could be begun"), SPAN("what the server says of itself is too long"));
+		elder_call_fault(e, c, MCP_INTERNAL, SPAN("No session could be begun"), SPAN("what the server says of itself is too long"));
 		return;
 	}
 	s->opening = false;
 	s->level = s->can & CAN_LOG ? 2 : 0; /* without a word of the client servers of these revisions sent what they liked: `info` and above */
-	call_result(e, c, buf_span(&b));
+	elder_call_result(e, c, buf_span(&b));
 }

@@ -215,7 +215,7 @@ static void write_params(struct buf *b, const struct session *s, const struct js
 static bool ask_client(struct elder *e, struct call *c, uint32_t request, struct input *in)
 {
 	const struct json *j = &e->j;
-	struct buf b = buf_on(e->out, e->out_cap);
+	struct buf b = buf_on(e->out, e->answer_cap);
 
 	in->id = ++c->s->requests;
 	if (in->kind == INPUT_URL)
@@ -269,7 +269,7 @@ void input_required(struct elder *e, struct call *c, uint32_t result, int64_t no
 		if (!ask_client(e, c, json_value(j, n), &c->inputs[i++]))
 			why = "What the server asks is too long";
 	if (why) {
-		call_fail(e, c, span_z(why), NOTHING);
+		elder_call_fail(e, c, span_z(why), NOTHING);
 		return;
 	}
 	c->nopen = c->ninputs;
@@ -317,7 +317,7 @@ static struct input *open_input(struct session *s, uint64_t id, struct call **of
 static bool take(struct elder *e, struct call *c, struct input *in, struct span answer)
 {
 	if (!store_put(&e->store, &in->answer, answer)) {
-		call_fail(e, c, SPAN("Postern has no room for the client's answer"), NOTHING);
+		elder_call_fail(e, c, SPAN("Postern has no room for the client's answer"), NOTHING);
 		return false;
 	}
 	in->done = true;
@@ -330,7 +330,7 @@ static bool take_refusal(struct elder *e, struct call *c, struct input *in, stru
 {
 	if (in->kind == INPUT_ELICIT || in->kind == INPUT_URL)
 		return take(e, c, in, SPAN("{\"action\":\"cancel\"}"));
-	call_fail(e, c, in->kind == INPUT_ROOTS ? SPAN("The client did not answer roots/list") : SPAN("The client did not answer sampling/createMessage"), detail);
+	elder_call_fail(e, c, in->kind == INPUT_ROOTS ? SPAN("The client did not answer roots/list") : SPAN("The client did not answer sampling/createMessage"), detail);
 	return false;
 }
 
@@ -355,7 +355,7 @@ void input_answer(struct elder *e, struct session *s, const struct mcp_message *
 			return;
 	}
 	if (c->nopen == 0)
-		call_ask_again(e, c);
+		elder_call_ask_again(e, c);
 }
 
 void input_late(struct elder *e, struct call *c)
@@ -374,7 +374,7 @@ void input_late(struct elder *e, struct call *c)
 		if (!take_refusal(e, c, in, SPAN("no answer came in time")))
 			return;
 	}
-	call_ask_again(e, c);
+	elder_call_ask_again(e, c);
 }
 
 void input_completed(struct elder *e, struct call *c)

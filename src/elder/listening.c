@@ -94,7 +94,7 @@ static void refuse(struct elder *e, struct call *c, int code, struct span text)
 
 	if (at >= 0)
 		forget(e, c->s, (unsigned)at);
-	call_fault(e, c, code, text, NOTHING);
+	elder_call_fault(e, c, code, text, NOTHING);
 }
 
 /* Nothing is in force that was asked for up to `filter`. */
@@ -167,7 +167,7 @@ static void acknowledged(struct elder *e, struct session *s, uint32_t agreed, in
 			continue;
 		store_text(&c->body, &uri);
 		if (uri.n >= 2 && is_agreed(j, uris, span_of(uri.p + 1, uri.n - 2)))
-			call_result(e, c, SPAN("{}"));
+			elder_call_result(e, c, SPAN("{}"));
 		else
 			refuse(e, c, -32002, SPAN("There is no such resource to subscribe to"));
 	}
@@ -242,29 +242,29 @@ void subscribe(struct elder *e, struct call *c, uint32_t uri, bool on, int64_t n
 	int at;
 
 	if (json_type(j, uri) != JSON_STRING || raw.n > URI_ROOM || raw.n < 3) {
-		call_fault(e, c, MCP_INVALID_PARAMS, SPAN("params.uri: must be a string of 1 to 2048 bytes"), NOTHING);
+		elder_call_fault(e, c, MCP_INVALID_PARAMS, SPAN("params.uri: must be a string of 1 to 2048 bytes"), NOTHING);
 		return;
 	}
 	at = find(s, json_inner(j, uri));
 	if (!on) {
 		if (at >= 0)
 			forget(e, s, (unsigned)at);
-		call_result(e, c, SPAN("{}"));
+		elder_call_result(e, c, SPAN("{}"));
 		listening_check(e, s, now_ms);
 		return;
 	}
 	if (at >= 0 && s->listen != 0 && s->filter_acked == s->filter) {
-		call_result(e, c, SPAN("{}"));
+		elder_call_result(e, c, SPAN("{}"));
 		return;
 	}
 	if (at < 0 && s->nuris == ELDER_URIS) {
-		call_fault(e, c, MCP_INVALID_PARAMS, SPAN("A session may be subscribed to 32 resources"), NOTHING);
+		elder_call_fault(e, c, MCP_INVALID_PARAMS, SPAN("A session may be subscribed to 32 resources"), NOTHING);
 		return;
 	}
-	if ((at < 0 && !store_put(&e->store, &s->uris[s->nuris], raw)) || !call_keep(e, c, raw)) {
+	if ((at < 0 && !store_put(&e->store, &s->uris[s->nuris], raw)) || !elder_call_keep(e, c, raw)) {
 		if (at < 0)
 			store_drop(&e->store, &s->uris[s->nuris]);
-		call_full(e, c);
+		elder_call_full(e, c);
 		return;
 	}
 	if (at < 0) {

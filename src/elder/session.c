@@ -124,7 +124,7 @@ void session_end(struct elder *e, struct session *s)
 	struct session **at = bucket(e, s->id);
 
 	while (!list_empty(&s->calls))
-		call_free(e, LIST_OWNER(s->calls.next, struct call, node));
+		elder_call_free(e, LIST_OWNER(s->calls.next, struct call, node));
 	while (!list_empty(&s->posts))
 		post_cut(e, LIST_OWNER(s->posts.next, struct post, node), 404);
 	get_detach(e, s);
@@ -149,7 +149,7 @@ void session_sweep(struct elder *e, int64_t now_ms)
 		next = x->next;
 		for (struct list *c = s->calls.next, *after; c != &s->calls; c = after) {
 			after = c->next;
-			call_tick(e, LIST_OWNER(c, struct call, node), now_ms);
+			elder_call_due(e, LIST_OWNER(c, struct call, node), now_ms);
 			if (s->calls.next == &s->calls)
 				break;
 		}

@@ -165,6 +165,8 @@ enum config_end generation_prepare(struct house *h, struct generation *g, struct
 	for (unsigned i = 0; i < c->nservers; i++)
 		if (c->servers[i].kind == CONF_FILES)
 			add(h, g, ROLE_PROVIDER, i);
+	if (c->legacy_clients)
+		add(h, g, ROLE_ELDER, 0);
 	for (unsigned i = 0; i < c->workers; i++)
 		add(h, g, ROLE_WORKER, i);
 	if (g->admin)

@@ -6,6 +6,7 @@
 static const uint8_t msg_size[MSG_TYPES] = {
 	[MSG_START] = sizeof(struct msg_start), [MSG_READY] = sizeof(struct msg_ready), [MSG_LINK] = sizeof(struct msg_link),
 	[MSG_STATE] = sizeof(struct msg_state), [MSG_DRAIN] = sizeof(struct msg_drain), [MSG_DRAINED] = sizeof(struct msg_drained),
+	[MSG_INNER] = sizeof(struct msg_link),
 };
 
 #define BIT(type) (1U << (type))
@@ -13,9 +14,9 @@ static const uint8_t msg_size[MSG_TYPES] = {
 /* Parent to role. LINK and STATE come whenever a peer or the house has changed; DRAIN also to a role that has not finished starting. */
 static const uint32_t to_role[ROLES][PHASES] = {
 	[ROLE_WORKER] = {
-		[PHASE_STARTING] = BIT(MSG_START) | BIT(MSG_LINK) | BIT(MSG_DRAIN),
-		[PHASE_SERVING] = BIT(MSG_LINK) | BIT(MSG_DRAIN),
-		[PHASE_DRAINING] = BIT(MSG_LINK),
+		[PHASE_STARTING] = BIT(MSG_START) | BIT(MSG_LINK) | BIT(MSG_INNER) | BIT(MSG_DRAIN),
+		[PHASE_SERVING] = BIT(MSG_LINK) | BIT(MSG_INNER) | BIT(MSG_DRAIN),
+		[PHASE_DRAINING] = BIT(MSG_LINK) | BIT(MSG_INNER),
 	},
 	[ROLE_PROVIDER] = {
 		[PHASE_STARTING] = BIT(MSG_START) | BIT(MSG_LINK) | BIT(MSG_DRAIN),
@@ -28,6 +29,10 @@ static const uint32_t to_role[ROLES][PHASES] = {
 	[ROLE_BROKER] = {
 		[PHASE_STARTING] = BIT(MSG_START) | BIT(MSG_LINK) | BIT(MSG_DRAIN),
 		[PHASE_SERVING] = BIT(MSG_LINK) | BIT(MSG_DRAIN),
+	},
+	[ROLE_ELDER] = {
+		[PHASE_STARTING] = BIT(MSG_START) | BIT(MSG_LINK) | BIT(MSG_INNER) | BIT(MSG_DRAIN),
+		[PHASE_SERVING] = BIT(MSG_LINK) | BIT(MSG_INNER) | BIT(MSG_DRAIN),
 	},
 	[ROLE_DESK] = {
 		[PHASE_STARTING] = BIT(MSG_START) | BIT(MSG_STATE) | BIT(MSG_DRAIN),
@@ -45,12 +50,15 @@ static const uint32_t to_parent[ROLES][PHASES] = {
 	[ROLE_PROVIDER] = { [PHASE_STARTING] = BIT(MSG_READY) },
 	[ROLE_KEEPER] = { [PHASE_STARTING] = BIT(MSG_READY) },
 	[ROLE_BROKER] = { [PHASE_STARTING] = BIT(MSG_READY) },
+	[ROLE_ELDER] = { [PHASE_STARTING] = BIT(MSG_READY) },
 	[ROLE_DESK] = { [PHASE_STARTING] = BIT(MSG_READY) },
 };
 
+static bool has_fd(const union msg *m) { return m->type == MSG_LINK || m->type == MSG_INNER; }
+
 bool msg_send(int channel, const union msg *m, int fd)
 {
-	return m->type > MSG_NONE && m->type < MSG_TYPES && (fd >= 0) == (m->type == MSG_LINK)
+	return m->type > MSG_NONE && m->type < MSG_TYPES && (fd >= 0) == has_fd(m)
 		&& pass_send(channel, m, msg_size[m->type], fd);
 }
 
@@ -60,7 +68,7 @@ static const char *wrong(const union msg *m, long n, int fd, uint32_t permitted)
 		return "a message of no known type";
 	if (n != msg_size[m->type])
 		return "a message of the wrong length";
-	if ((fd >= 0) != (m->type == MSG_LINK))
+	if ((fd >= 0) != has_fd(m))
 		return "a descriptor where none belongs, or none where one does";
 	if (!(permitted & BIT(m->type)))
 		return "a message that is not permitted now";

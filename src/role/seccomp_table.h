@@ -11,6 +11,6 @@ struct seccomp_list {
 	unsigned ncalls;
 };
 
-extern const struct seccomp_list seccomp_parent, seccomp_worker, seccomp_provider, seccomp_desk, seccomp_keeper, seccomp_broker;
+extern const struct seccomp_list seccomp_parent, seccomp_worker, seccomp_provider, seccomp_desk, seccomp_keeper, seccomp_broker, seccomp_elder;
 
 #endif

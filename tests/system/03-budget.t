@@ -108,7 +108,7 @@ with tempfile.TemporaryDirectory(prefix="postern-") as tmp:
                 ok(least <= have <= least + configuration + (256 << 10), "%s has reserved what the table says" % role,
                    "%d bytes of its own, %d in the table, %d of configuration" % (have, least, configuration))
             seen.add(role)
-        is_(seen, {"worker", "provider", "desk", "keeper", "broker"}, "every kind of process was looked at")
+        is_(seen, {"worker", "provider", "desk", "keeper", "broker", "elder"}, "every kind of process was looked at")
 
 for args in ([], ["--json"], ["-c"], ["--jsn", "-c", "x"]):
     r = run(*args)
