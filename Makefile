@@ -34,16 +34,17 @@ say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 # ---------------------------------------------------------------------------------------------------- what there is
 # Rooms from the bottom up; a library may use only those to the left that src/README.md allows it.
-ROOMS := $(foreach r,base os wire gate conf provider elder flow role cmd,$(if $(wildcard src/$(r)/*.c),$(r)))
+ROOMS := $(foreach r,base os wire gate conf provider bridge elder flow role cmd,$(if $(wildcard src/$(r)/*.c),$(r)))
 MAY_base     := base
 MAY_os       := os base
 MAY_wire     := wire base
 MAY_gate     := gate wire base
 MAY_conf     := conf gate wire base
 MAY_provider := provider wire os base
+MAY_bridge   := bridge wire base
 MAY_elder    := elder wire base
 MAY_flow     := flow gate wire os base
-PARTS        := flow elder provider conf gate wire os base
+PARTS        := flow bridge elder provider conf gate wire os base
 MAY_role     := role $(PARTS)
 MAY_cmd      := cmd $(MAY_role)
 
@@ -282,7 +283,7 @@ BENCH := $(patsubst tests/bench/%.c,build/bench/%,$(wildcard tests/bench/*.c))
 build/bench/%: tests/bench/%.c $(call libs,own,$(PARTS)) build/cc
 	$(call say,BENCH,$@)
 	$(Q)mkdir -p $(@D) && build/cc $(PLAIN_own) -fno-lto -fno-use-linker-plugin -Itests -static-pie $(filter %.c %.a,$^) -lbearssl -o $@
-bench: build/postern $(BENCH)
+bench: build/postern $(BENCH) $(PEERS)
 	$(Q)for b in $(filter-out %.c %.h %.md %.py %.sh,$(sort $(wildcard tests/bench/*))); do \
 	    [ ! -x $$b ] || [ -d $$b ] || $$b || exit; done
 

@@ -95,6 +95,7 @@ export async function stopAll() {
     for (const child of [...running]) await child.stop();
 }
 
+process.setMaxListeners(100);
 process.on('exit', () => {
     for (const child of running) child.process.kill('SIGKILL');
 });
@@ -153,6 +154,7 @@ export async function startPostern(servers, more = {}) {
     writeFileSync(file, JSON.stringify(config, null, 1));
     if (!existsSync(BINARY)) throw new Error(`${BINARY} is not there: make build/postern`);
     return start(BINARY, ['serve', '-c', file], (line, me) => {
+        me.config = file;
         const [what, kind, where] = line.split(' ');
         if (what === 'listening' && (kind === 'http' || kind === 'https') && me.url === undefined) {
             me.url = `${kind}://${where}`;
@@ -171,8 +173,9 @@ export function nodeBinary() {
     throw new Error('Node 22 is needed: run `npm ci` in tests/peers (`make test` does)');
 }
 
-export async function startUpstream(...args) {
-    return start(nodeBinary(), [join(PEERS, 'upstream.mjs'), '0', ...args], (line, me) => {
+// A program that serves MCP over HTTP and prints `listening PORT`; startPeer: a module of tests/peers.
+export async function startServer(command, ...args) {
+    return start(command, args, (line, me) => {
         const [what, port] = line.split(' ');
         if (what !== 'listening') return false;
         me.port = Number(port);
@@ -180,6 +183,9 @@ export async function startUpstream(...args) {
         return true;
     });
 }
+
+export const startPeer = (module, ...args) => startServer(nodeBinary(), join(PEERS, module), ...args);
+export const startUpstream = (...args) => startPeer('upstream.mjs', '0', ...args);
 
 // Runs a program to its end.
 export function run(command, args, { timeoutMs = 120000, ...options } = {}) {

@@ -41,10 +41,11 @@ ROOMS = {
     "gate": "gate wire base",
     "conf": "conf gate wire base",
     "provider": "provider wire os base",
-    "flow": "flow gate wire os base",
+    "bridge": "bridge wire base",
     "elder": "elder wire base",
-    "role": "role flow elder provider conf gate wire os base",
-    "cmd": "cmd role flow elder provider conf gate wire os base",
+    "flow": "flow gate wire os base",
+    "role": "role flow bridge elder provider conf gate wire os base",
+    "cmd": "cmd role flow bridge elder provider conf gate wire os base",
 }
 ROOMS = {room: set(may.split()) for room, may in ROOMS.items()}
 

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { nodeBinary, PEERS, run, scratch } from '../lib/postern.mjs';
 
-const SUITE = join(PEERS, 'node_modules', '@modelcontextprotocol', 'conformance', 'dist', 'index.js');
+export const SUITE = join(PEERS, 'node_modules', '@modelcontextprotocol', 'conformance', 'dist', 'index.js');
 
 // Runs the suite; gives its status, output, counts by result, and the checks: Map of "scenario" → array of
 // {id, status, errorMessage, details}.
