@@ -4,12 +4,12 @@
 
 #define NOTHING span_of(NULL, 0)
 
-void say_status(struct elder *e, const struct elder_asked *a, unsigned status)
+void asked_status(struct elder *e, const struct elder_asked *a, unsigned status)
 {
 	e->set->hooks.reply(e->set->hooks.ctx, a->worker, a->call, status, NOTHING, false, NOTHING);
 }
 
-void say_fault(struct elder *e, const struct elder_asked *a, unsigned status, struct span id, int code, struct span text)
+void asked_fault(struct elder *e, const struct elder_asked *a, unsigned status, struct span id, int code, struct span text)
 {
 	struct mcp_fault fault = { code, status, text, NOTHING, NOTHING };
 	struct buf b = buf_on(e->out, e->out_cap);
@@ -25,16 +25,16 @@ static struct session *session_of(struct elder *e, const struct elder_asked *a, 
 	struct session *s;
 
 	if (span_absent(a->session)) {
-		say_fault(e, a, 400, id, MCP_INVALID_REQUEST, SPAN("Mcp-Session-Id is missing: begin with initialize, or send _meta as MCP " MCP_VERSION " has it"));
+		asked_fault(e, a, 400, id, MCP_INVALID_REQUEST, SPAN("Mcp-Session-Id is missing: begin with initialize, or send _meta as MCP " MCP_VERSION " has it"));
 		return NULL;
 	}
 	if (!span_absent(a->version) && !version_known(a->version, &v)) {
-		say_fault(e, a, 400, id, MCP_INVALID_REQUEST, SPAN("MCP-Protocol-Version: with a session it is 2025-11-25, 2025-06-18 or 2025-03-26"));
+		asked_fault(e, a, 400, id, MCP_INVALID_REQUEST, SPAN("MCP-Protocol-Version: with a session it is 2025-11-25, 2025-06-18 or 2025-03-26"));
 		return NULL;
 	}
 	s = session_find(e, a->session, a->principal);
 	if (!s) {
-		say_fault(e, a, 404, id, MCP_INVALID_REQUEST, SPAN("There is no such session (any more): initialize again"));
+		asked_fault(e, a, 404, id, MCP_INVALID_REQUEST, SPAN("There is no such session (any more): initialize again"));
 		return NULL;
 	}
 	session_touch(e, s, now_ms);
@@ -132,7 +132,7 @@ static bool has_room(const struct elder *e, const struct session *s, unsigned n)
 
 static void full(struct elder *e, const struct elder_asked *a, struct span id)
 {
-	say_fault(e, a, 503, id, MCP_INTERNAL, SPAN("Postern is at its limit of requests of older clients; try again shortly"));
+	asked_fault(e, a, 503, id, MCP_INTERNAL, SPAN("Postern is at its limit of requests of older clients; try again shortly"));
 }
 
 /* ---- batches ---- */
@@ -171,11 +171,11 @@ static void batch(struct elder *e, const struct elder_asked *a, int64_t now_ms)
 	if (!s)
 		return;
 	if (s->version != V_2025_03_26) {
-		say_fault(e, a, 400, NOTHING, MCP_INVALID_REQUEST, SPAN("An array is no message: only 2025-03-26 has batches"));
+		asked_fault(e, a, 400, NOTHING, MCP_INVALID_REQUEST, SPAN("An array is no message: only 2025-03-26 has batches"));
 		return;
 	}
 	if (json_size(&e->j, JSON_ROOT) == 0 || json_size(&e->j, JSON_ROOT) > ELDER_BATCH) {
-		say_fault(e, a, 400, NOTHING, MCP_INVALID_REQUEST, SPAN("A batch holds 1 to 64 messages"));
+		asked_fault(e, a, 400, NOTHING, MCP_INVALID_REQUEST, SPAN("A batch holds 1 to 64 messages"));
 		return;
 	}
 	for (uint32_t x = json_first(&e->j, JSON_ROOT); x != JSON_NONE; x = json_next(&e->j, JSON_ROOT, x)) {
@@ -208,7 +208,7 @@ void asked_post(struct elder *e, const struct elder_asked *a, int64_t now_ms)
 	size_t where;
 
 	if (json_read(&e->j, e->table, a->body, &where) != JSON_OK) {
-		say_fault(e, a, 400, NOTHING, MCP_PARSE_ERROR, SPAN("Not JSON as it is read here"));
+		asked_fault(e, a, 400, NOTHING, MCP_PARSE_ERROR, SPAN("Not JSON as it is read here"));
 		return;
 	}
 	if (json_type(&e->j, JSON_ROOT) == JSON_ARRAY) {
@@ -217,7 +217,7 @@ void asked_post(struct elder *e, const struct elder_asked *a, int64_t now_ms)
 	}
 	fault = mcp_message_read(&m, &e->j);
 	if (fault.code != 0) {
-		say_fault(e, a, 400, m.id, fault.code, fault.text);
+		asked_fault(e, a, 400, m.id, fault.code, fault.text);
 		return;
 	}
 	if (m.kind == MCP_REQUEST && m.method == MCP_INITIALIZE) {
@@ -228,7 +228,7 @@ void asked_post(struct elder *e, const struct elder_asked *a, int64_t now_ms)
 	if (!s)
 		return;
 	if (m.kind != MCP_REQUEST) {
-		say_status(e, a, 202);
+		asked_status(e, a, 202);
 		notice(e, s, &m);
 	} else if (has_room(e, s, 1)) {
 		request(e, post_new(e, s, a, now_ms), &m, json_raw(&e->j, JSON_ROOT), now_ms);
@@ -246,7 +246,7 @@ static void asked_get(struct elder *e, const struct elder_asked *a, int64_t now_
 	if (span_absent(a->last_event))
 		get_attach(e, s, a, s->get.sent);
 	else if (!stream_resume(e, s, a)) {
-		say_fault(e, a, 400, NOTHING, MCP_INVALID_REQUEST, SPAN("Last-Event-ID: nothing is kept behind it"));
+		asked_fault(e, a, 400, NOTHING, MCP_INVALID_REQUEST, SPAN("Last-Event-ID: nothing is kept behind it"));
 		return;
 	}
 	listening_check(e, s, now_ms);
@@ -259,13 +259,13 @@ static void asked_delete(struct elder *e, const struct elder_asked *a, int64_t n
 	if (!s)
 		return;
 	session_end(e, s);
-	say_status(e, a, 200);
+	asked_status(e, a, 200);
 }
 
 void elder_asks(struct elder *e, const struct elder_asked *a, int64_t now_ms)
 {
 	if (a->identity.n > ELDER_IDENTITY_N || a->worker >= e->set->workers) {
-		say_fault(e, a, 500, NOTHING, MCP_INTERNAL, SPAN("The request does not fit"));
+		asked_fault(e, a, 500, NOTHING, MCP_INTERNAL, SPAN("The request does not fit"));
 		return;
 	}
 	switch (a->way) {

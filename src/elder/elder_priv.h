@@ -158,8 +158,8 @@ bool stream_resume(struct elder *e, struct session *s, const struct elder_asked 
 
 /* asked.c: what clients send */
 void asked_post(struct elder *e, const struct elder_asked *a, int64_t now_ms);
-void say_status(struct elder *e, const struct elder_asked *a, unsigned status);
-void say_fault(struct elder *e, const struct elder_asked *a, unsigned status, struct span id, int code, struct span text);
+void asked_status(struct elder *e, const struct elder_asked *a, unsigned status);
+void asked_fault(struct elder *e, const struct elder_asked *a, unsigned status, struct span id, int code, struct span text);
 
 /* call.c: a request's life */
 struct call *elder_call_new(struct elder *e, struct post *p, struct span id, enum mcp_method method);

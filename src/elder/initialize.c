@@ -102,7 +102,7 @@ void initialize_ask(struct elder *e, const struct elder_asked *a, const struct m
 
 	if (!is_string(j, version) || json_type(j, caps) != JSON_OBJECT || json_type(j, info) != JSON_OBJECT || !is_string(j, json_get(j, info, SPAN("name"))) ||
 	    !is_string(j, json_get(j, info, SPAN("version")))) {
-		say_fault(e, a, 200, m->id, MCP_INVALID_PARAMS,
+		asked_fault(e, a, 200, m->id, MCP_INVALID_PARAMS,
 			SPAN("params: must be {\"protocolVersion\": string, \"capabilities\": object, \"clientInfo\": {\"name\": string, \"version\": string}}"));
 		return;
 	}
@@ -114,7 +114,7 @@ void initialize_ask(struct elder *e, const struct elder_asked *a, const struct m
 			p->attached = false;
 		if (s)
 			session_end(e, s);
-		say_fault(e, a, 503, m->id, MCP_INTERNAL, SPAN("Postern is at its limit of sessions of older clients; try again later"));
+		asked_fault(e, a, 503, m->id, MCP_INTERNAL, SPAN("Postern is at its limit of sessions of older clients; try again later"));
 		return;
 	}
 	p->first = true;
