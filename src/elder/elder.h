@@ -3,7 +3,7 @@
  *
  * What an old client has and a modern one has not lives here: `initialize` and the session that begins with it, the GET stream, event ids and
  * what is kept for Last-Event-ID, requests from server to client (made of `input_required`), logging/setLevel, resources/subscribe (one
- * subscriptions/listen a session), ping, batches (2025-03-26 only), notifications/cancelled. docs/reference/bridging.md says it to people.
+ * subscriptions/listen a session), ping, batches (2025-03-26 only), notifications/cancelled. docs/reference/old-clients.md says it to people.
  *
  * Who is who. A session belongs to the principal that began it; to anybody else it does not exist (404). Its modern requests carry the newest
  * sealed identity that its client's requests came with. A request is named by (worker, call), an own question by a number.
