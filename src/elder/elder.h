@@ -30,6 +30,7 @@ enum {
 	ELDER_ANSWER_MS = 600000,     /* how long a client may think about a question */
 	ELDER_OPEN_MS = 1000,         /* a request that takes longer is answered with a stream, so that its client can come back for the rest (2025-11-25) */
 	ELDER_ACK_MS = 5000,          /* how long resources/subscribe waits until it is in force */
+	ELDER_FRESH_MS = 3000000,     /* a GET stream ends when its client has not said for so long who it is: coming again it does */
 	ELDER_BUSY_MS = 300000        /* a session of another principal gives way to a new one only if it has been silent for so long */
 };
 
