@@ -90,16 +90,18 @@ static struct buffer *client_message(struct txn *t, struct leg *l)
 	struct flow *f = t->f;
 	const struct json *j = &f->json;
 	const struct mcp_message *m = &t->msg;
-	bool renamed = !f->set->plain && (m->method == MCP_TOOLS_CALL || m->method == MCP_PROMPTS_GET ||
-		(m->method == MCP_COMPLETE && !m->ref_is_resource));
+	bool task = mcp_method_is_task(m->method);
+	bool renamed = task || (!f->set->plain && (m->method == MCP_TOOLS_CALL || m->method == MCP_PROMPTS_GET ||
+		(m->method == MCP_COMPLETE && !m->ref_is_resource)));
+	struct span called = task ? t->task : t->name;
 	bool is_list = !f->set->plain && m->method != MCP_RESOURCES_READ && !renamed && m->method != MCP_COMPLETE;
-	char token_mem[24], name_mem[MCP_NAME_MAX * 6 + 2];
+	char token_mem[24], name_mem[MCP_TASK_MAX * 6 + 2];
 	struct buf token = buf_on(token_mem, sizeof(token_mem)), name = buf_on(name_mem, sizeof(name_mem));
 	struct edits s = { f->edits, 0, FLOW_EDITS, false };
 
 	buf_u64(&token, leg_id(l));
 	if (renamed)
-		json_write_string(&name, t->name);
+		json_write_string(&name, called);
 	params_edits(t, buf_span(&token), renamed ? buf_span(&name) : span_of(NULL, 0), &s);
 	if (is_list)
 		hygiene_meta(l->up, m->meta, &s);
@@ -109,7 +111,7 @@ static struct buffer *client_message(struct txn *t, struct leg *l)
 		return NULL;
 
 	struct span params = json_raw(j, is_list ? m->meta : m->params);
-	size_t room = head_room(l, t->name, f->fields);
+	size_t room = head_room(l, called, f->fields);
 	struct buffer *b = buffer_take(f, room + edit_size(params, &s) + 256 + (t->has_cursor ? 2 * t->cursor.n : 0));
 	if (!b)
 		return NULL;
@@ -126,7 +128,7 @@ static struct buffer *client_message(struct txn *t, struct leg *l)
 		BUF_LIT(&body, "}");
 	BUF_LIT(&body, "}");
 	one_line(l, body.p, body.n);
-	return finish(l, b, room, &body, t->name, f->fields);
+	return finish(l, b, room, &body, called, f->fields);
 }
 
 enum step_end request_send(struct txn *t)
