@@ -75,6 +75,7 @@ static void memory(struct conf_reader *r)
 
 	at_most(r, "requests", &c->memory.requests, "connections", c->memory.connections);
 	at_most(r, "listens", &c->memory.listens, "connections", c->memory.connections);
+	at_most(r, "listens_per_caller", &c->memory.listens_per_caller, "listens", c->memory.listens);
 	/* Clients and upstreams together; more can never be at work. */
 	for (unsigned i = 0; i < c->nservers; i++)
 		tls += c->servers[i].tls.on ? c->memory.links : 0;
@@ -86,6 +87,22 @@ static void memory(struct conf_reader *r)
 	BUF_LIT(b, "\"large\" buffers of the larger of \"body\" and \"reply\" come to ");
 	conf_size_text(b, total);
 	BUF_LIT(b, " in each worker; 8g is the limit: lower one of the three");
+	conf_said(r);
+}
+
+static void children(struct conf_reader *r)
+{
+	uint64_t total = 0;
+	struct buf *b;
+
+	for (unsigned i = 0; i < r->c->nservers; i++)
+		total += r->c->servers[i].kind == CONF_STDIO ? r->c->servers[i].children : 0;
+	if (total <= CONF_CHILDREN_MAX)
+		return;
+	b = conf_say(r, conf_member(r, JSON_ROOT, "mcpServers"));
+	BUF_LIT(b, "the \"children\" of all servers that are started come to ");
+	buf_u64(b, total);
+	BUF_LIT(b, "; 256 is the limit: lower some of them");
 	conf_said(r);
 }
 
@@ -132,6 +149,7 @@ void conf_cross(struct conf_reader *r)
 	doors(r);
 	names(r);
 	memory(r);
+	children(r);
 	conf_cross_identity(r);
 	conf_cross_policy(r);
 	if (c->plain && c->nservers > 1) {
