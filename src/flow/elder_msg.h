@@ -18,7 +18,7 @@
  * closes the edge, and with it all its calls.
  *
  * The second edge is packets, elder -> worker: INNER with a descriptor, one end of a stream socket pair on which the elder is a client of HTTP/1.1
- * (Host: any; the path is INNER_PATH). It sends the modern requests that it makes of old ones, each with the head field Postern-Identity and the
+ * (Host: any; the path is INNER_PATH; no header needs to mirror the body, and none that does is looked at: Mcp-Param-* are made from the arguments). It sends the modern requests that it makes of old ones, each with the head field Postern-Identity and the
  * `identity` of the HTTP frame, as it is: it says for whom. The worker takes it for an hour at most, less where the caller's token ends
  * sooner (then: 401); the newest of a session is the one to use. It is nobody's but that principal's. */
 #ifndef POSTERN_FLOW_ELDER_MSG_H

@@ -101,6 +101,8 @@ bool front_adopt(struct flow *f, enum flow_inner kind, int fd); /* an inner conn
 bool front_evict_holder(struct flow *f);     /* record buffers are short: the slowest gives way; false: none is slow enough yet */
 const struct flow_listener *front_listener(const struct front *c);
 const struct tls_peer *front_peer(const struct front *c); /* the client's certificate; NULL: none */
+/* Its requests mirror their bodies in their heads; those of inner connections need not, for nobody stands between who wrote them and us. */
+static inline bool front_has_fields(const struct front *c) { return c->inner == FLOW_INNER_NONE; }
 void front_accept_more(struct flow *f);      /* slots may be free again */
 
 /* ---- requests: txn.c, step_table.c, step_run.c ---- */

@@ -272,7 +272,7 @@ enum step_end step_params(struct txn *t, int64_t now_ms)
 		return answer_unknown(t);
 	size_t half = f->scratch_cap / 2;
 	struct buf fields = buf_on(f->scratch, half), scratch = buf_on(f->scratch + half, half);
-	struct mcp_fault fault = catalog_params(up->catalog, tool, &t->head, &f->json, t->msg.arguments, &scratch, &fields);
+	struct mcp_fault fault = catalog_params(up->catalog, tool, front_has_fields(t->front) ? &t->head : NULL, &f->json, t->msg.arguments, &scratch, &fields);
 	if (fault.code != 0)
 		return answer_fault(t, &fault);
 	f->fields = buf_span(&fields);

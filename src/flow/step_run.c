@@ -239,12 +239,14 @@ enum step_end step_envelope(struct txn *t, int64_t now_ms)
 	bool modern = m->meta != JSON_NONE && json_type(j, m->meta) == JSON_OBJECT && json_get(j, m->meta, SPAN(MCP_META_VERSION)) != JSON_NONE;
 	if (m->method == MCP_INITIALIZE && !modern)
 		return refuse_initialize(t, &scratch);
-	fault = mirror_version_present(&t->head);
+	bool mirrors = front_has_fields(t->front);
+	if (mirrors)
+		fault = mirror_version_present(&t->head);
 	if (fault.code == 0)
 		fault = mcp_request_meta(m, j);
 	if (fault.code == 0)
-		fault = mirror_version(&t->head, m, j, &scratch);
-	if (fault.code == 0)
+		fault = mirrors ? mirror_version(&t->head, m, j, &scratch) : mirror_version_alone(m, j, &scratch);
+	if (fault.code == 0 && mirrors)
 		fault = mirror_method(&t->head, m, j, &scratch);
 	if (fault.code != 0)
 		return answer_fault(t, &fault);

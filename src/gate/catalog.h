@@ -85,7 +85,7 @@ void catalog_keep_names(struct catalog *c, enum catalog_kind kind, const struct 
 /* Row 14: every Mcp-Param-* of `tool` against the arguments, both ways: a value (not null, not absent) needs its header, a header needs
  * its value; base64 decoded; integers as numbers (42.0 = 42) without floating point; doubled: mismatch. On success appends to `fields`
  * the regenerated lines "Mcp-Param-X: value\r\n" of this tool and, unchanged, the Mcp-Param-* the catalogue does not know. With `tool`
- * NULL all are unknown. An argument of another type than the schema says is -32602. A fault's `where` may lie in scratch; on a fault
+ * NULL all are unknown. With h NULL the caller has no headers at all, and the lines are made from the arguments. An argument of another type than the schema says is -32602. A fault's `where` may lie in scratch; on a fault
  * `fields` is as before. `scratch`: 8 KiB at least. */
 struct mcp_fault catalog_params(const struct catalog *c, const struct catalog_tool *tool, const struct http_head *h,
 	const struct json *j, uint32_t arguments, struct buf *scratch, struct buf *fields);

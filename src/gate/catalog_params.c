@@ -182,11 +182,29 @@ static bool matches(const struct json *j, uint32_t value, enum catalog_type type
 	}
 }
 
+/* The value as its header says it, where nobody has said it before. */
+static void make(const struct json *j, uint32_t value, enum catalog_type type, struct buf *scratch, struct buf *fields)
+{
+	size_t start = scratch->n;
+	int64_t v;
+
+	if (type == CATALOG_STRING) {
+		json_text(j, value, scratch);
+		fields->full = fields->full || scratch->full;
+		http_write_mcp_value(fields, span_of(scratch->p + start, scratch->n - start));
+	} else if (type == CATALOG_INTEGER && exact_integer(json_raw(j, value), &v)) {
+		buf_i64(fields, v);
+	} else {
+		buf_put(fields, json_raw(j, value));
+	}
+	scratch->n = start;
+}
+
 static struct mcp_fault check(const struct http_head *h, const struct json *j, uint32_t arguments, const struct catalog_param *p,
 	struct buf *scratch, struct buf *fields)
 {
-	unsigned count;
-	const struct http_field *field = field_of(h, p->suffix, &count);
+	unsigned count = 0;
+	const struct http_field *field = h ? field_of(h, p->suffix, &count) : NULL;
 	uint32_t value = argument_of(j, arguments, p);
 	size_t start = scratch->n;
 	struct span name, said;
@@ -207,6 +225,15 @@ static struct mcp_fault check(const struct http_head *h, const struct json *j, u
 	if (!has_type(j, value, p->type))
 		return (struct mcp_fault){ MCP_INVALID_PARAMS, 400, SPAN("An argument is not of the type that the tool's inputSchema says; it is mirrored in"),
 			name, { NULL, 0 } };
+	if (!h) {
+		BUF_LIT(fields, PREFIX);
+		buf_put(fields, p->suffix);
+		BUF_LIT(fields, ": ");
+		make(j, value, p->type, scratch, fields);
+		BUF_LIT(fields, "\r\n");
+		scratch->n = start;
+		return fine;
+	}
 	if (count == 0)
 		return mismatch(SPAN("A required header is missing"), name);
 	said = span_of(scratch->p + scratch->n, 0);
@@ -236,7 +263,7 @@ static bool is_known(const struct catalog *c, const struct catalog_tool *tool, s
 /* Those that no parameter claims go on as they came: they may mean something to whoever comes after us. */
 static struct mcp_fault pass_unknown(const struct catalog *c, const struct catalog_tool *tool, const struct http_head *h, struct buf *fields)
 {
-	for (unsigned i = 0; i < h->nfields; i++) {
+	for (unsigned i = 0; h && i < h->nfields; i++) {
 		const struct http_field *field = &h->fields[i];
 		unsigned count;
 

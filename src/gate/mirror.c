@@ -32,11 +32,34 @@ struct mcp_fault mirror_version_present(const struct http_head *h)
 	return once(h, HTTP_MCP_PROTOCOL_VERSION, VERSION_HEADER);
 }
 
+static struct mcp_fault unserved(struct span given, struct buf *data)
+{
+	struct mcp_fault f = { MCP_UNSUPPORTED_VERSION, 400, SPAN("This server speaks " MCP_VERSION " only"), { NULL, 0 }, { NULL, 0 } };
+	size_t start = data->n;
+
+	BUF_LIT(data, "{\"supported\":[\"" MCP_VERSION "\"],\"requested\":");
+	json_write_string(data, span_of(given.p, utf8_floor(given, REQUESTED_MAX)));
+	BUF_LIT(data, "}");
+	if (!data->full)
+		f.data = span_of(data->p + start, data->n - start);
+	return f;
+}
+
+struct mcp_fault mirror_version_alone(const struct mcp_message *m, const struct json *j, struct buf *data)
+{
+	char mem[4 * REQUESTED_MAX];
+	struct buf given = buf_on(mem, sizeof mem);
+
+	if (json_is(j, m->version, SPAN(MCP_VERSION)))
+		return fine;
+	json_text(j, m->version, &given);
+	return unserved(given.full ? SPAN("") : buf_span(&given), data);
+}
+
 struct mcp_fault mirror_version(const struct http_head *h, const struct mcp_message *m, const struct json *j, struct buf *data)
 {
 	struct span given = h->known[HTTP_MCP_PROTOCOL_VERSION];
 	struct mcp_fault f = mirror_version_present(h);
-	size_t start = data->n;
 
 	if (f.code != 0)
 		return f;
@@ -44,13 +67,7 @@ struct mcp_fault mirror_version(const struct http_head *h, const struct mcp_mess
 		return mismatch(SPAN("A header differs from the protocolVersion in params._meta"), VERSION_HEADER);
 	if (span_eq(given, SPAN(MCP_VERSION)))
 		return fine;
-	BUF_LIT(data, "{\"supported\":[\"" MCP_VERSION "\"],\"requested\":");
-	json_write_string(data, span_of(given.p, utf8_floor(given, REQUESTED_MAX)));
-	BUF_LIT(data, "}");
-	f = (struct mcp_fault){ MCP_UNSUPPORTED_VERSION, 400, SPAN("This server speaks " MCP_VERSION " only"), { NULL, 0 }, { NULL, 0 } };
-	if (!data->full)
-		f.data = span_of(data->p + start, data->n - start);
-	return f;
+	return unserved(given, data);
 }
 
 /* The header of a method that mirrors a member of params. */

@@ -12,6 +12,8 @@
 struct mcp_fault mirror_version_present(const struct http_head *h);
 /* Rows 8 and 9: equal to the body's; then served at all (-32022, whose data goes to `data`: {"supported":[…],"requested":"…"}). */
 struct mcp_fault mirror_version(const struct http_head *h, const struct mcp_message *m, const struct json *j, struct buf *data);
+/* Of a caller that has no head: the body's version is served (as above). */
+struct mcp_fault mirror_version_alone(const struct mcp_message *m, const struct json *j, struct buf *data);
 /* Row 10: Mcp-Method (case-sensitive, never base64) and, for the methods that have one, Mcp-Name (base64 form decoded first). For a
  * method that has none, a given Mcp-Name is ignored. `scratch`: at least 4 KiB. */
 struct mcp_fault mirror_method(const struct http_head *h, const struct mcp_message *m, const struct json *j, struct buf *scratch);

@@ -40,15 +40,23 @@ static enum http_name name_id(const char *p, size_t n)
 			return HTTP_CONTENT_TYPE;
 		break;
 	case 13:
-		return IS("authorization") ? HTTP_AUTHORIZATION : IS("last-event-id") ? HTTP_LAST_EVENT_ID : HTTP_OTHER;
+		if (IS("authorization"))
+			return HTTP_AUTHORIZATION;
+		if (IS("last-event-id"))
+			return HTTP_LAST_EVENT_ID;
+		break;
 	case 14:
 		if (IS("content-length"))
 			return HTTP_CONTENT_LENGTH;
-		return IS("mcp-session-id") ? HTTP_MCP_SESSION_ID : HTTP_OTHER;
+		if (IS("mcp-session-id"))
+			return HTTP_MCP_SESSION_ID;
+		break;
 	case 16:
 		if (IS("content-encoding"))
 			return HTTP_CONTENT_ENCODING;
-		return IS("postern-identity") ? HTTP_POSTERN_IDENTITY : HTTP_OTHER;
+		if (IS("postern-identity"))
+			return HTTP_POSTERN_IDENTITY;
+		break;
 	case 17:
 		if (IS("transfer-encoding"))
 			return HTTP_TRANSFER_ENCODING;

@@ -41,9 +41,10 @@ ROOMS = {
     "gate": "gate wire base",
     "conf": "conf gate wire base",
     "provider": "provider wire os base",
+    "bridge": "bridge wire base",
     "flow": "flow gate wire os base",
-    "role": "role flow provider conf gate wire os base",
-    "cmd": "cmd role flow provider conf gate wire os base",
+    "role": "role flow bridge provider conf gate wire os base",
+    "cmd": "cmd role flow bridge provider conf gate wire os base",
 }
 ROOMS = {room: set(may.split()) for room, may in ROOMS.items()}
 

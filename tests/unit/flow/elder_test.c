@@ -442,9 +442,7 @@ static struct sim_conn *inner(struct sim_conn *edge)
 
 static const char *discover(struct sim_conn *c, const char *fields)
 {
-	char all[1500];
-	snprintf(all, sizeof all, "%sMCP-Protocol-Version: 2026-07-28\r\nMcp-Method: server/discover\r\n", fields);
-	post_to(c, INNER_PATH, all, "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"server/discover\",\"params\":{" META "}}");
+	post_to(c, INNER_PATH, fields, "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"server/discover\",\"params\":{" META "}}");
 	return heard(c);
 }
 
@@ -460,6 +458,11 @@ static void inside(void)
 	struct sim_conn *c = inner(passes);
 	ok(status_of(discover(c, passport)) == 200, "its passport is good on an inner connection");
 	ok(status_of(discover(c, passport)) == 200, "again, on the same one");
+	snprintf(other, sizeof other, "%sMCP-Protocol-Version: 2020-01-01\r\nMcp-Method: tools/list\r\nMcp-Method: ping\r\n", passport);
+	ok(status_of(discover(c, other)) == 200, "no head mirrors anything there");
+	post_to(c, INNER_PATH, passport, "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"server/discover\",\"params\":{\"_meta\":{"
+	    "\"io.modelcontextprotocol/protocolVersion\":\"2027\\u002d01\",\"io.modelcontextprotocol/clientCapabilities\":{}}}}");
+	ok(status_of(heard(c)) == 400 && says(got, "-32022") && says(got, "\"requested\":\"2027-01\""), "a revision that is not served is told so");
 	is_int((long)metrics.v[METRIC_AUTH_KEY], 1, "the caller is counted once");
 	is_int((long)metrics.v[METRIC_CONNECTIONS_OPEN], 1, "and so is the connection");
 	ok(status_of(discover(c, "")) == 401, "without one it is nobody");

@@ -114,10 +114,35 @@ static void bounds(void)
 	ok(f.code == MCP_INVALID_PARAMS, "and with e-15001 no integer");
 }
 
+/* A caller without headers. */
+static void made(void)
+{
+	static const struct { const char *arguments; int code; const char *lines; } all[] = {
+		{ "{\"region\":\"eu\",\"limit\":4.20e1,\"dry\":true,\"where\":{\"deep\":\"\\u00fc\"},\"other\":\"x\"}", 0,
+			"Mcp-Param-Region: eu\r\nMcp-Param-Limit: 42\r\nMcp-Param-Dry-Run: true\r\nMcp-Param-Deep: =?base64?w7w=?=\r\n" },
+		{ "{\"region\":null,\"dry\":false}", 0, "Mcp-Param-Dry-Run: false\r\n" },
+		{ "{\"region\":\"a\\r\\nb\"}", 0, "Mcp-Param-Region: =?base64?YQ0KYg==?=\r\n" },
+		{ "{}", 0, "" }, { "", 0, "" },
+		{ "{\"limit\":1.5}", MCP_INVALID_PARAMS, "" }, { "{\"region\":\"eu\",\"dry\":\"yes\"}", MCP_INVALID_PARAMS, "" },
+	};
+	const struct catalog_tool *tool = catalog_find(&c, SPAN("t"));
+	char body[400];
+
+	for (unsigned i = 0; i < sizeof all / sizeof all[0]; i++) {
+		struct buf scratch = buf_on(scratch_mem, sizeof scratch_mem), fields = buf_on(fields_mem, sizeof fields_mem);
+		snprintf(body, sizeof body, all[i].arguments[0] ? "{\"arguments\":%s}" : "{}", all[i].arguments);
+		ok(view_json(&j, body) == JSON_OK, all[i].arguments);
+		struct mcp_fault f = catalog_params(&c, tool, NULL, &j, json_get(&j, JSON_ROOT, SPAN("arguments")), &scratch, &fields);
+		is_int(f.code, all[i].code, "judged as with headers");
+		is_mem(fields.p, fields.n, all[i].lines, strlen(all[i].lines), "and made");
+	}
+}
+
 int main(void)
 {
 	learn();
 	cases();
+	made();
 	unknown_tools();
 	bounds();
 	return done_testing();

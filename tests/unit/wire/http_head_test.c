@@ -209,11 +209,12 @@ static void names(void)
 		    { "Access-Control-Request-Method", HTTP_ACR_METHOD }, { "Access-Control-Request-Headers", HTTP_ACR_HEADERS },
 		    { "MCP-Protocol-Version", HTTP_MCP_PROTOCOL_VERSION }, { "Mcp-Method", HTTP_MCP_METHOD }, { "Mcp-Name", HTTP_MCP_NAME },
 		    { "Mcp-Session-Id", HTTP_MCP_SESSION_ID }, { "Last-Event-ID", HTTP_LAST_EVENT_ID }, { "Postern-Identity", HTTP_POSTERN_IDENTITY },
-		    { "Mcp-Param-x", HTTP_MCP_PARAM }, { "Mcp-Param-Retry-After-And-More", HTTP_MCP_PARAM } };
+		    { "Mcp-Param-x", HTTP_MCP_PARAM }, { "Mcp-Param-abc", HTTP_MCP_PARAM }, { "Mcp-Param-abcd", HTTP_MCP_PARAM },
+		    { "Mcp-Param-Region", HTTP_MCP_PARAM }, { "Mcp-Param-Retry-After-And-More", HTTP_MCP_PARAM } };
 	static struct http_head h;
 	size_t where;
 
-	is_int(sizeof(all) / sizeof(all[0]), HTTP_NAMES + 2, "every name is in this list");
+	is_int(sizeof(all) / sizeof(all[0]), HTTP_NAMES + 5, "every name is in this list");
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		bool good = true, far = true;
 

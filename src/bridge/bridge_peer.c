@@ -1,0 +1,190 @@
+/* The life of peers: beginning, being found, ending. */
+#include "bridge/bridge_state.h"
+
+void peer_start(struct bridge *b, struct bridge_peer *p)
+{
+	p->state = PEER_STARTING;
+	p->was_ready = p->named = false;
+	p->level = 0;
+	p->broken = 0;
+	p->hello = p->probe = 0;
+	p->until_ms = bridge_now(b) + b->s.start_ms;
+	bridge_due(b, p->until_ms);
+	b->counts.starts++;
+	b->h.start_peer(b->h.ctx, p->index);
+}
+
+void peer_stop(struct bridge *b, struct bridge_peer *p)
+{
+	p->state = PEER_DOWN;
+	p->principal_n = 0;
+	p->hello = p->probe = 0;
+	b->rematch = true;
+	b->h.stop_peer(b->h.ctx, p->index);
+}
+
+static bool may_start(const struct bridge *b) { return bridge_now(b) >= b->retry_ms; }
+
+struct bridge_peer *peer_shared(struct bridge *b, struct span *why)
+{
+	struct bridge_peer *p = &b->peers[0];
+
+	if (p->state != PEER_DOWN)
+		return p;
+	if (!may_start(b)) {
+		*why = SPAN("is not running, and the last start failed; it is tried again within half a minute");
+		return NULL;
+	}
+	peer_start(b, p);
+	return p;
+}
+
+static bool is_awaited(const struct bridge *b, const struct bridge_peer *p)
+{
+	for (const struct list *n = b->waiting.next; n != &b->waiting; n = n->next)
+		if (LIST_OWNER(n, struct bridge_call, node)->peer == p->index)
+			return true;
+	return false;
+}
+
+struct bridge_peer *peer_private(struct bridge *b, const struct bridge_call *c, struct span *why)
+{
+	struct bridge_peer *spare = NULL;
+
+	for (unsigned i = 1; i < b->s.peers_max; i++) {
+		struct bridge_peer *p = &b->peers[i];
+		bool idle = p->state == PEER_READY && list_empty(&p->calls) && !is_awaited(b, p);
+
+		if (p->state != PEER_DOWN && p->caps == c->caps && span_eq(span_of(p->principal, p->principal_n), call_principal(c)))
+			return p;
+		if (p->state == PEER_DOWN ? !spare || spare->state != PEER_DOWN :
+		    idle && (!spare || (spare->state != PEER_DOWN && p->idle_ms < spare->idle_ms)))
+			spare = p;
+	}
+	if (!spare)
+		return NULL;
+	if (!may_start(b)) {
+		*why = SPAN("is not running for this caller, and the last start failed; it is tried again within half a minute");
+		return NULL;
+	}
+	if (spare->state != PEER_DOWN)
+		peer_stop(b, spare);
+	spare->caps = c->caps;
+	spare->principal_n = c->principal_n;
+	memcpy(spare->principal, c->principal, c->principal_n);
+	peer_start(b, spare);
+	return spare;
+}
+
+/* What was under way in it, and what waits for it. */
+static void let_go(struct bridge *b, struct bridge_peer *p, struct span why)
+{
+	for (struct list *n = b->calls_used.next, *next; n != &b->calls_used; n = next) {
+		struct bridge_call *c = LIST_OWNER(n, struct bridge_call, of_all);
+		next = n->next;
+		if (c->peer != p->index)
+			continue;
+		if (c->state == CALL_PARKED)
+			call_free(b, c); /* nobody waits; the retry is told that it is no more */
+		else
+			call_fault(b, c, MCP_INTERNAL, why);
+	}
+}
+
+static void end(struct bridge *b, struct bridge_peer *p, bool failed)
+{
+	int64_t now = bridge_now(b);
+
+	p->state = PEER_DOWN;
+	p->hello = p->probe = 0;
+	b->counts.losses++;
+	b->rematch = true;
+	if (!failed) {
+		b->fails = 0;
+		b->retry_ms = now;
+		return;
+	}
+	b->retry_ms = b->fails == 0 ? now : now + ((int64_t)BRIDGE_BACKOFF_MS << (b->fails - 1));
+	if (b->retry_ms > now + BRIDGE_BACKOFF_MAX_MS)
+		b->retry_ms = now + BRIDGE_BACKOFF_MAX_MS;
+	b->fails = (uint8_t)(b->fails < 6 ? b->fails + 1 : 6);
+}
+
+void peer_fail(struct bridge *b, struct bridge_peer *p, struct span why, bool over)
+{
+	bool ready = p->state == PEER_READY;
+	bool failed = !ready || bridge_now(b) - p->since_ms < BRIDGE_STABLE_MS;
+
+	if (!over)
+		b->h.stop_peer(b->h.ctx, p->index);
+	if (!ready && !p->was_ready && p->index == 0 && b->s.era == BRIDGE_AUTO) {
+		b->known = b->shunned = false; /* what was believed of it has not helped */
+	}
+	end(b, p, failed);
+	say_log(b, p->index == 0 ? SPAN("the shared conversation is over") : SPAN("a caller's own conversation is over"), why);
+	let_go(b, p, why);
+	p->principal_n = 0;
+	bridge_due(b, bridge_now(b));
+}
+
+void peer_down(struct bridge *b, struct bridge_peer *p, struct span why)
+{
+	/* Some servers of old end themselves when anything comes before initialize (mcp.md 4.4). */
+	if (p->state == PEER_PROBING) {
+		b->shunned = true;
+		peer_start(b, p);
+		return;
+	}
+	peer_fail(b, p, why, true);
+}
+
+void peer_ready(struct bridge *b, struct bridge_peer *p)
+{
+	p->state = PEER_READY;
+	p->was_ready = true;
+	p->hello = 0;
+	p->until_ms = 0;
+	p->since_ms = p->idle_ms = bridge_now(b);
+	p->level = 0;
+	b->rematch = true;
+	if (!b->modern)
+		listen_renew(b, p);
+}
+
+void peer_used(struct bridge *b, struct bridge_peer *p)
+{
+	p->idle_ms = bridge_now(b);
+	if (p->index > 0 && list_empty(&p->calls)) {
+		bridge_due(b, p->idle_ms + b->s.private_idle_ms);
+		b->rematch = b->rematch || !list_empty(&b->waiting);
+	}
+}
+
+void peer_timeouts(struct bridge *b, int64_t now)
+{
+	struct span nothing = NOTHING;
+
+	for (unsigned i = 0; i < b->s.peers_max; i++) {
+		struct bridge_peer *p = &b->peers[i];
+		int64_t at = p->state == PEER_DOWN ? 0 : p->state != PEER_READY ? p->until_ms :
+			i > 0 && list_empty(&p->calls) ? p->idle_ms + b->s.private_idle_ms : 0;
+
+		if (at == 0)
+			continue;
+		if (now < at)
+			bridge_due(b, at);
+		else if (p->state == PEER_READY)
+			peer_stop(b, p);
+		else if (p->state == PEER_PROBING)
+			era_silence(b, p);
+		else
+			peer_fail(b, p, SPAN("did not start in time"), false);
+	}
+	/* Subscriptions outlive the peer they were served by. */
+	if (b->peers[0].state == PEER_DOWN && !list_empty(&b->listens)) {
+		if (may_start(b))
+			(void)peer_shared(b, &nothing);
+		else
+			bridge_due(b, b->retry_ms);
+	}
+}
