@@ -179,11 +179,13 @@ struct conf {
 	/* policy: required; may be empty, and then nothing is allowed */
 	struct policy_rule policy[POLICY_RULES_MAX];
 	unsigned npolicy;
+	bool legacy_clients;          /* clients of 2025-11-25, 2025-06-18 and 2025-03-26 are served; default true */
 	bool strict;                  /* "strict": true: refuse to start when the kernel lacks a part of the sandbox; default false */
 	struct {
 		uint32_t connections;     /* client connections per worker, default 1024 */
 		uint32_t requests;        /* requests in progress per worker, default 128; at most connections */
 		uint32_t listens;         /* open subscriptions/listen per worker, default 64; at most connections */
+		uint32_t listens_per_caller; /* of these, for one caller that is not anonymous, default 32; at most listens */
 		uint32_t large;           /* large buffers per worker, default 16 */
 		uint64_t body;            /* bytes of a request body, default 256k, 4k..8m */
 		uint64_t reply;           /* bytes of an upstream reply, default 2m, 16k..16m */
@@ -201,6 +203,7 @@ struct conf {
 		int64_t write_ms;         /* longest wait for a client to take bytes, default 30s */
 		int64_t drain_ms;         /* SIGTERM or reload: in-flight requests get this long, default 10s */
 		int64_t keepalive_ms;     /* comment line on quiet event streams, default 15s */
+		int64_t list_ms;          /* how long what several servers say together waits for the slowest ("list"), default 5s */
 	} timeouts;
 };
 
