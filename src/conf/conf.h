@@ -179,6 +179,7 @@ struct conf {
 	/* policy: required; may be empty, and then nothing is allowed */
 	struct policy_rule policy[POLICY_RULES_MAX];
 	unsigned npolicy;
+	bool legacy_clients;          /* clients of 2025-11-25, 2025-06-18 and 2025-03-26 are served; default true */
 	bool strict;                  /* "strict": true: refuse to start when the kernel lacks a part of the sandbox; default false */
 	struct {
 		uint32_t connections;     /* client connections per worker, default 1024 */
