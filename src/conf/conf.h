@@ -96,6 +96,9 @@ struct conf_listener {
 	unsigned norigins;
 };
 
+/* As enum bridge_ask. */
+enum { CONF_ASK_ELICITATION = 1, CONF_ASK_SAMPLING = 2, CONF_ASK_ROOTS = 4 };
+
 enum conf_kind { CONF_FILES, CONF_HTTP, CONF_STDIO };
 
 struct conf_header { struct span name, value; };
@@ -139,6 +142,7 @@ struct conf_server {
 	unsigned nread, nwrite;
 	bool read_given, write_given; /* neither: no wall around files. "write" alone: everything may be read */
 	bool offline;                 /* "network": false */
+	unsigned ask;                 /* CONF_ASK_…: what a legacy one may ask callers, default all but roots */
 	uint32_t children;            /* how many processes of it there may be, default 4 */
 	int64_t start_ms;             /* "start_timeout": until it answers for the first time, default 15s */
 	enum { CONF_TYPE_ANY, CONF_TYPE_HTTP, CONF_TYPE_STDIO } type; /* as "type" says; only compared with the kind */
