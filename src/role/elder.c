@@ -12,7 +12,7 @@
 enum {
 	GROWTH = 32768,            /* a worker reads frames that are so much longer than a reply */
 	SMALL_ROOM = 65536,        /* kept free in an edge's buffer for frames without a text */
-	EXCHANGES_MAX = 1024, LARGES = 32,
+	EXCHANGES_MAX = 1024, LARGES_MAX = 64,
 	READS = 64                 /* in a row on one edge, before others have their turn */
 };
 
@@ -70,7 +70,7 @@ static void pool_from(const struct conf *c, struct exchange_settings *s)
 
 	memset(s, 0, sizeof *s);
 	s->exchanges = n < EXCHANGES_MAX ? (uint32_t)n : EXCHANGES_MAX;
-	s->larges = LARGES;
+	s->larges = c->memory.large < LARGES_MAX ? c->memory.large : LARGES_MAX;
 	s->request_max = (uint32_t)c->memory.body + EXCHANGE_SMALL;
 	s->reply_max = (uint32_t)c->memory.reply + ELDER_GROWTH;
 }
