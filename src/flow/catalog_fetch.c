@@ -32,6 +32,7 @@ bool catalog_ready(struct upstream *up)
 		up->catalog_asked_ms = now;
 		catalog_clear(up->staging);
 		offer_begin(up);
+		era_begin(up);
 		up->catalog_asking = true; /* the answer may come before ask() returns */
 		ask(up, MCP_DISCOVER, NOTHING);
 		up->catalog_asking = false;
@@ -129,18 +130,35 @@ static void ask_next(struct upstream *up)
 		whole(up, up->staging->ttl_ms);
 }
 
-void catalog_answer(struct upstream *up, const struct mcp_message *m)
+void catalog_refused(struct upstream *up, enum leg_fault fault, unsigned status)
+{
+	if (era_refused(up, fault, status))
+		ask(up, MCP_DISCOVER, NOTHING);
+	else
+		catalog_failed(up);
+}
+
+static void discovered(struct upstream *up, const struct mcp_message *m, unsigned status)
+{
+	if (m->kind == MCP_RESULT && catalog_discover(up->staging, &up->f->json, m->result)) {
+		era_modern(up);
+		ask_next(up);
+	} else if (era_answered(up, m, status) == ERA_AGAIN) {
+		catalog_clear(up->staging);
+		ask(up, MCP_DISCOVER, NOTHING);
+	} else {
+		flow_log(up->f, SPAN("upstream"), up->set->name, upstream_by_line(up) ? SPAN("could not be asked what it offers") : SPAN("does not speak MCP " MCP_VERSION));
+		catalog_failed(up);
+	}
+}
+
+void catalog_answer(struct upstream *up, const struct mcp_message *m, unsigned status)
 {
 	const struct json *j = &up->f->json;
 	enum catalog_kind kind = up->catalog_asked == MCP_PROMPTS_LIST ? CATALOG_PROMPT : CATALOG_TOOL;
 
 	if (up->catalog_asked == MCP_DISCOVER) {
-		if (m->kind != MCP_RESULT || !catalog_discover(up->staging, j, m->result)) {
-			flow_log(up->f, SPAN("upstream"), up->set->name, SPAN("does not speak MCP " MCP_VERSION));
-			catalog_failed(up);
-		} else {
-			ask_next(up);
-		}
+		discovered(up, m, status);
 		return;
 	}
 	if (m->kind != MCP_RESULT) {

@@ -37,6 +37,7 @@ enum {
 	FLOW_CATALOG_MIN_MS = 5000,
 	FLOW_CATALOG_MAX_MS = 300000,
 	FLOW_CATALOG_RETRY_MS = 1000,
+	FLOW_PROBE_MS = 600000,    /* an upstream of an older revision is asked again whether it speaks ours */
 	FLOW_CATALOG_PAGES = 64,   /* pages of tools/list, and of prompts/list, asked of one upstream */
 	FLOW_NAMES_WAIT_MS = 2000, /* how long a call of a name that is not there waits until that is looked at again */
 	FLOW_EDITS = 4096,         /* changed places in one message: entries of a list, members that may not pass */
@@ -286,6 +287,11 @@ struct upstream {
 	/* HTTP */
 	struct list idle;              /* links at rest, last used first */
 	unsigned nlinks;
+	/* which of the two, for FLOW_ERA_AUTO: catalog_fetch.c */
+	bool bridged;                  /* by line: it speaks an older revision, as far as is known */
+	bool era_known;
+	bool probing;                  /* the server/discover under way goes over HTTP, to see */
+	int64_t probe_ms;              /* when to look again whether it speaks ours by now */
 	/* by line */
 	bool line_up, line_readable, line_writable, line_half;
 	struct buffer *line_in;        /* its own, as large as the largest: all calls share the line, and none may stop it for want of a buffer */
@@ -310,11 +316,13 @@ struct upstream {
 	int64_t catalog_until_ms;      /* KNOWN: refresh after; FAILED: ask again after */
 	struct leg *catalog_leg;
 	bool catalog_asking;
+	bool catalog_again;            /* server/discover has been asked twice, because its versions were refused in spite of being right */
 	struct list waiting;           /* txns */
 };
 
-/* What it is asked goes over its line, not over HTTP. */
-static inline bool upstream_by_line(const struct upstream *up) { return up->set->kind != FLOW_HTTP; }
+/* What it is asked from now on goes over its line, not over HTTP. What is under way may go another way (leg.by_line). */
+static inline bool upstream_by_line(const struct upstream *up) { return up->set->kind != FLOW_HTTP || up->bridged; }
+static inline bool server_has_line(const struct flow_server *s) { return s->kind != FLOW_HTTP || s->era != FLOW_ERA_MODERN; }
 
 /* leg.c */
 enum leg_fault { LEG_CONNECT, LEG_FULL, LEG_LOST, LEG_LATE, LEG_BROKEN, LEG_LARGE, LEG_REFUSED, LEG_BUSY, LEG_TLS, LEG_CREDENTIAL };
@@ -332,6 +340,8 @@ struct leg {
 	uint32_t credential_n;         /* bytes of the line that was put into the request */
 	enum mcp_method method;
 	uint8_t tenant;                /* whose call it is; FLOW_NO_TENANT: our own */
+	bool by_line;                  /* it travels on the upstream's line */
+	uint16_t status;               /* HTTP: of the reply; 0: there was none */
 	bool acked, retried;
 	bool again;                    /* the upstream has refused a credential already */
 };
@@ -420,9 +430,20 @@ void listen_finish(struct txn *t);                                           /* 
 bool catalog_ready(struct upstream *up);         /* known or known to be failing; starts a fetch when it is time */
 /* Something was not in it: asks anew, unless that was done lately. True: a newer one is on the way. */
 bool catalog_renew(struct upstream *up);
-void catalog_answer(struct upstream *up, const struct mcp_message *m);
+void catalog_answer(struct upstream *up, const struct mcp_message *m, unsigned status); /* status: HTTP; 0 by line */
 void catalog_failed(struct upstream *up);
+/* The same, with what came back: it may say that an older revision is spoken there. */
+void catalog_refused(struct upstream *up, enum leg_fault fault, unsigned status);
 enum step_end answer_discover(struct txn *t);
+
+/* era.c */
+void era_begin(struct upstream *up);             /* before server/discover: decides which way it goes */
+void era_modern(struct upstream *up);            /* it was answered as our revision does */
+/* There was no answer. True: ask by line now. */
+bool era_refused(struct upstream *up, enum leg_fault fault, unsigned status);
+enum era_answer { ERA_NEITHER, ERA_AGAIN };
+/* There was an answer, but not one of our revision. ERA_AGAIN: ask once more, whichever way it goes now. */
+enum era_answer era_answered(struct upstream *up, const struct mcp_message *m, unsigned status);
 
 /* link_http.c */
 bool link_send(struct leg *l, struct buffer *request, enum leg_fault *fault);
