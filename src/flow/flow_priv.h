@@ -323,6 +323,8 @@ struct upstream {
 /* What it is asked from now on goes over its line, not over HTTP. What is under way may go another way (leg.by_line). */
 static inline bool upstream_by_line(const struct upstream *up) { return up->set->kind != FLOW_HTTP || up->bridged; }
 static inline bool server_has_line(const struct flow_server *s) { return s->kind != FLOW_HTTP || s->era != FLOW_ERA_MODERN; }
+#define FLOW_META_CALLER "postern/principal"
+#define FLOW_META_CALL "postern/call"
 
 /* leg.c */
 enum leg_fault { LEG_CONNECT, LEG_FULL, LEG_LOST, LEG_LATE, LEG_BROKEN, LEG_LARGE, LEG_REFUSED, LEG_BUSY, LEG_TLS, LEG_CREDENTIAL };
@@ -346,6 +348,8 @@ struct leg {
 	bool again;                    /* the upstream has refused a credential already */
 };
 
+/* Over the line of a process that speaks for its upstream, and is told with each request who calls, and says with each log message whose it is. */
+static inline bool leg_bridged(const struct leg *l) { return l->by_line && l->up->set->kind != FLOW_BUILTIN; }
 struct leg *leg_new(struct upstream *up, struct txn *t, enum mcp_method method);
 uint64_t leg_id(const struct leg *l);
 /* Sends a whole request (HTTP: head and body; line: one line). Takes the buffer. A fault comes through leg_failed(), possibly at once. */
