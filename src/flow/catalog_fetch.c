@@ -32,7 +32,7 @@ bool catalog_ready(struct upstream *up)
 		up->catalog_asked_ms = now;
 		catalog_clear(up->staging);
 		offer_begin(up);
-		era_begin(up);
+		way_begin(up);
 		up->catalog_asking = true; /* the answer may come before ask() returns */
 		ask(up, MCP_DISCOVER, NOTHING);
 		up->catalog_asking = false;
@@ -132,7 +132,7 @@ static void ask_next(struct upstream *up)
 
 void catalog_refused(struct upstream *up, enum leg_fault fault, unsigned status)
 {
-	if (era_refused(up, fault, status))
+	if (way_refused(up, fault, status))
 		ask(up, MCP_DISCOVER, NOTHING);
 	else
 		catalog_failed(up);
@@ -141,9 +141,9 @@ void catalog_refused(struct upstream *up, enum leg_fault fault, unsigned status)
 static void discovered(struct upstream *up, const struct mcp_message *m, unsigned status)
 {
 	if (m->kind == MCP_RESULT && catalog_discover(up->staging, &up->f->json, m->result)) {
-		era_modern(up);
+		way_modern(up);
 		ask_next(up);
-	} else if (era_answered(up, m, status) == ERA_AGAIN) {
+	} else if (way_answered(up, m, status) == WAY_AGAIN) {
 		catalog_clear(up->staging);
 		ask(up, MCP_DISCOVER, NOTHING);
 	} else {

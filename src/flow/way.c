@@ -4,13 +4,13 @@
 
 #define NOTHING span_of(NULL, 0)
 
-void era_begin(struct upstream *up)
+void way_begin(struct upstream *up)
 {
 	up->catalog_again = false;
 	up->probing = up->set->kind == FLOW_HTTP && up->set->era == FLOW_ERA_AUTO && (!up->bridged || flow_now(up->f) >= up->probe_ms);
 }
 
-void era_modern(struct upstream *up)
+void way_modern(struct upstream *up)
 {
 	if (!up->probing)
 		return;
@@ -30,7 +30,7 @@ static void bridge(struct upstream *up)
 	up->probe_ms = flow_now(up->f) + FLOW_PROBE_MS;
 }
 
-bool era_refused(struct upstream *up, enum leg_fault fault, unsigned status)
+bool way_refused(struct upstream *up, enum leg_fault fault, unsigned status)
 {
 	bool client_fault = status >= 400 && status < 500 && status != 401 && status != 403 && status != 408 && status != 429;
 
@@ -55,7 +55,7 @@ static bool lists_ours(const struct json *j, uint32_t list)
 	return false;
 }
 
-enum era_answer era_answered(struct upstream *up, const struct mcp_message *m, unsigned status)
+enum way_answer way_answered(struct upstream *up, const struct mcp_message *m, unsigned status)
 {
 	const struct json *j = &up->f->json;
 	int64_t code = 0;
@@ -64,12 +64,12 @@ enum era_answer era_answered(struct upstream *up, const struct mcp_message *m, u
 		(void)json_int(j, json_get(j, m->error, SPAN("code")), &code);
 	if (code == MCP_UNSUPPORTED_VERSION && lists_ours(j, json_get(j, json_get(j, m->error, SPAN("data")), SPAN("supported"))) && !up->catalog_again) {
 		up->catalog_again = true; /* it knows our version and refused it: once more */
-		return ERA_AGAIN;
+		return WAY_AGAIN;
 	}
 	if (!up->probing || code == MCP_HEADER_MISMATCH || code == MCP_MISSING_CAPABILITY || (code == MCP_METHOD_NOT_FOUND && status == 404))
-		return ERA_NEITHER;
+		return WAY_NONE;
 	if (status >= 500 && !up->bridged)
-		return ERA_NEITHER;
+		return WAY_NONE;
 	bridge(up);
-	return ERA_AGAIN;
+	return WAY_AGAIN;
 }

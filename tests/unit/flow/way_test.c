@@ -1,4 +1,4 @@
-/* Which way a server at a url is asked (flow/era.c): directly, or over the line of its bridge, by what it says to server/discover; and later looks. */
+/* Which way a server at a url is asked (flow/way.c): directly, or over the line of its bridge, by what it says to server/discover; and later looks. */
 #include <stdlib.h>
 
 #include "flow/flow_priv.h"
