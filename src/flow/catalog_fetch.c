@@ -35,7 +35,7 @@ bool catalog_ready(struct upstream *up)
 		way_begin(up);
 		up->catalog_asking = true; /* the answer may come before ask() returns */
 		ask(up, MCP_DISCOVER, NOTHING);
-		up->catalog_asking = false;
+		up->catalog_asking = up->catalog_due;
 	}
 	return up->catalog_state != CATALOG_FETCHING;
 }
@@ -133,9 +133,22 @@ static void ask_next(struct upstream *up)
 void catalog_refused(struct upstream *up, enum leg_fault fault, unsigned status)
 {
 	if (way_refused(up, fault, status))
-		ask(up, MCP_DISCOVER, NOTHING);
+		up->catalog_asking = up->catalog_due = true;
 	else
 		catalog_failed(up);
+}
+
+void catalog_turn(struct flow *f)
+{
+	for (unsigned i = 0; i < f->set->nservers; i++) {
+		struct upstream *up = &f->up[i];
+		if (!up->catalog_due)
+			continue;
+		up->catalog_due = false;
+		catalog_clear(up->staging);
+		ask(up, MCP_DISCOVER, NOTHING);
+		up->catalog_asking = false;
+	}
 }
 
 static void discovered(struct upstream *up, const struct mcp_message *m, unsigned status)

@@ -339,6 +339,7 @@ int flow_tick(struct flow *f)
 		struct front *c = LIST_OWNER(now.next, struct front, node);
 		front_run(c);
 	}
+	catalog_turn(f);
 	bool more = records_turn(f);
 	empty_limbo(f);
 	metrics_peak(f->metrics, METRIC_POOL_RECORDS_PEAK, f->tls.records.peak);

@@ -316,6 +316,7 @@ struct upstream {
 	int64_t catalog_until_ms;      /* KNOWN: refresh after; FAILED: ask again after */
 	struct leg *catalog_leg;
 	bool catalog_asking;
+	bool catalog_due;              /* to be asked in this turn, by line: over HTTP it was in vain */
 	bool catalog_again;            /* server/discover has been asked twice, because its versions were refused in spite of being right */
 	struct list waiting;           /* txns */
 };
@@ -438,6 +439,7 @@ void catalog_answer(struct upstream *up, const struct mcp_message *m, unsigned s
 void catalog_failed(struct upstream *up);
 /* The same, with what came back: it may say that an older revision is spoken there. */
 void catalog_refused(struct upstream *up, enum leg_fault fault, unsigned status);
+void catalog_turn(struct flow *f);
 enum step_end answer_discover(struct txn *t);
 
 /* way.c */
