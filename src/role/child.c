@@ -4,6 +4,7 @@
 #include "role/bridge.h"
 #include "role/broker.h"
 #include "role/desk.h"
+#include "role/elder.h"
 #include "role/enter.h"
 #include "role/graph.h"
 #include "role/keeper.h"
@@ -34,6 +35,9 @@ void child_name(struct buf *b, const struct child *c)
 		break;
 	case ROLE_BROKER:
 		BUF_LIT(b, "broker");
+		break;
+	case ROLE_ELDER:
+		BUF_LIT(b, "elder");
 		break;
 	default:
 		BUF_LIT(b, "desk");
@@ -154,6 +158,19 @@ static _Noreturn void become_broker(struct child *c, struct entry *e)
 	broker_run(&b);
 }
 
+static _Noreturn void become_elder(const struct child *c, struct entry *e)
+{
+	struct house *h = c->house;
+	static struct elder_start s;
+
+	s.conf = c->of->config.conf;
+	s.entry = e;
+	crypto_wipe(h->seed, sizeof h->seed); /* its copy: what workers seal for it to carry it could else make itself */
+	map_drop(h->metrics, LISTEN_USERS * sizeof h->metrics[0]);
+	drop_replay(h);
+	elder_run(&s);
+}
+
 static _Noreturn void become_bridge(struct child *c, struct entry *e)
 {
 	const struct house *h = c->house;
@@ -183,6 +200,8 @@ static _Noreturn void become(struct child *c, int channel)
 		become_keeper(c, &e);
 	if (c->role == ROLE_BROKER)
 		become_broker(c, &e);
+	if (c->role == ROLE_ELDER)
+		become_elder(c, &e);
 	become_desk(c, &e);
 }
 

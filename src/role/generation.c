@@ -179,6 +179,8 @@ enum config_end generation_prepare(struct house *h, struct generation *g, struct
 			add(h, g, ROLE_PROVIDER, i);
 		else if (c->servers[i].kind == CONF_STDIO)
 			add(h, g, ROLE_BRIDGE, i);
+	if (c->legacy_clients)
+		add(h, g, ROLE_ELDER, 0);
 	for (unsigned i = 0; i < c->workers; i++)
 		add(h, g, ROLE_WORKER, i);
 	if (g->admin)

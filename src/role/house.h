@@ -14,7 +14,7 @@
 #include "role/msg.h"
 
 enum {
-	HOUSE_CHILDREN_MAX = CONF_WORKERS_MAX + CONF_SERVERS_MAX + 3, /* a provider or a bridge for each server */
+	HOUSE_CHILDREN_MAX = CONF_WORKERS_MAX + CONF_SERVERS_MAX + 4, /* a provider or a bridge for each server */
 	HOUSE_METRICS = CONF_WORKERS_MAX + 1, /* pages of a generation: each worker's, and the keeper's */
 	HOUSE_REPLAY_MARKS = 1 << 20, /* proofs of possession remembered by all workers together: some thousands a second find room, so that no tenant takes all */
 	HOUSE_START_MS = 30000,      /* a generation that is not READY by then has failed */

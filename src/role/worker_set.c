@@ -99,9 +99,11 @@ void worker_settings(const struct conf *c, const struct material *m, struct flow
 	s->plain = c->plain;
 	s->name_max = c->name_max;
 	s->version = SPAN(POSTERN_VERSION);
+	s->elder = c->legacy_clients;
 	s->connections = c->memory.connections;
 	s->requests = c->memory.requests;
 	s->listens = c->memory.listens;
+	s->listens_each = c->memory.listens_per_caller;
 	s->large = c->memory.large;
 	s->tokens = c->memory.tokens;
 	s->links = c->memory.links;
@@ -116,6 +118,7 @@ void worker_settings(const struct conf *c, const struct material *m, struct flow
 	s->idle_ms = c->timeouts.idle_ms;
 	s->write_ms = c->timeouts.write_ms;
 	s->keepalive_ms = c->timeouts.keepalive_ms;
+	s->list_ms = c->timeouts.list_ms;
 	s->built_ms = INT64_C(1000) * POSTERN_BUILT;
 	identity_settings(c, m, s);
 }
@@ -131,6 +134,8 @@ unsigned worker_files(const struct conf *c)
 			builtins++;
 	}
 	/* A link to a built-in server, the keeper or the broker that is started again comes before the old one is closed; and one connection over
-	 * the pool, to be refused. */
-	return c->memory.connections + upstreams * c->memory.links + 2 * builtins + 2 * 2 + 8;
+	 * the pool, to be refused. The elder's two edges likewise, and the connections on which it is a client. */
+	unsigned elder = c->legacy_clients ? 2 * 2 + c->memory.requests + c->memory.listens : 0;
+
+	return c->memory.connections + upstreams * c->memory.links + 2 * builtins + 2 * 2 + elder + 8;
 }
