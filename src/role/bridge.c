@@ -226,8 +226,11 @@ static void handle(const union msg *m, int fd)
 	case MSG_LINK:
 		take_link(&m->link, fd);
 		break;
-	case MSG_DRAIN: /* the workers are gone: there is nobody to answer. The launcher sees to the children */
-		proc_exit(0);
+	case MSG_DRAIN: /* the workers are gone: there is nobody to answer. The launcher sees to the children; sessions are ended first */
+		if (!at_url || phase != PHASE_SERVING)
+			proc_exit(0);
+		phase = PHASE_DRAINING;
+		sessions_end();
 	}
 }
 
@@ -253,6 +256,13 @@ static int sooner(int a_ms, int b_ms)
 
 static int turn(void)
 {
+	if (phase == PHASE_DRAINING) {
+		sessions_turn();
+		if (sessions_ended())
+			proc_exit(0);
+		return sessions_wait();
+	}
+
 	bool more = workers_turn();
 	int wait_ms = -1;
 

@@ -142,6 +142,14 @@ void sessions_turn(void)
 	old_http_tick(http);
 }
 
+void sessions_end(void)
+{
+	for (unsigned i = 0; i < settings.peers; i++)
+		old_http_stop(http, i);
+}
+
+bool sessions_ended(void) { return old_http_open(http) == 0; }
+
 int sessions_wait(void)
 {
 	int wait_ms = old_http_wait(http);

@@ -25,6 +25,9 @@ void sessions_stop_peer(void *ctx, unsigned peer);
 
 /* After each loop_wait(). */
 void sessions_turn(void);
+/* Ends all sessions. The bridge is not called any more; sessions_ended() says when all is said, two seconds later at most. */
+void sessions_end(void);
+bool sessions_ended(void);
 /* At the end of a turn: how long the next wait may last in ms (-1: for ever). */
 int sessions_wait(void);
 
