@@ -81,7 +81,7 @@ static bool fill(struct budget *b, const struct config *l)
 		bridging_settings(c, i, &bridge);
 		budget_part(b, SPAN("bridge"), c->servers[i].name, 1, LISTEN_USERS);
 		budget_row(b, SPAN("calls, peers, what waits"), bridge_need(&bridge), 1);
-		budget_row(b, SPAN("lines of workers, children or sessions"), bridging_need(c, i), 1);
+		budget_row(b, SPAN("lines, children, sessions"), bridging_need(c, i), 1);
 		add_process(b);
 	}
 	if (program_wanted(c)) {

@@ -39,7 +39,7 @@ with tempfile.TemporaryDirectory(prefix="postern-") as tmp:
         return json.loads(r.stdout)
 
     t = table()
-    is_([p["role"] for p in t["parts"]], ["worker", "provider", "elder", "desk", "parent", "shared by all"], "every kind of process is there")
+    is_([p["role"] for p in t["parts"]], ["worker", "provider", "bridge", "elder", "desk", "parent", "shared by all"], "every kind of process is there")
     is_(t["parts"][0]["processes"], 2, "two workers")
     is_(t["parts"][1]["name"], "docs", "the provider by name")
     for p in t["parts"]:
