@@ -496,15 +496,6 @@ void catalog_refused(struct upstream *up, enum leg_fault fault, unsigned status)
 void catalog_turn(struct flow *f);
 enum step_end answer_discover(struct txn *t);
 
-/* way.c */
-void way_begin(struct upstream *up);             /* before server/discover: decides which way it goes */
-void way_modern(struct upstream *up);            /* it was answered as our revision does */
-/* There was no answer. True: ask by line now. */
-bool way_refused(struct upstream *up, enum leg_fault fault, unsigned status);
-enum way_answer { WAY_NONE, WAY_AGAIN };
-/* There was an answer, but not one of our revision. WAY_AGAIN: ask once more, whichever way it goes now. */
-enum way_answer way_answered(struct upstream *up, const struct mcp_message *m, unsigned status);
-
 /* link_http.c */
 bool link_send(struct leg *l, struct buffer *request, enum leg_fault *fault);
 void link_resume(struct link *k);                /* its client has room again: runs later in this turn */
