@@ -136,6 +136,7 @@ struct conf {
 	struct conf_server servers[CONF_SERVERS_MAX];
 	unsigned nservers;            /* at least 1 */
 	bool plain;                   /* "names": "plain" (exactly one server) or "prefixed" (default) */
+	uint32_t name_max;            /* bytes of a tool's name with its prefix, 32..128; default 64, with plain names 128 */
 	/* identity: required; at least one way to be somebody */
 	struct {
 		struct span resource;     /* canonical URI of this resource server; required with issuers */

@@ -1,4 +1,5 @@
 #include "conf/conf_priv.h"
+#include "gate/names.h"
 
 /* One worker's large buffers may not pass this: what is more is a slip of the keyboard, and mmap would say so less well. */
 #define LARGE_TOTAL_MAX (UINT64_C(8) << 30)
@@ -88,6 +89,40 @@ static void memory(struct conf_reader *r)
 	conf_said(r);
 }
 
+/* Every two servers, the later one named: in the order of the file that is the one that came into it. */
+static void names(struct conf_reader *r)
+{
+	struct conf *c = r->c;
+	uint32_t servers = conf_member(r, JSON_ROOT, "mcpServers"), name = c->nservers > 0 ? json_first(&r->json, servers) : JSON_NONE;
+
+	if (c->name_max == 0)
+		c->name_max = c->plain ? MCP_NAME_MAX : NAMES_CLIENTS_MAX;
+	for (unsigned i = 0; i < c->nservers; i++, name = json_next(&r->json, servers, name)) {
+		struct span mine = c->servers[i].name;
+
+		if (!c->plain && conf_server_name_ok(mine) && mine.n + 2 >= c->name_max) {
+			struct buf *b = conf_say(r, name);
+			BUF_LIT(b, "with this name and __ in front no tool's name fits into \"name_max\" (");
+			buf_u64(b, c->name_max);
+			BUF_LIT(b, "); a shorter name does");
+			conf_said(r);
+		}
+		for (unsigned k = 0; k < i; k++) {
+			struct span other = c->servers[k].name, why = conf_server_name_ok(mine) && conf_server_name_ok(other) ? names_confused(other, mine) : span_of(NULL, 0);
+			if (span_absent(why))
+				continue;
+			struct buf *b = conf_say(r, name);
+			BUF_LIT(b, "this name could be taken for that of the server \"");
+			conf_shown(b, other, 64);
+			BUF_LIT(b, "\" above: ");
+			buf_put(b, why);
+			BUF_LIT(b, "; give one of the two another name");
+			conf_said(r);
+			break;
+		}
+	}
+}
+
 void conf_cross(struct conf_reader *r)
 {
 	const struct conf *c = r->c;
@@ -95,6 +130,7 @@ void conf_cross(struct conf_reader *r)
 	if (json_type(&r->json, JSON_ROOT) != JSON_OBJECT)
 		return;
 	doors(r);
+	names(r);
 	memory(r);
 	conf_cross_identity(r);
 	conf_cross_policy(r);

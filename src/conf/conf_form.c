@@ -1,4 +1,5 @@
 #include "conf/conf_priv.h"
+#include "gate/names.h"
 
 /* What may stand in the file: one table per object. A new option is one line here, one field in conf.h, one paragraph in
  * docs/reference/configuration.md and one property in postern.schema.json. */
@@ -187,6 +188,7 @@ static const struct conf_member root_members[] = {
 	  .hint = SPAN_INIT("what callers may use; without a rule nothing is allowed. For a first try on this machine write \"policy\": [{\"allow\": \"*\", "
 		"\"roles\": [\"reader\"]}]") },
 	{ MEMBER(conf, plain, "names", CONF_STRING), .most = 32, .text = text_names },
+	{ MEMBER(conf, name_max, "name_max", CONF_COUNT), .least = 32, .most = MCP_NAME_MAX },
 	{ MEMBER(conf, strict, "strict", CONF_BOOL) },
 	{ WHOLE("memory", CONF_OBJECT), .form = &memory_form },
 	{ WHOLE("timeouts", CONF_OBJECT), .form = &timeout_form },

@@ -151,6 +151,7 @@ void conf_not_json(struct buf *errors, struct span file, struct span text, enum 
 /* ---- conf_value.c: one string each; they complain themselves ---- */
 bool conf_duration(struct span s, int64_t *ms);
 bool conf_size(struct span s, uint64_t *bytes);
+bool conf_server_name_ok(struct span s);
 void conf_server_name(struct conf_reader *r, uint32_t name, struct span s);
 bool conf_address(struct conf_reader *r, uint32_t value, struct span s, struct addr *a);
 void conf_text_listen(struct conf_reader *r, uint32_t value, struct span s, void *listener);

@@ -53,7 +53,8 @@ static bool is_alnum(char c)
 	return (l >= 'a' && l <= 'z') || http_is_digit(c);
 }
 
-void conf_server_name(struct conf_reader *r, uint32_t name, struct span s)
+/* Empty: it is right. */
+static struct span server_name_fault(struct span s)
 {
 	struct span why = SPAN("");
 
@@ -67,6 +68,15 @@ void conf_server_name(struct conf_reader *r, uint32_t name, struct span s)
 		why = SPAN("it must have 1 to 32 characters");
 	else if (why.n == 0 && s.p[s.n - 1] == '_')
 		why = SPAN("it may not end with _, or nobody could tell where the name ends in server__tool");
+	return why;
+}
+
+bool conf_server_name_ok(struct span s) { return server_name_fault(s).n == 0; }
+
+void conf_server_name(struct conf_reader *r, uint32_t name, struct span s)
+{
+	struct span why = server_name_fault(s);
+
 	if (why.n > 0) {
 		struct buf *b = conf_say(r, name);
 

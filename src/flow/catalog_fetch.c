@@ -31,6 +31,7 @@ bool catalog_ready(struct upstream *up)
 		up->catalog_pages = 0;
 		up->catalog_asked_ms = now;
 		catalog_clear(up->staging);
+		offer_begin(up);
 		up->catalog_asking = true; /* the answer may come before ask() returns */
 		ask(up, MCP_DISCOVER, NOTHING);
 		up->catalog_asking = false;
@@ -59,6 +60,7 @@ static void whole(struct upstream *up, int64_t ttl_ms)
 		up->names_cut_said = true;
 		flow_log(up->f, SPAN("the catalogue is cut: not all names are known, and calls of unknown ones go to the upstream"), up->set->name, NOTHING);
 	}
+	offer_say(up);
 	up->catalog_state = CATALOG_KNOWN;
 	up->catalog_until_ms = flow_now(up->f) +
 		(ttl_ms < FLOW_CATALOG_MIN_MS ? FLOW_CATALOG_MIN_MS : ttl_ms > FLOW_CATALOG_MAX_MS ? FLOW_CATALOG_MAX_MS : ttl_ms);
@@ -106,6 +108,8 @@ static void learn_page(struct upstream *up, uint32_t list, enum catalog_kind kin
 			flow_log(up->f, SPAN("a tool is not offered: its x-mcp-header is wrong"), up->set->name, why);
 			good = false;
 		}
+		if (good && up->set->kind != FLOW_BUILTIN && !offer_learn(up, kind, e))
+			good = false;
 		if (good && up->names)
 			learn_name(up, kind, e);
 	}

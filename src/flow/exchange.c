@@ -29,7 +29,7 @@ struct span exchange_field(const struct http_head *h, struct span name)
 
 /* ---- memory ---- */
 
-enum { AREAS = 3 };
+enum { AREAS = 4 };
 
 static size_t up(size_t n) { return (n + 63) & ~(size_t)63; }
 static uint32_t line_count(const struct exchange_settings *s) { return s->exchanges * 2 + 2; }  /* those in limbo have a slot until the next turn */
@@ -66,13 +66,14 @@ struct exchange_pool *exchange_place(void *mem, const struct exchange_settings *
 		x->small_out = (struct area){ at, EXCHANGE_SMALL, false };
 		x->small_in = (struct area){ at + EXCHANGE_SMALL, EXCHANGE_SMALL, false };
 		x->small_event = (struct area){ at + 2 * EXCHANGE_SMALL, EXCHANGE_SMALL, false };
+		x->small_given = (struct area){ at + 3 * EXCHANGE_SMALL, EXCHANGE_SMALL, false };
 		at += AREAS * EXCHANGE_SMALL;
 	}
 	slots_place(&p->larges, at, large_size(s), s->larges);
 	return p;
 }
 
-bool area_grow(struct exchange_pool *p, struct area *a)
+bool exchange_area_grow(struct exchange_pool *p, struct area *a)
 {
 	char *large = slots_take(&p->larges);
 
@@ -82,7 +83,7 @@ bool area_grow(struct exchange_pool *p, struct area *a)
 	return true;
 }
 
-void area_back(struct exchange_pool *p, struct area *a, const struct area *small)
+void exchange_area_back(struct exchange_pool *p, struct area *a, const struct area *small)
 {
 	if (a->large)
 		slots_give(&p->larges, a->p);
@@ -90,15 +91,17 @@ void area_back(struct exchange_pool *p, struct area *a, const struct area *small
 }
 
 uint32_t exchange_used(const struct exchange_pool *p) { return p->exchanges.used; }
+bool exchange_waiting(const struct exchange_pool *p) { return !list_empty(&p->ready); }
 
 /* ---- the life of one ---- */
 
 void exchange_drop_request(struct exchange *x)
 {
 	crypto_wipe(x->out.p, x->out.n);
-	area_back(x->pool, &x->out_area, &x->small_out);
-	x->out = buf_on(x->out_area.p, 0);
-	x->sent = 0;
+	x->out = buf_on(x->small_out.p, 0);
+	crypto_wipe(x->given.p, x->ngiven);
+	exchange_area_back(x->pool, &x->given, &x->small_given);
+	x->ngiven = x->ninside = x->sent = 0;
 }
 
 static void release(struct exchange *x)
@@ -109,12 +112,12 @@ static void release(struct exchange *x)
 	timer_disarm(p->set.timers, &x->timer);
 	if (x->line) {
 		x->line->x = NULL;
-		line_close(x->line);
+		exchange_line_close(x->line);
 		x->line = NULL;
 	}
 	exchange_drop_request(x);
-	area_back(p, &x->in, &x->small_in);
-	area_back(p, &x->event, &x->small_event);
+	exchange_area_back(p, &x->in, &x->small_in);
+	exchange_area_back(p, &x->event, &x->small_event);
 	x->state = X_FREE;
 	x->life++;
 	slots_give(&p->exchanges, x);
@@ -129,7 +132,7 @@ void exchange_finish(struct exchange *x, enum exchange_end why)
 	timer_disarm(p->set.timers, &x->timer);
 	if (x->line) {
 		x->line->x = NULL;
-		line_close(x->line);
+		exchange_line_close(x->line);
 		x->line = NULL;
 	}
 	exchange_drop_request(x);
@@ -141,38 +144,99 @@ void exchange_finish(struct exchange *x, enum exchange_end why)
 
 static void on_timeout(struct timer *t) { exchange_finish(LIST_OWNER(t, struct exchange, timer), EXCHANGE_LATE); }
 
+static void begin_head(struct exchange *x)
+{
+	x->state = X_BEGUN;
+	x->out = buf_on(x->small_out.p, x->small_out.cap);
+	if (x->method == EXCHANGE_POST)
+		http_write_post(&x->out, x->peer->path);
+	else if (x->method == EXCHANGE_GET)
+		http_write_get(&x->out, x->peer->path);
+	else
+		http_write_delete(&x->out, x->peer->path);
+	http_write_field(&x->out, SPAN("Host"), x->peer->host);
+}
+
+/* As if nothing had been heard. */
+static void reset(struct exchange *x)
+{
+	exchange_area_back(x->pool, &x->in, &x->small_in);
+	exchange_area_back(x->pool, &x->event, &x->small_event);
+	x->sent = x->ninside = x->scanned = x->n = x->start = x->end = x->raw = x->taken = 0;
+	x->tls_why = TLS_NO_ERROR;
+	x->status = 0;
+	x->ntype = 0;
+	x->doomed = x->retried = x->keep = x->paused = x->streams = false;
+	sse_start(&x->sse, x->event.p, x->event.cap);
+}
+
 struct exchange *exchange_begin(struct exchange_pool *p, struct exchange_peer *peer, enum exchange_method method, void *data, struct buf **head)
 {
 	struct exchange *x = slots_take(&p->exchanges);
 
 	if (!x)
 		return NULL;
-	x->state = X_BEGUN;
 	x->pool = p;
 	x->peer = peer;
+	x->method = method;
 	x->line = NULL;
 	x->data = data;
 	list_init(&x->ready);
 	timer_init(&x->timer, on_timeout);
-	x->out_area = x->small_out;
+	x->given = x->small_given;
 	x->in = x->small_in;
 	x->event = x->small_event;
-	x->sent = x->scanned = x->n = x->start = x->end = x->raw = x->taken = 0;
-	x->tls_why = TLS_NO_ERROR;
-	x->status = 0;
-	x->ntype = 0;
-	x->doomed = x->again = x->retried = x->keep = x->paused = false;
-	sse_start(&x->sse, x->event.p, x->event.cap);
-	x->out = buf_on(x->out_area.p, x->out_area.cap);
+	x->ngiven = 0;
+	x->again = x->taken_back = false;
+	reset(x);
+	begin_head(x);
 	*head = &x->out;
-	if (method == EXCHANGE_POST)
-		http_write_post(&x->out, peer->path);
-	else if (method == EXCHANGE_GET)
-		http_write_get(&x->out, peer->path);
-	else
-		http_write_delete(&x->out, peer->path);
-	http_write_field(&x->out, SPAN("Host"), peer->host);
 	return x;
+}
+
+static bool copy_body(struct exchange *x, struct span body)
+{
+	if (body.n + x->out.n > x->pool->set.request_max || (body.n > x->given.cap && !exchange_area_grow(x->pool, &x->given)))
+		return false;
+	if (body.n > 0)
+		memcpy(x->given.p, body.p, body.n);
+	x->ngiven = body.n;
+	return true;
+}
+
+bool exchange_keep(struct exchange *x, struct span body)
+{
+	if (!copy_body(x, body))
+		return false;
+	crypto_wipe(x->out.p, x->out.n);
+	x->state = X_KEPT;
+	return true;
+}
+
+void exchange_take_back(struct exchange *x)
+{
+	x->taken_back = true;
+	timer_disarm(x->pool->set.timers, &x->timer);
+}
+
+void exchange_taken_back(struct exchange *x)
+{
+	x->taken_back = false;
+	x->line->x = NULL;
+	exchange_line_close(x->line);
+	x->line = NULL;
+	crypto_wipe(x->out.p, x->out.n);
+	x->out = buf_on(x->small_out.p, 0);
+	reset(x);
+	x->state = X_KEPT;
+}
+
+struct buf *exchange_again(struct exchange *x)
+{
+	if (x->state != X_KEPT)
+		bug("an exchange is sent again that was not kept");
+	begin_head(x);
+	return &x->out;
 }
 
 void exchange_queue(struct exchange *x)
@@ -181,32 +245,20 @@ void exchange_queue(struct exchange *x)
 	list_append(&x->pool->ready, &x->ready);
 }
 
-/* The head is whole, the body behind it. False: there is no room. */
-static bool put_body(struct exchange *x, struct span body)
-{
-	if (!x->out.full && body.n > buf_room(&x->out) && x->out.n + body.n <= x->pool->set.request_max && area_grow(x->pool, &x->out_area)) {
-		struct buf large = buf_on(x->out_area.p, x->out_area.cap);
-
-		buf_put(&large, buf_span(&x->out));
-		crypto_wipe(x->out.p, x->out.n);
-		x->out = large;
-	}
-	buf_put(&x->out, body);
-	return !x->out.full;
-}
-
 void exchange_send(struct exchange *x, struct span body, int64_t until_ms, bool again)
 {
-	static const char post[] = "POST ";
-
 	if (x->state != X_BEGUN)
 		bug("an exchange is sent that was not begun, or twice");
-	if (span_starts(buf_span(&x->out), span_of(post, sizeof post - 1)))
-		http_write_length(&x->out, body.n);
+	if (!span_absent(body) && !copy_body(x, body))
+		x->out.full = true;
+	if (x->method == EXCHANGE_POST)
+		http_write_length(&x->out, x->ngiven);
 	http_write_end(&x->out);
-	if (!put_body(x, body)) {
-		x->doomed = true;
-		x->fate = EXCHANGE_FULL;
+	x->doomed = x->out.full;
+	x->fate = EXCHANGE_FULL;
+	if (x->ngiven <= buf_room(&x->out)) { /* one packet is better than two */
+		buf_put(&x->out, span_of(x->given.p, x->ngiven));
+		x->ninside = x->ngiven;
 	}
 	x->again = again;
 	exchange_queue(x);
@@ -225,7 +277,7 @@ void exchange_pause(struct exchange *x) { x->paused = true; }
 void exchange_resume(struct exchange *x)
 {
 	x->paused = false;
-	if (x->state == X_EVENTS)
+	if (x->state == X_EVENTS || x->state == X_BODY)
 		list_append(&x->pool->ready, &x->ready);
 }
 
@@ -237,17 +289,17 @@ void exchange_close(struct exchange *x)
 
 bool exchange_turn(struct exchange_pool *p)
 {
-	line_sweep(p);
+	exchange_line_sweep(p);
 	for (uint32_t i = p->exchanges.count; i > 0 && !list_empty(&p->ready); i--) {
 		struct exchange *x = LIST_OWNER(p->ready.next, struct exchange, ready);
 
 		list_remove(&x->ready);
 		if (x->state != X_QUEUED)
-			line_run(x->line);
+			exchange_line_run(x->line);
 		else if (x->doomed)
 			exchange_finish(x, x->fate);
-		else if (line_get(x))
-			line_run(x->line);
+		else if (exchange_line_get(x))
+			exchange_line_run(x->line);
 		else
 			list_append(&p->ready, &x->ready);
 	}
@@ -258,6 +310,7 @@ bool exchange_turn(struct exchange_pool *p)
 
 void *exchange_data(const struct exchange *x) { return x->data; }
 struct exchange_peer *exchange_to(const struct exchange *x) { return x->peer; }
+bool exchange_streams(const struct exchange *x) { return x->streams; }
 unsigned exchange_status(const struct exchange *x) { return x->status; }
 bool exchange_is(const struct exchange *x, struct span subtype) { return http_media_type_is(span_of(x->type, x->ntype), SPAN("application"), subtype); }
 struct span exchange_body(const struct exchange *x) { return span_of(x->in.p + x->start, x->end - x->start); }

@@ -4,7 +4,7 @@
  * one: TCP to the pinned address, over TLS if the peer has a route, or a descriptor that the owner's `dial` gives (a socket pair whose other
  * end somebody serves). No redirect is followed, no content coding accepted. Reply heads are read by wire/http_head, as strictly as any.
  *
- * Memory: each exchange has three areas of EXCHANGE_SMALL bytes (request, input, event); a longer request, body or event takes one of the
+ * Memory: each exchange has four areas of EXCHANGE_SMALL bytes (a request's head, its body, input, event); a longer body or event takes one of the
  * pool's large areas, and when none is free the exchange ends with EXCHANGE_FULL. Bodies and events over `reply_max` end it with
  * EXCHANGE_OVER before the limit is passed. Requests may hold secrets: they are wiped when they are of no further use.
  *
@@ -70,6 +70,8 @@ struct exchange_hooks {
 	 * last event id of the stream so far, absent if there was none. */
 	void (*event)(void *ctx, struct exchange *x, struct span data, struct span id);
 	void (*end)(void *ctx, struct exchange *x, enum exchange_end why);
+	/* Asked before each event, and before the end with a whole body. False: not now; the exchange is paused until exchange_resume(). NULL: always. */
+	bool (*may)(void *ctx, struct exchange *x);
 };
 
 struct exchange_settings {
@@ -90,6 +92,8 @@ struct exchange_pool *exchange_place(void *mem, const struct exchange_settings *
 /* Once in each turn of the loop, after timers_run. True: there is more to do at once. */
 bool exchange_turn(struct exchange_pool *p);
 uint32_t exchange_used(const struct exchange_pool *p);
+/* True: exchange_turn has something to do at once. */
+bool exchange_waiting(const struct exchange_pool *p);
 
 /* NULL: all are in use. `*head` is where the request's fields are to be appended (wire/http_write.h); the request line and Host are there. */
 struct exchange *exchange_begin(struct exchange_pool *p, struct exchange_peer *peer, enum exchange_method method, void *data, struct buf **head);
@@ -97,6 +101,13 @@ struct exchange *exchange_begin(struct exchange_pool *p, struct exchange_peer *p
  * head's buffer, and is copied. until_ms: when it is EXCHANGE_LATE unless the end has come; 0: never. `again`: whether the request may be
  * sent once more on a new connection, if one that was at rest turns out to be closed before a byte of a reply came. */
 void exchange_send(struct exchange *x, struct span body, int64_t until_ms, bool again);
+/* A request for later. exchange_keep(), after exchange_begin(): copies the body, and what was written of the head is forgotten; false: there is no
+ * room for it. exchange_take_back(), inside `head`: this reply is not heard to its end, the connection is closed, the body is kept, and the
+ * deadline is off. Both leave an exchange that waits until exchange_again() gives a new head to write, and exchange_send() with an absent body
+ * sends what was kept. */
+bool exchange_keep(struct exchange *x, struct span body);
+void exchange_take_back(struct exchange *x);
+struct buf *exchange_again(struct exchange *x);
 /* A new deadline; 0: none. */
 void exchange_until(struct exchange *x, int64_t until_ms);
 /* No more events until exchange_resume(); what the peer sends meanwhile stays with it. Deadlines go on. */
@@ -108,6 +119,7 @@ void exchange_close(struct exchange *x);
 void *exchange_data(const struct exchange *x);
 struct exchange_peer *exchange_to(const struct exchange *x);
 unsigned exchange_status(const struct exchange *x);           /* 0: no head yet */
+bool exchange_streams(const struct exchange *x);              /* the reply is an event stream */
 /* The media type of the reply is application/<subtype>. */
 bool exchange_is(const struct exchange *x, struct span subtype);
 struct span exchange_body(const struct exchange *x);          /* in `end`, EXCHANGE_OK, not an event stream */

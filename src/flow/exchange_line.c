@@ -3,7 +3,7 @@
 
 void exchange_peer_start(struct exchange_peer *p) { list_init(&p->idle); }
 
-void line_close(struct line *k)
+void exchange_line_close(struct line *k)
 {
 	struct exchange_pool *p = k->pool;
 
@@ -24,7 +24,7 @@ void line_close(struct line *k)
 	p->open--;
 }
 
-void line_sweep(struct exchange_pool *p)
+void exchange_line_sweep(struct exchange_pool *p)
 {
 	while (!list_empty(&p->limbo)) {
 		struct line *k = LIST_OWNER(p->limbo.next, struct line, node);
@@ -37,7 +37,7 @@ void line_sweep(struct exchange_pool *p)
 void exchange_peer_stop(struct exchange_peer *p)
 {
 	while (!list_empty(&p->idle))
-		line_close(LIST_OWNER(p->idle.next, struct line, node));
+		exchange_line_close(LIST_OWNER(p->idle.next, struct line, node));
 }
 
 /* What has been read may tell nothing of what is left: a goodbye, or more than a reply? And over TLS part of a record may be on its way. */
@@ -51,7 +51,7 @@ static bool all_said(struct line *k)
 	return !k->tls || conn_rest(k->tls);
 }
 
-void line_rest(struct line *k)
+void exchange_line_rest(struct line *k)
 {
 	struct exchange_pool *p = k->pool;
 	int64_t idle_ms = k->x->idle_ms;
@@ -59,7 +59,7 @@ void line_rest(struct line *k)
 	k->x->line = NULL;
 	k->x = NULL;
 	if (k->half || !all_said(k)) { /* its FIN came along with the reply: no further event will tell */
-		line_close(k);
+		exchange_line_close(k);
 		return;
 	}
 	k->reused = true;
@@ -73,9 +73,12 @@ void line_rest(struct line *k)
 static void write_request(struct line *k)
 {
 	struct exchange *x = k->x;
+	size_t whole = x->out.n + x->ngiven - x->ninside;
 
-	while (k->writable && x->sent < x->out.n) {
-		long n = conn_write(k->item.fd, k->tls, x->out.p + x->sent, x->out.n - x->sent);
+	while (k->writable && x->sent < whole) {
+		bool inside = x->sent < x->out.n;
+		const char *from = inside ? x->out.p + x->sent : x->given.p + (x->sent - x->out.n);
+		long n = conn_write(k->item.fd, k->tls, from, inside ? x->out.n - x->sent : whole - x->sent);
 
 		if (n == SOCK_AGAIN)
 			k->writable = false;
@@ -84,7 +87,7 @@ static void write_request(struct line *k)
 		else
 			x->sent += (size_t)n;
 	}
-	if (x->sent == x->out.n)
+	if (x->sent == whole)
 		x->state = X_HEAD;
 }
 
@@ -104,7 +107,7 @@ static bool shake(struct line *k)
 	return false;
 }
 
-void line_run(struct line *k)
+void exchange_line_run(struct line *k)
 {
 	struct exchange *x = k->x;
 
@@ -127,7 +130,7 @@ void line_run(struct line *k)
 		write_request(k);
 	if (x->state > X_SEND && conn_pending(k->tls))
 		(void)conn_write(k->item.fd, k->tls, NULL, 0); /* the end of the request; a failure shows on the reading side */
-	reply_read(x);
+	exchange_read(x);
 }
 
 static void on_event(struct loop_item *item, unsigned events)
@@ -146,9 +149,9 @@ static void on_event(struct loop_item *item, unsigned events)
 			k->writable = true; /* after a failed connect sock_connect_result() says so */
 	}
 	if (k->x)
-		line_run(k);
+		exchange_line_run(k);
 	else if (k->half || !all_said(k))
-		line_close(k); /* at rest there is nothing to say but goodbye */
+		exchange_line_close(k); /* at rest there is nothing to say but goodbye */
 }
 
 static void on_timeout(struct timer *t)
@@ -158,7 +161,7 @@ static void on_timeout(struct timer *t)
 	if (k->x)
 		exchange_finish(k->x, EXCHANGE_LATE);
 	else
-		line_close(k);
+		exchange_line_close(k);
 }
 
 /* ---- finding one ---- */
@@ -186,7 +189,7 @@ static bool line_open(struct exchange *x)
 	int fd = -1;
 
 	if (p->open >= p->set.exchanges && !list_empty(&p->idle)) /* all are at rest or at work: the one at rest for longest gives way */
-		line_close(LIST_OWNER(p->idle.prev, struct line, age));
+		exchange_line_close(LIST_OWNER(p->idle.prev, struct line, age));
 	k = slots_take(&p->lines);
 	if (!k)
 		return false;
@@ -202,7 +205,7 @@ static bool line_open(struct exchange *x)
 	if (peer->tls)
 		k->tls = p->set.conns ? conn_call(p->set.conns, &k->item, peer->tls) : NULL;
 	if (!loop_add(p->set.loop, &k->item) || (peer->tls && !k->tls)) {
-		line_close(k);
+		exchange_line_close(k);
 		return doom(x, EXCHANGE_FULL);
 	}
 	use(k, x, X_CONNECT);
@@ -210,7 +213,7 @@ static bool line_open(struct exchange *x)
 	return true;
 }
 
-bool line_get(struct exchange *x)
+bool exchange_line_get(struct exchange *x)
 {
 	struct line *k;
 

@@ -13,7 +13,7 @@ static bool ask_again(struct exchange *x)
 	x->sent = 0;
 	k->x = NULL;
 	x->line = NULL;
-	line_close(k);
+	exchange_line_close(k);
 	exchange_queue(x);
 	return true;
 }
@@ -32,7 +32,7 @@ static bool grow(struct exchange *x)
 	struct area old = x->in;
 	size_t behind = x->n - x->raw, payload = x->end - x->start;
 
-	if (old.large || !area_grow(x->pool, &x->in)) {
+	if (old.large || !exchange_area_grow(x->pool, &x->in)) {
 		exchange_finish(x, old.large ? EXCHANGE_OVER : EXCHANGE_FULL);
 		return false;
 	}
@@ -47,7 +47,7 @@ static bool grow(struct exchange *x)
 static void done(struct exchange *x)
 {
 	if (x->keep && x->raw == x->n)
-		line_rest(x->line);
+		exchange_line_rest(x->line);
 	exchange_finish(x, EXCHANGE_OK);
 }
 
@@ -80,14 +80,21 @@ static bool read_head(struct exchange *x, size_t head_len)
 	x->keep = h->keep_alive && h->framing != HTTP_UNTIL_CLOSE && x->state == X_HEAD; /* a reply to half a request: of no further use */
 	x->idle_ms = link_idle_ms(h, EXCHANGE_IDLE_MS);
 	x->start = x->end = x->raw = head_len;
-	exchange_drop_request(x); /* it will not be needed again */
 	http_body_start(&x->body, h->framing, h->length, events ? UINT64_MAX : p->set.reply_max);
+	x->streams = events;
 	if (events)
 		sse_keep(&x->sse, x->ids, EXCHANGE_ID_MAX);
 	x->state = events ? X_EVENTS : X_BODY;
 	if (p->set.hooks.head)
 		p->set.hooks.head(p->set.hooks.ctx, x, h, events);
-	return x->life == life;
+	if (x->life != life)
+		return false;
+	if (x->taken_back) {
+		exchange_taken_back(x);
+		return false;
+	}
+	exchange_drop_request(x); /* it will not be needed again */
+	return true;
 }
 
 /* Takes the framing off what has come, in place. */
@@ -105,7 +112,17 @@ static void decode(struct exchange *x)
 		x->n = x->raw = x->end;
 }
 
-/* False: the exchange is over. */
+/* What is whole may be given to the owner now. */
+static bool may(struct exchange *x)
+{
+	struct exchange_hooks *hooks = &x->pool->set.hooks;
+
+	if (!x->paused)
+		x->paused = hooks->may && !hooks->may(hooks->ctx, x);
+	return !x->paused;
+}
+
+/* False: the exchange is over, or paused. */
 static bool read_body(struct exchange *x)
 {
 	decode(x);
@@ -113,7 +130,8 @@ static bool read_body(struct exchange *x)
 	case HTTP_BODY_MORE:
 		return true;
 	case HTTP_BODY_DONE:
-		done(x);
+		if (may(x))
+			done(x);
 		return false;
 	case HTTP_BODY_LARGE:
 		exchange_finish(x, EXCHANGE_OVER);
@@ -132,7 +150,7 @@ static bool event_room(struct exchange *x)
 
 	if (buf_room(data) > 0)
 		return true;
-	if (x->event.large || !area_grow(x->pool, &x->event)) {
+	if (x->event.large || !exchange_area_grow(x->pool, &x->event)) {
 		exchange_finish(x, x->event.large ? EXCHANGE_OVER : EXCHANGE_FULL);
 		return false;
 	}
@@ -142,19 +160,28 @@ static bool event_room(struct exchange *x)
 	return true;
 }
 
-static void next_event(struct exchange *x)
+/* The event that is here. False: the exchange is over, or paused. */
+static bool give_event(struct exchange *x)
 {
-	area_back(x->pool, &x->event, &x->small_event);
+	struct exchange_hooks *hooks = &x->pool->set.hooks;
+	uint32_t life = x->life;
+
+	if (!may(x))
+		return false;
+	hooks->event(hooks->ctx, x, buf_span(&x->sse.data), sse_id(&x->sse));
+	if (x->life != life)
+		return false;
+	exchange_area_back(x->pool, &x->event, &x->small_event);
 	x->sse.data = buf_on(x->event.p, x->event.cap);
 	sse_next(&x->sse);
+	return true;
 }
 
 /* The events that are here. False: the exchange is over, or paused. */
 static bool give_events(struct exchange *x)
 {
-	struct exchange_hooks *hooks = &x->pool->set.hooks;
-	uint32_t life = x->life;
-
+	if (x->sse.state == SSE_EVENT && !give_event(x))
+		return false;
 	while (x->taken < x->end - x->start) {
 		size_t n = x->end - x->start - x->taken;
 
@@ -167,12 +194,8 @@ static bool give_events(struct exchange *x)
 			exchange_finish(x, EXCHANGE_OVER);
 			return false;
 		}
-		if (x->sse.state == SSE_EVENT) {
-			hooks->event(hooks->ctx, x, buf_span(&x->sse.data), sse_id(&x->sse));
-			if (x->life != life)
-				return false;
-			next_event(x);
-		}
+		if (x->sse.state == SSE_EVENT && !give_event(x))
+			return false;
 	}
 	return true;
 }
@@ -220,25 +243,28 @@ static void over(struct exchange *x, bool clean)
 {
 	if (clean && (x->state == X_BODY || x->state == X_EVENTS) && x->body.framing == HTTP_UNTIL_CLOSE) {
 		http_body_eof(&x->body);
-		done(x);
+		if (x->state == X_EVENTS || may(x))
+			done(x);
 	} else {
 		lost(x);
 	}
 }
 
-void reply_read(struct exchange *x)
+void exchange_read(struct exchange *x)
 {
 	struct line *k = x->line;
 
 	if (x->state <= X_SHAKE)
 		return;
-	if (x->state == X_EVENTS && x->taken < x->end - x->start && !read_events(x))
+	if (x->state == X_EVENTS && (x->taken < x->end - x->start || x->sse.state == SSE_EVENT) && !read_events(x))
+		return;
+	if (x->state == X_BODY && x->body.state == HTTP_BODY_DONE && !read_body(x))
 		return;
 	for (unsigned reads = 0; k->readable; reads++) {
 		size_t room;
 		long n;
 
-		if (x->state == X_EVENTS && x->paused)
+		if (x->state >= X_BODY && x->paused)
 			return;
 		if (reads == READS_MAX) {
 			list_append(&x->pool->ready, &x->ready);

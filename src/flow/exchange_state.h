@@ -14,6 +14,7 @@ enum {
 
 enum state {
 	X_FREE,
+	X_KEPT,              /* waits for its owner, with its body */
 	X_BEGUN,             /* its fields are being written */
 	X_QUEUED,            /* waits for exchange_turn() to find it a connection */
 	X_CONNECT, X_SHAKE, X_SEND,
@@ -51,9 +52,11 @@ struct exchange {
 	void *data;
 	struct list ready;         /* in pool->ready: something is to be done in exchange_turn() */
 	struct timer timer;
-	struct area small_out, small_in, small_event;
-	struct area out_area, in, event;
-	struct buf out;            /* the request */
+	struct area small_out, small_given, small_in, small_event;
+	struct area given, in, event;
+	struct buf out;            /* the request's head, and its body as well if there is room */
+	size_t ngiven, ninside;    /* of the body, in `given`; how much of it is in `out` */
+	enum exchange_method method;
 	size_t sent, scanned;
 	size_t n, start, end, raw; /* in `in`: payload [start, end), not decoded yet [raw, n) */
 	size_t taken;              /* of the payload, by the event reader */
@@ -64,7 +67,7 @@ struct exchange {
 	unsigned status;
 	uint16_t ntype;
 	bool doomed;               /* queued: has a fate */
-	bool again, retried, keep, paused;
+	bool again, retried, keep, paused, taken_back, streams;
 	int64_t idle_ms;
 	char type[TYPE_MAX];
 	char ids[2 * EXCHANGE_ID_MAX];
@@ -82,20 +85,21 @@ struct exchange_pool {
 
 /* exchange_line.c */
 /* Finds a connection, at rest or new. False: not now (come again), or it is doomed. */
-bool line_get(struct exchange *x);
-void line_close(struct line *k);
+bool exchange_line_get(struct exchange *x);
+void exchange_line_close(struct line *k);
 /* The reply is whole and nothing came behind it: keeps the connection, or closes it. */
-void line_rest(struct line *k);
-void line_sweep(struct exchange_pool *p);    /* frees what was closed before this turn */
-void line_run(struct line *k);
+void exchange_line_rest(struct line *k);
+void exchange_line_sweep(struct exchange_pool *p);    /* frees what was closed before this turn */
+void exchange_line_run(struct line *k);
 
 /* exchange.c */
-bool area_grow(struct exchange_pool *p, struct area *a);          /* takes a large one; the old content is the caller's to move before it gives that back */
-void area_back(struct exchange_pool *p, struct area *a, const struct area *small);
+bool exchange_area_grow(struct exchange_pool *p, struct area *a);          /* takes a large one; the old content is the caller's to move before it gives that back */
+void exchange_area_back(struct exchange_pool *p, struct area *a, const struct area *small);
 void exchange_finish(struct exchange *x, enum exchange_end why);  /* calls `end`, and frees */
 void exchange_queue(struct exchange *x);
 void exchange_drop_request(struct exchange *x);
+void exchange_taken_back(struct exchange *x);                     /* its owner wants it so, and `head` is over */
 /* exchange_reply.c. Reads as far as there is something to read; the exchange may be over afterwards. */
-void reply_read(struct exchange *x);
+void exchange_read(struct exchange *x);
 
 #endif

@@ -78,6 +78,7 @@ struct flow_settings {
 	unsigned nservers;
 	bool plain;
 	struct span version;          /* of Postern, for serverInfo */
+	uint32_t name_max;            /* bytes of a tool's name as clients see it; 0: what the protocol allows */
 	uint32_t connections, requests, listens, large, tokens, links;
 	uint64_t body_max, reply_max;
 	int64_t head_ms, body_ms, idle_ms, write_ms, keepalive_ms;

@@ -299,6 +299,12 @@ struct upstream {
 	bool catalog_stale;            /* a list_changed went by */
 	bool names;                    /* the names of its tools and prompts are kept, for the policy; else an unknown one is for it to refuse */
 	bool names_cut_said;
+	struct {                       /* tools and prompts that cannot be offered under their names: of the catalogue being learned */
+		unsigned n;
+		uint64_t mark, said;       /* which they are, and which were said last, summed up */
+		uint32_t text_n;
+		char text[256];            /* the first of them, and why */
+	} left_out;
 	unsigned catalog_pages;
 	int64_t catalog_asked_ms;      /* when what is known was asked for, or later in vain */
 	int64_t catalog_until_ms;      /* KNOWN: refresh after; FAILED: ask again after */
@@ -378,6 +384,14 @@ void route_cursor_key(const struct txn *t, uint8_t key[CURSOR_KEY]);
 bool route_owns_uri(const struct flow_server *s, struct span uri);
 /* May this upstream be asked for this URI (at least among others)? */
 bool route_serves_uri(const struct flow_server *s, struct span uri);
+
+/* offer.c: tools and prompts that cannot be offered under their names (gate/names.h): not listed, not callable, said once */
+/* Absent: it can. `name`: without prefix, unescaped. */
+struct span offer_unfit(const struct upstream *up, enum catalog_kind kind, struct span name);
+/* The same of an entry of a list that is being learned; what cannot be offered is noted. */
+bool offer_learn(struct upstream *up, enum catalog_kind kind, uint32_t entry);
+void offer_begin(struct upstream *up);
+void offer_say(struct upstream *up);                                         /* all is learned */
 
 /* hygiene.c: members of _meta that may not pass become edits that take them out (gate/meta.h); f->json holds the document. With s->full not all did. */
 void hygiene_meta(const struct upstream *up, uint32_t meta, struct edits *s);                          /* a client's params._meta */

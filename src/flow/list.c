@@ -46,7 +46,19 @@ static void drop(struct edits *s, const char *from, const char *to)
 		edit_add(s, from, to, NOTHING);
 }
 
-/* Tools whose header annotations are wrong must not be shown (mcp.md 5.4); nor names that are too long once prefixed; nor what the caller may
+/* Can it be offered under its name? */
+static bool fits(struct txn *t, struct upstream *up, uint32_t name)
+{
+	char mem[MCP_NAME_MAX];
+	struct buf text = buf_on(mem, sizeof(mem));
+
+	if (t->msg.method != MCP_TOOLS_LIST && t->msg.method != MCP_PROMPTS_LIST)
+		return true;
+	json_text(&t->f->json, name, &text);
+	return !text.full && span_absent(offer_unfit(up, t->msg.method == MCP_TOOLS_LIST ? CATALOG_TOOL : CATALOG_PROMPT, buf_span(&text)));
+}
+
+/* Tools whose header annotations are wrong must not be shown (mcp.md 5.4); nor names that cannot be offered; nor what the caller may
  * not use. The rest get their prefix. `from` .. `to` of a dropped entry takes one neighbouring comma with it. */
 static void entry_edits(struct txn *t, struct upstream *up, uint32_t list, struct edits *s, struct span prefix)
 {
@@ -61,13 +73,9 @@ static void entry_edits(struct txn *t, struct upstream *up, uint32_t list, struc
 		uint32_t name = json_type(j, e) == JSON_OBJECT ? json_get(j, e, SPAN("name")) : JSON_NONE;
 		bool keep = t->msg.method != MCP_TOOLS_LIST || up->set->kind == FLOW_BUILTIN || catalog_judge(j, e, &why) != CATALOG_INVALID;
 
-		if (!span_absent(prefix) && json_type(j, name) == JSON_STRING && json_inner(j, name).n + prefix.n > MCP_NAME_MAX) {
-			keep = false;
-			why = SPAN("its name is too long with the prefix");
-		}
 		if (!keep)
 			flow_log(f, SPAN("an entry of a list was dropped"), up->set->name, why);
-		if (!keep || (!all && !may_see_entry(t, up, e))) {
+		if (!keep || !fits(t, up, name) || (!all && !may_see_entry(t, up, e))) {
 			if (next != JSON_NONE) {
 				drop(s, raw.p, json_raw(j, next).p);
 			} else { /* the last one takes the comma before it, and the gaps that stand there already */

@@ -183,6 +183,16 @@ static enum step_end route_list(struct txn *t)
 	return STEP_NEXT;
 }
 
+/* A name that could not be offered is not called either. What is known of case comes with the catalogue: step_params() looks again. */
+static bool fits(struct txn *t)
+{
+	bool prompt = t->msg.method == MCP_PROMPTS_GET || (t->msg.method == MCP_COMPLETE && !t->msg.ref_is_resource);
+
+	if (t->msg.method != MCP_TOOLS_CALL && !prompt)
+		return true;
+	return span_absent(offer_unfit(&t->f->up[t->server], prompt ? CATALOG_PROMPT : CATALOG_TOOL, t->name));
+}
+
 /* Which server of a prefixed gateway this goes to. */
 static enum step_end route_prefixed(struct txn *t)
 {
@@ -223,7 +233,7 @@ static enum step_end route_prefixed(struct txn *t)
 	if (!split_name(f, t->called, &server, &t->name))
 		return answer_unknown(t);
 	t->server = (uint8_t)server;
-	return STEP_NEXT;
+	return fits(t) ? STEP_NEXT : answer_unknown(t);
 }
 
 enum step_end step_route(struct txn *t, int64_t now_ms)
@@ -249,7 +259,7 @@ enum step_end step_route(struct txn *t, int64_t now_ms)
 		wait_for_catalog(t, &f->up[0]);
 		return STEP_WAIT;
 	}
-	return STEP_NEXT;
+	return fits(t) ? STEP_NEXT : answer_unknown(t);
 }
 
 /* Row 14 of the order of checks: the headers that mirror arguments, for an upstream that reads headers. */
@@ -268,7 +278,7 @@ enum step_end step_params(struct txn *t, int64_t now_ms)
 	}
 	/* An upstream that could not be asked is tried all the same: then nothing is known of its tools and it must check by itself. */
 	const struct catalog_tool *tool = up->catalog_state == CATALOG_KNOWN ? catalog_find(up->catalog, t->name) : NULL;
-	if (tool && tool->invalid)
+	if ((tool && tool->invalid) || !fits(t))
 		return answer_unknown(t);
 	size_t half = f->scratch_cap / 2;
 	struct buf fields = buf_on(f->scratch, half), scratch = buf_on(f->scratch + half, half);

@@ -17,6 +17,9 @@ void catalog_clear(struct catalog *c)
 		memset(c->tool_names, 0, sizeof c->tool_names);
 	if (c->nnames[CATALOG_PROMPT] > 0)
 		memset(c->prompt_names, 0, sizeof c->prompt_names);
+	if (c->nspellings > 0)
+		memset(c->spellings, 0, sizeof c->spellings);
+	c->nspellings = 0;
 	memset(c->nnames, 0, sizeof c->nnames);
 	memset(c->names_cut, 0, sizeof c->names_cut);
 }

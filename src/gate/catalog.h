@@ -55,6 +55,8 @@ struct catalog {
 	unsigned nnames[CATALOG_KINDS];
 	bool names_cut[CATALOG_KINDS];           /* there are more names than are known */
 	uint64_t tool_names[2 * CATALOG_TOOL_NAMES_MAX], prompt_names[2 * CATALOG_PROMPT_NAMES_MAX]; /* hashes; 0: free */
+	unsigned nspellings;
+	uint64_t spellings[2 * CATALOG_TOOL_NAMES_MAX]; /* of tools' names without case; 0: free */
 };
 
 void catalog_clear(struct catalog *c);
@@ -79,8 +81,14 @@ const struct catalog_tool *catalog_find(const struct catalog *c, struct span nam
 void catalog_learn_name(struct catalog *c, enum catalog_kind kind, struct span name);
 /* One in 2^53 unknown names is taken for a known one; nobody who has not the key can find it. */
 bool catalog_has_name(const struct catalog *c, enum catalog_kind kind, struct span name);
+/* The keyed hash of a name, 0 of one that cannot be one. */
+uint64_t catalog_name_hash(const struct catalog *c, struct span name);
 /* Takes over what another knows of one kind, under the same key. */
 void catalog_keep_names(struct catalog *c, enum catalog_kind kind, const struct catalog *from);
+
+/* Which of the tools' names are told apart by case only. False: this one has come in another spelling, and then neither can be offered. */
+bool catalog_learn_spelling(struct catalog *c, struct span name);
+bool catalog_has_twin(const struct catalog *c, struct span name);
 
 /* Row 14: every Mcp-Param-* of `tool` against the arguments, both ways: a value (not null, not absent) needs its header, a header needs
  * its value; base64 decoded; integers as numbers (42.0 = 42) without floating point; doubled: mismatch. On success appends to `fields`

@@ -45,6 +45,7 @@
 	METRIC(SCOPE_CHALLENGES, "postern_scope_challenges_total", counter, "Requests that were told to come again with more scopes") \
 	METRIC(META_DROPPED_CLIENT, "postern_meta_dropped_total{from=\"client\"}", counter, "Members of _meta and extensions that were left out on the way") \
 	METRIC(META_DROPPED_UPSTREAM, "postern_meta_dropped_total{from=\"upstream\"}", counter, "") \
+	METRIC(NAMES_LEFT_OUT, "postern_names_left_out_total", counter, "Tools and prompts found at upstreams that cannot be offered under their names") \
 	METRIC(REQUESTS_DISCOVER, "postern_requests_total{method=\"server/discover\"}", counter, "MCP requests that passed the checks") \
 	METRIC(REQUESTS_TOOLS_LIST, "postern_requests_total{method=\"tools/list\"}", counter, "") \
 	METRIC(REQUESTS_TOOLS_CALL, "postern_requests_total{method=\"tools/call\"}", counter, "") \

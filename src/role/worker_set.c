@@ -97,6 +97,7 @@ void worker_settings(const struct conf *c, const struct material *m, struct flow
 	for (unsigned i = 0; i < c->nservers; i++)
 		server_settings(&c->servers[i], &m->upstreams[i], &s->servers[i], &b);
 	s->plain = c->plain;
+	s->name_max = c->name_max;
 	s->version = SPAN(POSTERN_VERSION);
 	s->connections = c->memory.connections;
 	s->requests = c->memory.requests;

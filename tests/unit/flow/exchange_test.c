@@ -25,7 +25,8 @@ static struct buf seen;
 static unsigned ends, heads, events;
 static int close_at = -1, calls;         /* the hook call in which the owner closes the exchange */
 static bool begin_another, pause_each;
-static struct exchange *current;
+static bool take_back, has_room = true;
+static struct exchange *current, *taken;
 
 static struct exchange *ask(enum exchange_method method, struct span body, int64_t until_ms, bool again);
 
@@ -51,7 +52,11 @@ static void on_head(void *ctx, struct exchange *x, const struct http_head *h, bo
 	if (streams)
 		buf_char(&seen, 'e');
 	buf_put(&seen, exchange_field(h, SPAN("mcp-session-id")));
-	(void)closing(x);
+	if (!closing(x) && take_back) {
+		exchange_take_back(x);
+		taken = x;
+		take_back = false;
+	}
 }
 
 static void on_event(void *ctx, struct exchange *x, struct span data, struct span id)
@@ -83,6 +88,13 @@ static void on_end(void *ctx, struct exchange *x, enum exchange_end why)
 	if (x == current)
 		current = NULL;
 	(void)closing(x);
+}
+
+static bool on_may(void *ctx, struct exchange *x)
+{
+	(void)ctx;
+	(void)x;
+	return has_room;
 }
 
 static size_t tls_bytes(void)
@@ -232,7 +244,7 @@ static void request(void)
 		ok(got.n > REQUEST_MAX - 300 && memcmp(got.p + got.n - (REQUEST_MAX - 300), large, REQUEST_MAX - 300) == 0, "a large POST");
 		exchange_close(current);
 		turns();
-		ask(EXCHANGE_POST, span_of(large, REQUEST_MAX - 100), 0, false);
+		ask(EXCHANGE_POST, span_of(large, REQUEST_MAX - 50), 0, false);
 		turns();
 		ok(saw(".7") && at_rest(), "one that is too large is not sent");
 	}
@@ -568,6 +580,32 @@ static void paused(void)
 		ok(saw("200e<a><b><c>.0"), "and the end");
 	}
 	pause_each = false;
+	/* The owner has no room for what is whole. */
+	for (uint64_t seed = 0; seed < 8; seed++) {
+		static const char answer[] = OK JSON "Content-Length: 2\r\n\r\n{}", open_end[] = OK JSON "\r\n{}";
+		bool ends_it = seed & 2;
+
+		has_room = false;
+		begin(seed, seed > 3);
+		ask(EXCHANGE_GET, span_of(NULL, 0), 0, false);
+		accept_it();
+		heard(server());
+		if (seed & 1)
+			say(ends_it ? open_end : answer, ends_it ? sizeof open_end - 1 : sizeof answer - 1, 3);
+		else
+			say(stream, sizeof stream - 1, ends_it ? 3 : 1000);
+		if (ends_it)
+			sim_fin(server());
+		turns();
+		ok(saw(seed & 1 ? "200" : "200e") && ends == 0, "nothing is given on while there is no room");
+		exchange_resume(current);
+		turns();
+		ok(saw(seed & 1 ? "200" : "200e") && ends == 0, "nor when it is offered too early");
+		has_room = true;
+		exchange_resume(current);
+		turns();
+		ok(saw(seed & 1 ? "200={}=.0" : "200e<a><b><c>.0"), "then all of it");
+	}
 	/* What is not read stays with the peer. */
 	static char unit[1000];
 	struct sim_conn *c;
@@ -747,6 +785,53 @@ static void wiped(void)
 	}
 }
 
+/* A request that waits for something before it is sent, and one that is sent again under another head. */
+static void kept(void)
+{
+	static const char again[] = "POST /mcp?x=1 HTTP/1.1\r\nHost: old.example:8443\r\nMcp-Session-Id: 2\r\nContent-Length: ", refused[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 10\r\n\r\n";
+	static const char answer[] = OK JSON "Content-Length: 2\r\n\r\n{}";
+	static char large[30000];
+
+	memset(large, 'k', sizeof large);
+	for (uint64_t seed = 0; seed < 12; seed++) {
+		struct span body = seed & 1 ? span_of(large, sizeof large) : SPAN("{}"), got;
+		struct exchange *x;
+		struct buf *head;
+
+		begin(seed, seed > 3);
+		x = exchange_begin(pool, &peer, EXCHANGE_POST, NULL, &head);
+		http_write_field(head, SPAN("Mcp-Session-Id"), SPAN("0"));
+		ok(exchange_keep(x, body), "kept");
+		turns();
+		ok(!server() && exchange_used(pool) == 1, "nothing is sent yet");
+		head = exchange_again(x);
+		http_write_field(head, SPAN("Mcp-Session-Id"), SPAN("1"));
+		exchange_send(x, span_of(NULL, 0), loop.now_ms + 1000, false);
+		accept_it();
+		got = heard(server());
+		ok(memmem(got.p, got.n, "Mcp-Session-Id: 1\r\n", 19) && !memmem(got.p, got.n, "Mcp-Session-Id: 0", 17), "then it is, under its new head");
+		take_back = true;
+		say(refused, sizeof refused - 1, 9);
+		sim.now_ms += 2000;
+		(void)sim_deliver(&loop);
+		turns();
+		ok(saw("404") && ends == 0 && taken == x && !server(), "taken back: neither an end nor a connection");
+		head = exchange_again(x);
+		http_write_field(head, SPAN("Mcp-Session-Id"), SPAN("2"));
+		exchange_send(x, span_of(NULL, 0), 0, false);
+		accept_it();
+		got = heard(server());
+		ok(got.n > sizeof again - 1 + body.n && memcmp(got.p, again, sizeof again - 1) == 0 && memcmp(got.p + got.n - body.n, body.p, body.n) == 0, "and sent once more, whole");
+		say(answer, sizeof answer - 1, 1000);
+		ok(saw("404200={}=.0") && exchange_used(pool) == 0, "and answered");
+	}
+	begin(1, false);
+	struct buf *head;
+	struct exchange *x = exchange_begin(pool, &peer, EXCHANGE_POST, NULL, &head);
+	ok(!exchange_keep(x, span_of(large, REQUEST_MAX)), "one that is too long is not kept");
+	exchange_close(x);
+}
+
 /* Servers that do anything at all: every exchange ends once or is closed, and nothing is left. */
 static void anything(void)
 {
@@ -804,7 +889,7 @@ static void anything(void)
 int main(void)
 {
 	settings = (struct exchange_settings){ .exchanges = EXCHANGES, .larges = LARGES, .request_max = REQUEST_MAX, .reply_max = REPLY_MAX,
-		.hooks = { NULL, on_head, on_event, on_end }, .loop = &loop, .timers = &timers, .conns = &conns };
+		.hooks = { NULL, on_head, on_event, on_end, on_may }, .loop = &loop, .timers = &timers, .conns = &conns };
 	mem_size = exchange_need(&settings);
 	mem = aligned_alloc(64, (mem_size + 63) & ~(size_t)63);
 	tls_mem = aligned_alloc(64, tls_bytes());
@@ -818,6 +903,7 @@ int main(void)
 	pairs();
 	tls();
 	wiped();
+	kept();
 	anything();
 	sim_end();
 	free(mem);

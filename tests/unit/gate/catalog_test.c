@@ -374,6 +374,28 @@ static void discovered(void)
 	ok(discover(text) && span_absent(c.server_info) && c.cut, "a server info that does not fit is left out");
 }
 
+static void spellings(void)
+{
+	char mem[32];
+	unsigned bad = 0;
+
+	catalog_clear(&c);
+	ok(!catalog_has_twin(&c, SPAN("get")) && !catalog_has_twin(&c, SPAN("")), "an empty catalogue has no twins");
+	ok(catalog_learn_spelling(&c, SPAN("get")) && catalog_learn_spelling(&c, SPAN("get")) && !catalog_has_twin(&c, SPAN("get")), "a name is not its own twin");
+	ok(!catalog_learn_spelling(&c, SPAN("Get")) && !catalog_learn_spelling(&c, SPAN("gEt")), "another spelling is one");
+	ok(catalog_has_twin(&c, SPAN("get")) && catalog_has_twin(&c, SPAN("Get")) && catalog_has_twin(&c, SPAN("GET")), "whichever is asked for");
+	ok(!catalog_learn_spelling(&c, SPAN("get")), "and the first one is no better when it comes again");
+	ok(catalog_learn_spelling(&c, SPAN("get_")) && !catalog_has_twin(&c, SPAN("get_")), "another name has nothing to do with it");
+	for (unsigned i = 0; i < CATALOG_TOOL_NAMES_MAX; i++)
+		(void)catalog_learn_spelling(&c, span_of(mem, (size_t)snprintf(mem, sizeof mem, "t%u", i * 2654435761u)));
+	for (unsigned i = 0; i < CATALOG_TOOL_NAMES_MAX; i++)
+		bad += catalog_has_twin(&c, span_of(mem, (size_t)snprintf(mem, sizeof mem, "t%u", i * 2654435761u)));
+	is_uint(bad, 0, "a full table has no others");
+	ok(c.nspellings == CATALOG_TOOL_NAMES_MAX && catalog_learn_spelling(&c, SPAN("late")) && catalog_learn_spelling(&c, SPAN("LATE")), "what does not fit is not told apart");
+	catalog_clear(&c);
+	ok(!catalog_has_twin(&c, SPAN("get")) && c.nspellings == 0, "cleared, it has none");
+}
+
 static struct span name_of(char *to, size_t cap, unsigned i)
 {
 	return span_of(to, (size_t)snprintf(to, cap, "%x_tool", i * 2654435761u));
@@ -440,6 +462,7 @@ static void names(void)
 
 int main(void)
 {
+	spellings();
 	names();
 	verdicts();
 	kept();
