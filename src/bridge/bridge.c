@@ -139,6 +139,19 @@ void bridge_peer_failed(struct bridge *b, unsigned peer, uint64_t id, struct spa
 	}
 }
 
+bool bridge_peer_awaits(const struct bridge *b, unsigned peer, uint64_t id)
+{
+	const struct bridge_peer *p = peer < b->s.peers_max ? &b->peers[peer] : NULL;
+	const struct bridge_call *c;
+
+	if (!p || p->state == PEER_DOWN || id == 0)
+		return false;
+	if (id == p->hello || id == p->probe)
+		return true;
+	c = call_of_peer(b, p, id);
+	return c && !(c->park && c->park->over);
+}
+
 void bridge_peer_again(struct bridge *b, unsigned peer)
 {
 	struct bridge_peer *p = live(b, peer);

@@ -128,6 +128,8 @@ void bridge_peer_long(struct bridge *b, unsigned peer, uint64_t of, struct span 
 /* One request came to nothing (HTTP: refused, no connection, its stream ended without an answer): `why` says it in words that go on behind "upstream NAME",
  * such as "cannot be reached". Of BRIDGE_INITIALIZE: the peer is down. Unknown ids are ignored. */
 void bridge_peer_failed(struct bridge *b, unsigned peer, uint64_t id, struct span why);
+/* Is this request (an id of to_peer) still without its answer? Of a parked one too. By this a transport knows whether a stream that ended is to be resumed. */
+bool bridge_peer_awaits(const struct bridge *b, unsigned peer, uint64_t id);
 /* HTTP: the session is gone (404). The engine begins the next in the same peer: initialize and initialized are sent at once, then what has to be said
  * again (subscriptions, log level). What the 404 answered was not executed: the transport may keep it and send it behind BRIDGE_INITIALIZED,
  * under the same id. */

@@ -39,7 +39,7 @@ struct bridge_call *call_of_worker(struct bridge *b, unsigned worker, struct spa
 	return NULL;
 }
 
-struct bridge_call *call_of_peer(struct bridge *b, struct bridge_peer *p, uint64_t id)
+struct bridge_call *call_of_peer(const struct bridge *b, const struct bridge_peer *p, uint64_t id)
 {
 	uint32_t slot = (uint32_t)(id & SLOT_OWN);
 	struct bridge_call *c = slot < b->calls.fresh ? slots_at(&b->calls, slot) : NULL;

@@ -189,7 +189,7 @@ uint64_t call_own_id(struct bridge *b); /* for what the bridge asks on its own a
 bool call_is_own(uint64_t id);
 struct bridge_call *call_new(struct bridge *b, unsigned worker, const struct mcp_message *m); /* NULL: calls_max */
 struct bridge_call *call_of_worker(struct bridge *b, unsigned worker, struct span id);
-struct bridge_call *call_of_peer(struct bridge *b, struct bridge_peer *p, uint64_t id);
+struct bridge_call *call_of_peer(const struct bridge *b, const struct bridge_peer *p, uint64_t id);
 struct bridge_call *call_parked(struct bridge *b, uint64_t id);
 struct bridge_text *text_keep(struct bridge *b, struct span text); /* NULL: none free, or too long */
 void text_give(struct bridge *b, struct bridge_text **t);

@@ -315,6 +315,10 @@ struct upstream {
 
 /* What it is asked goes over its line, not over HTTP. */
 static inline bool upstream_by_line(const struct upstream *up) { return up->set->kind != FLOW_HTTP; }
+/* Over the line of a process that speaks for it, and is told with each request who calls, and with each log message says whose it is. */
+static inline bool upstream_bridged(const struct upstream *up) { return upstream_by_line(up) && up->set->kind != FLOW_BUILTIN; }
+#define FLOW_META_CALLER "postern/principal"
+#define FLOW_META_CALL "postern/call"
 
 /* leg.c */
 enum leg_fault { LEG_CONNECT, LEG_FULL, LEG_LOST, LEG_LATE, LEG_BROKEN, LEG_LARGE, LEG_REFUSED, LEG_BUSY, LEG_TLS, LEG_CREDENTIAL };

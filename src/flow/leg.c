@@ -176,10 +176,11 @@ static struct leg *read_message(struct upstream *up, struct leg *only, struct sp
 				leg_failed(only, LEG_BROKEN, SPAN("sent a notification that does not belong here"));
 			return NULL;
 		}
+		uint32_t meta = json_get(j, m->params, SPAN("_meta"));
 		uint32_t key = m->method == MCP_PROGRESS ? json_get(j, m->params, SPAN("progressToken")) :
-			m->method == MCP_MESSAGE ? JSON_NONE : json_get(j, json_get(j, m->params, SPAN("_meta")), SPAN(MCP_META_SUBSCRIPTION));
-		if (m->method == MCP_MESSAGE)
-			return only; /* on a shared line nothing says whose log it is: nobody's */
+			m->method == MCP_MESSAGE ? json_get(j, meta, SPAN(FLOW_META_CALL)) : json_get(j, meta, SPAN(MCP_META_SUBSCRIPTION));
+		if (m->method == MCP_MESSAGE && (only || !upstream_bridged(up)))
+			return only; /* on a line of others nothing says whose log it is: nobody's */
 		struct leg *l = leg_by_id(up, key == JSON_NONE ? NOTHING : json_raw(j, key));
 		if (only && l != only) {
 			leg_failed(only, LEG_BROKEN, SPAN("sent a notification for another call"));

@@ -71,6 +71,25 @@ static void one_line(struct leg *l, char *p, size_t n)
 		*nl = ' ';
 }
 
+enum { CALLER_MAX = 32 + 2 * CRYPTO_HASH };
+
+/* A process that speaks for an upstream keeps callers apart (bridge/bridge.h): behind the brace of their _meta, where others follow. `mem` holds
+ * CALLER_MAX bytes as long as the edits are used. */
+static void put_caller(struct leg *l, uint32_t meta, char *mem, struct edits *s)
+{
+	struct buf member = buf_on(mem, CALLER_MAX);
+	uint8_t principal[CRYPTO_HASH];
+	const char *at = json_raw(&l->f->json, meta).p + 1;
+
+	if (!upstream_bridged(l->up) || !l->txn)
+		return;
+	passport_principal(&l->f->passports, &l->txn->who, principal);
+	BUF_LIT(&member, "\"" FLOW_META_CALLER "\":\"");
+	buf_hex(&member, principal, sizeof principal);
+	BUF_LIT(&member, "\",");
+	edit_put(s, at, at, buf_span(&member));
+}
+
 /* The params of the client's message with what must differ upstream: the progress token, a prefixed name; and without what may not pass. */
 static void params_edits(struct txn *t, struct span token, struct span quoted_name, struct edits *s)
 {
@@ -93,7 +112,7 @@ static struct buffer *client_message(struct txn *t, struct leg *l)
 	bool renamed = !f->set->plain && (m->method == MCP_TOOLS_CALL || m->method == MCP_PROMPTS_GET ||
 		(m->method == MCP_COMPLETE && !m->ref_is_resource));
 	bool is_list = !f->set->plain && m->method != MCP_RESOURCES_READ && !renamed && m->method != MCP_COMPLETE;
-	char token_mem[24], name_mem[MCP_NAME_MAX * 6 + 2];
+	char token_mem[24], name_mem[MCP_NAME_MAX * 6 + 2], caller_mem[CALLER_MAX];
 	struct buf token = buf_on(token_mem, sizeof(token_mem)), name = buf_on(name_mem, sizeof(name_mem));
 	struct edits s = { f->edits, 0, FLOW_EDITS, false };
 
@@ -105,6 +124,7 @@ static struct buffer *client_message(struct txn *t, struct leg *l)
 		hygiene_meta(l->up, m->meta, &s);
 	else
 		hygiene_request(l->up, m, &s);
+	put_caller(l, m->meta, caller_mem, &s);
 	if (s.full)
 		return NULL;
 
@@ -150,9 +170,12 @@ struct buffer *request_own(struct leg *l, struct span members, struct span meta,
 {
 	struct edits s = { l->f->edits, 0, FLOW_EDITS, false };
 	size_t room = head_room(l, span_of(NULL, 0), span_of(NULL, 0));
+	char caller_mem[CALLER_MAX];
 
-	if (of)
+	if (of) {
 		hygiene_meta(l->up, of->meta, &s);
+		put_caller(l, of->meta, caller_mem, &s);
+	}
 	struct buffer *b = s.full ? NULL : buffer_take(l->f, room + 512 + members.n + meta.n);
 	if (!b)
 		return NULL;

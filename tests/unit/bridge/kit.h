@@ -200,9 +200,11 @@ static const char *kit_take(struct kit_queue *q)
 	if (q->n == 0)
 		return "(nothing)";
 	last = l->text;
-	kit_id = l->id;
-	kit_what = l->what;
-	memcpy(kit_version, l->version, sizeof kit_version);
+	if (q >= kit_peer && q < kit_peer + KIT_PEERS) {
+		kit_id = l->id;
+		kit_what = l->what;
+		memcpy(kit_version, l->version, sizeof kit_version);
+	}
 	q->from = (q->from + 1) % KIT_QUEUE;
 	q->n--;
 	return last;
