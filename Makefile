@@ -51,7 +51,7 @@ UNIT_SRC  := $(sort $(wildcard tests/unit/$(or $(ROOM),*)/*_test.c))
 FUZZ_SRC  := $(sort $(wildcard tests/fuzz/*_fuzz.c))
 UNIT_NAME := $(UNIT_SRC:tests/unit/%.c=%)
 FUZZ_NAME := $(FUZZ_SRC:tests/fuzz/%_fuzz.c=%)
-LISTS     := $(filter-out seccomp/runtime.list,$(sort $(wildcard seccomp/*.list)))
+LISTS     := $(filter-out seccomp/runtime.list,$(sort $(wildcard seccomp/*.list seccomp/*.deny)))
 GENERATED := $(if $(wildcard seccomp/gen.c),role/seccomp_table)
 
 # ------------------------------------------------------------------------------------------------------------ flags

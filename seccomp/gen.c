@@ -1,4 +1,4 @@
-/* Build-time tool: seccomp-gen ARCH LIST... turns seccomp/<role>.list into C source with one BPF array per role, for x86_64 or aarch64
+/* Build-time tool: seccomp-gen ARCH LIST... turns seccomp/<role>.list and seccomp/<name>.deny into C source with one BPF array per role, for x86_64 or aarch64
  * whatever it runs on. seccomp-gen rules LIST... prints what it understood, one line each, for whoever makes something else of the lists
  * (image/profile/seccomp.py). The grammar stands in seccomp/README.md.
  *
@@ -8,6 +8,7 @@
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -74,12 +75,14 @@ static const struct { const char *word; uint64_t value; } words[] = {
 	WORD(F_GETFD), WORD(F_SETFD), WORD(F_GETFL), WORD(FD_CLOEXEC), WORD(O_CLOEXEC), WORD(O_RDONLY), WORD(O_WRONLY), WORD(O_RDWR), WORD(O_CREAT),
 	WORD(O_TRUNC), WORD(SIGKILL), WORD(SIGCHLD), WORD(EPOLL_CLOEXEC), WORD(EPOLL_CTL_ADD), WORD(EPOLL_CTL_DEL), WORD(EPOLL_CTL_MOD),
 	WORD(AT_EMPTY_PATH), WORD(AT_SYMLINK_NOFOLLOW), WORD(SFD_CLOEXEC), WORD(SFD_NONBLOCK), WORD(TIOCGWINSZ),
+	WORD(CLONE_NEWUSER),
 #undef WORD
 };
 
 struct test {
 	unsigned argument;
 	bool none_of;                 /* !& */
+	bool all_of;                  /* & */
 	uint64_t choice[CHOICES_MAX]; /* one of these, or the mask */
 	unsigned nchoices;
 };
@@ -144,7 +147,7 @@ static unsigned tests_of(const struct place *at, const char *call, char *text, s
 	char *p = text + strspn(text, " \t");
 
 	while (*p) {
-		size_t name = strcspn(p, "=!{ \t");
+		size_t name = strcspn(p, "=!&{ \t");
 		char *after = p + name + strspn(p + name, " \t");
 		char *end;
 
@@ -165,15 +168,16 @@ static unsigned tests_of(const struct place *at, const char *call, char *text, s
 					stop(at, "too many choices", item);
 				t[n].choice[t[n].nchoices++] = value_of(at, item);
 			}
-		} else if (strncmp(after, "==", 2) == 0 || strncmp(after, "!&", 2) == 0) {
+		} else if (strncmp(after, "==", 2) == 0 || strncmp(after, "!&", 2) == 0 || *after == '&') {
 			t[n].none_of = *after == '!';
-			after += 2;
+			t[n].all_of = *after == '&';
+			after += *after == '&' ? 1 : 2;
 			end = after + strcspn(after, " \t");
 			if (*end)
 				*end++ = 0;
 			t[n].choice[t[n].nchoices++] = value_of(at, after);
 		} else {
-			stop(at, "a test is NAME==VALUE, NAME in {A,B} or NAME!&MASK, not", p);
+			stop(at, "a test is NAME==VALUE, NAME in {A,B}, NAME!&MASK or NAME&MASK, not", p);
 		}
 		if (t[n].nchoices == 0)
 			stop(at, "no value", p);
@@ -184,7 +188,7 @@ static unsigned tests_of(const struct place *at, const char *call, char *text, s
 }
 
 /* One rule for each combination of the choices. */
-static void add_rules(const struct place *at, scmp_filter_ctx ctx, int number, const struct test *t, unsigned n, const char *call)
+static void add_rules(const struct place *at, scmp_filter_ctx ctx, uint32_t action, int number, const struct test *t, unsigned n, const char *call)
 {
 	unsigned at_choice[TESTS_MAX] = { 0 };
 
@@ -195,9 +199,11 @@ static void add_rules(const struct place *at, scmp_filter_ctx ctx, int number, c
 		for (i = 0; i < n; i++) {
 			uint64_t v = t[i].choice[at_choice[i]];
 
-			compare[i] = (struct scmp_arg_cmp){ t[i].argument, t[i].none_of ? SCMP_CMP_MASKED_EQ : SCMP_CMP_EQ, v, 0 }; /* of MASKED_EQ v is the mask */
+			compare[i] = (struct scmp_arg_cmp){ t[i].argument, SCMP_CMP_EQ, v, 0 };
+			if (t[i].none_of || t[i].all_of) /* v is the mask */
+				compare[i] = (struct scmp_arg_cmp){ t[i].argument, SCMP_CMP_MASKED_EQ, v, t[i].all_of ? v : 0 };
 		}
-		if (seccomp_rule_add_exact_array(ctx, SCMP_ACT_ALLOW, number, n, compare) != 0)
+		if (seccomp_rule_add_exact_array(ctx, action, number, n, compare) != 0)
 			stop(at, "libseccomp refuses the rule", call);
 		for (i = 0; i < n; i++) {
 			if (++at_choice[i] < t[i].nchoices)
@@ -226,10 +232,10 @@ static const struct arch *arch_of(const char *name)
 static const char *role_of(const struct place *at, size_t *n)
 {
 	const char *role = strrchr(at->file, '/') ? strrchr(at->file, '/') + 1 : at->file;
-	const char *dot = strstr(role, ".list");
+	const char *dot = strchr(role, '.');
 
-	if (!dot || dot[5] != 0)
-		stop(at, "a list is called ROLE.list", role);
+	if (!dot || (strcmp(dot, ".list") != 0 && strcmp(dot, ".deny") != 0))
+		stop(at, "a list is called ROLE.list or NAME.deny", role);
 	*n = (size_t)(dot - role);
 	return role;
 }
@@ -259,12 +265,30 @@ static void print_rule(const struct place *at, const char *only, const char *cal
 	printf("\t%s", reason);
 }
 
+static bool is_deny(const char *file)
+{
+	size_t n = strlen(file);
+
+	return n > 5 && strcmp(file + n - 5, ".deny") == 0;
+}
+
+/* The error of a list of what is refused: its first line. */
+static uint32_t refusal(const struct place *at, const char *word)
+{
+	if (word && strcmp(word, "ENOSYS") == 0)
+		return SCMP_ACT_ERRNO(ENOSYS);
+	if (word && strcmp(word, "EACCES") == 0)
+		return SCMP_ACT_ERRNO(EACCES);
+	stop(at, "an error that gen.c does not know", word ? word : "");
+}
+
 /* Reads one list into a filter; numbers[] gets each call once. Without a filter: prints the rules of all architectures. */
 static unsigned read_list(const char *file, scmp_filter_ctx ctx, int *numbers)
 {
 	struct place at = { file, 0 };
 	char line[LINE_LEN];
 	unsigned n = 0;
+	uint32_t action = is_deny(file) ? 0 : SCMP_ACT_ALLOW; /* 0: not known yet */
 	FILE *in = fopen(file, "r");
 
 	if (!in)
@@ -288,6 +312,12 @@ static unsigned read_list(const char *file, scmp_filter_ctx ctx, int *numbers)
 		for (*reason = 0; reason > p && strchr(" \t", reason[-1]); )
 			*--reason = 0;
 		call = strtok_r(p, " \t", &rest);
+		if (action == 0) {
+			if (strcmp(call, "refuse") != 0)
+				stop(&at, "what is refused, and how, begins with refuse ERROR", call);
+			action = refusal(&at, strtok_r(NULL, " \t", &rest));
+			continue;
+		}
 		if (*call == '@') {
 			mark = call;
 			arch = arch_of(call);
@@ -306,7 +336,7 @@ static unsigned read_list(const char *file, scmp_filter_ctx ctx, int *numbers)
 			continue;
 		}
 		/* The library wants the number that this machine has for the call, and translates it itself. */
-		add_rules(&at, ctx, seccomp_syscall_resolve_name(call), tests, ntests, call);
+		add_rules(&at, ctx, action, seccomp_syscall_resolve_name(call), tests, ntests, call);
 		for (known_before = 0; known_before < n && numbers[known_before] != number; known_before++)
 			;
 		if (known_before == n) {
@@ -343,7 +373,7 @@ static void make_role(const char *file)
 	size_t role_n;
 	const char *role = role_of(&at, &role_n);
 	int numbers[CALLS_MAX];
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	scmp_filter_ctx ctx = seccomp_init(is_deny(file) ? SCMP_ACT_ALLOW : SCMP_ACT_KILL_PROCESS);
 	unsigned n;
 
 	if (!ctx || seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) != 0

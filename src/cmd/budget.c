@@ -11,6 +11,9 @@
 #include "role/house.h"
 #include "role/keeper.h"
 #include "role/listen.h"
+#include "role/bridge.h"
+#include "role/launcher.h"
+#include "role/program.h"
 #include "role/provider.h"
 #include "role/worker.h"
 
@@ -67,6 +70,23 @@ static bool fill(struct budget *b, const struct config *l)
 			files.prompts_fd = 0; /* only whether there is one counts here */
 		budget_part(b, SPAN("provider"), c->servers[i].name, 1, LISTEN_USERS);
 		budget_row(b, SPAN("links, calls, buffers"), files_need(&files), 1);
+		add_process(b);
+	}
+	for (unsigned i = 0; i < c->nservers; i++) {
+		struct bridge_settings bridge;
+
+		if (c->servers[i].kind != CONF_STDIO)
+			continue;
+		bridging_settings(c, i, &bridge);
+		budget_part(b, SPAN("bridge"), c->servers[i].name, 1, LISTEN_USERS);
+		budget_row(b, SPAN("calls, peers, what waits"), bridge_need(&bridge), 1);
+		budget_row(b, SPAN("lines of workers and children"), bridging_need(c, i), 1);
+		add_process(b);
+	}
+	if (program_wanted(c)) {
+		budget_part(b, SPAN("launcher"), span_of(NULL, 0), 2, 1); /* and its guard */
+		budget_row(b, SPAN("programs, children"), launcher_need(), 1);
+		budget_row(b, SPAN("configuration"), l->mem_size, LISTEN_USERS + 1);
 		add_process(b);
 	}
 	material.nkeys = material_keys(c);

@@ -5,8 +5,10 @@
 #include "cmd/load.h"
 #include "os/clock.h"
 #include "os/file.h"
+#include "os/map.h"
 #include "os/sock.h"
 #include "role/material.h"
+#include "role/program.h"
 
 static const char usage[] =
 	"usage: postern check -c FILE\n"
@@ -32,6 +34,8 @@ static bool directory_there(const struct conf *c, const struct conf_server *v, c
 	return false;
 }
 
+static struct program_set *programs; /* mapped: `serve` does not reserve it */
+
 /* The files it names, as `serve` reads and opens them. */
 static int material_right(const struct conf *c)
 {
@@ -43,6 +47,9 @@ static int material_right(const struct conf *c)
 	if (end == CONFIG_RIGHT && !material_open(&m, c, &errors, &warnings))
 		end = CONFIG_UNREADABLE;
 	material_drop(&m);
+	programs = map_private(sizeof *programs);
+	if ((!programs || !program_read(programs, c, &errors, &warnings)) && end == CONFIG_RIGHT)
+		end = CONFIG_UNREADABLE;
 	fwrite(errors.p, 1, errors.n, stderr);
 	for (struct span rest = buf_span(&warnings); rest.n > 0; ) {
 		const char *nl = memchr(rest.p, '\n', rest.n);
@@ -54,14 +61,21 @@ static int material_right(const struct conf *c)
 	return end == CONFIG_RIGHT ? EXIT_OK : end == CONFIG_WRONG ? EXIT_NO : EXIT_ENVIRONMENT;
 }
 
+static const char *kind_of(const struct conf_server *v)
+{
+	return v->kind == CONF_FILES ? "files" : v->kind == CONF_HTTP ? "http" : "stdio";
+}
+
 static void summary(const char *file, const struct conf *c)
 {
 	printf("%s: ok (%u listener%s, admin %s, names %s, %u server%s:", file, c->nlisteners, c->nlisteners == 1 ? "" : "s",
 		c->has_admin ? "on" : "off", c->plain ? "plain" : "prefixed", c->nservers, c->nservers == 1 ? "" : "s");
 	for (unsigned i = 0; i < c->nservers; i++)
-		printf("%s %.*s %s", i == 0 ? "" : ",", (int)c->servers[i].name.n, c->servers[i].name.p,
-			c->servers[i].kind == CONF_FILES ? "files" : "http");
+		printf("%s %.*s %s", i == 0 ? "" : ",", (int)c->servers[i].name.n, c->servers[i].name.p, kind_of(&c->servers[i]));
 	printf(")\n");
+	for (unsigned i = 0; i < c->nservers; i++)
+		if (programs->of[i].path)
+			printf("  %.*s runs %s\n", (int)c->servers[i].name.n, c->servers[i].name.p, programs->of[i].path);
 }
 
 int cmd_check(int argc, char **argv)

@@ -21,6 +21,8 @@ enum {
 	CONF_LISTENERS_MAX = 8,
 	CONF_NAMES_MAX = 16,      /* hosts or origins of one listener, headers of one server */
 	CONF_WORKERS_MAX = 64,
+	CONF_ARGS_MAX = 64, CONF_ENV_MAX = 32, CONF_ROOTS_MAX = 16, /* of one server that is started */
+	CONF_CHILDREN_MAX = 256,  /* of all servers that are started, together */
 	CONF_CERTS_MAX = 8,       /* certificates of one listener */
 	CONF_ERRORS_MAX = 20,
 	CONF_ERRORS_SIZE = 32 * 1024
@@ -94,9 +96,12 @@ struct conf_listener {
 	unsigned norigins;
 };
 
-enum conf_kind { CONF_FILES, CONF_HTTP };
+enum conf_kind { CONF_FILES, CONF_HTTP, CONF_STDIO };
 
 struct conf_header { struct span name, value; };
+
+/* secret.path absent: `value` stands in the file; else the file's content is the value. */
+struct conf_env { struct span name, value; struct conf_file secret; };
 
 struct conf_server {
 	struct span name;             /* [A-Za-z0-9_-]{1,32}, no "__" inside, no "_" at the end */
@@ -122,6 +127,21 @@ struct conf_server {
 	int64_t call_ms;              /* "call_timeout": whole call, default 60s; listens have no total */
 	struct conf_tls_out tls;
 	struct conf_credential credential;
+	/* CONF_STDIO: "command"; idle_ms and call_ms as above. Relative paths count from the directory of `file`. */
+	struct span command;          /* with a slash: a path; without: looked for in PATH (role/program.h) */
+	struct span args[CONF_ARGS_MAX];
+	unsigned nargs;
+	struct conf_env env[CONF_ENV_MAX]; /* beside PATH, HOME and LANG, which it may replace */
+	unsigned nenv;
+	struct span cwd;              /* absent: the directory of `file` */
+	struct { uint64_t memory; int64_t cpu_ms; uint32_t files, processes; } limits; /* 0: none; files: default 1024 */
+	struct span read[CONF_ROOTS_MAX], write[CONF_ROOTS_MAX]; /* directories or files that it may read (and execute), and write */
+	unsigned nread, nwrite;
+	bool read_given, write_given; /* neither: no wall around files. "write" alone: everything may be read */
+	bool offline;                 /* "network": false */
+	uint32_t children;            /* how many processes of it there may be, default 4 */
+	int64_t start_ms;             /* "start_timeout": until it answers for the first time, default 15s */
+	enum { CONF_TYPE_ANY, CONF_TYPE_HTTP, CONF_TYPE_STDIO } type; /* as "type" says; only compared with the kind */
 };
 
 struct conf {

@@ -89,6 +89,22 @@ static void memory(struct conf_reader *r)
 	conf_said(r);
 }
 
+static void children(struct conf_reader *r)
+{
+	uint64_t total = 0;
+	struct buf *b;
+
+	for (unsigned i = 0; i < r->c->nservers; i++)
+		total += r->c->servers[i].kind == CONF_STDIO ? r->c->servers[i].children : 0;
+	if (total <= CONF_CHILDREN_MAX)
+		return;
+	b = conf_say(r, conf_member(r, JSON_ROOT, "mcpServers"));
+	BUF_LIT(b, "the \"children\" of all servers that are started come to ");
+	buf_u64(b, total);
+	BUF_LIT(b, "; 256 is the limit: lower some of them");
+	conf_said(r);
+}
+
 /* Every two servers, the later one named: in the order of the file that is the one that came into it. */
 static void names(struct conf_reader *r)
 {
@@ -132,6 +148,7 @@ void conf_cross(struct conf_reader *r)
 	doors(r);
 	names(r);
 	memory(r);
+	children(r);
 	conf_cross_identity(r);
 	conf_cross_policy(r);
 	if (c->plain && c->nservers > 1) {

@@ -209,6 +209,6 @@ const struct conf_form conf_form_root = {
 const struct conf_form *const conf_forms[] = {
 	&conf_form_root, &conf_form_listener, &admin_form, &conf_form_server, &memory_form, &timeout_form, &conf_form_identity, &conf_form_issuer,
 	&conf_form_key, &conf_form_client, &conf_form_rule, &conf_form_tls_in, &conf_form_certificate, &conf_form_tls_out, &conf_form_credential,
-	&conf_form_introspection, &conf_form_claims, &conf_form_peer, &conf_form_anonymous, &conf_form_stdio
+	&conf_form_introspection, &conf_form_claims, &conf_form_peer, &conf_form_anonymous, &conf_form_stdio, &conf_form_limits
 };
 const unsigned conf_nforms = COUNT_OF(conf_forms);

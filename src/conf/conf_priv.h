@@ -24,7 +24,7 @@ enum conf_type {
 };
 
 /* Which kinds of server a member belongs to; 0: the question does not arise. */
-enum { CONF_FOR_FILES = 1 << CONF_FILES, CONF_FOR_HTTP = 1 << CONF_HTTP };
+enum { CONF_FOR_FILES = 1 << CONF_FILES, CONF_FOR_HTTP = 1 << CONF_HTTP, CONF_FOR_STDIO = 1 << CONF_STDIO };
 
 /* Lists of names in struct conf.identity. */
 enum conf_naming { CONF_TENANTS, CONF_ROLES, CONF_SCOPES };
@@ -62,15 +62,15 @@ struct conf_job { const struct conf_form *form; uint32_t object; void *to; };
 struct conf_line { size_t at; struct span text; };
 
 enum {
-	/* An object with a form each: a listener, its tls and its certificates; a server, its tls and credentials and their tls; an issuer with
+	/* An object with a form each: a listener, its tls and its certificates; a server, its tls and credentials and their tls, or its limits; an issuer with
 	 * claims, key set, introspection and the tls of both; keys, certificates, rules; and what is there once. */
 	CONF_JOBS_MAX = 1 + CONF_LISTENERS_MAX * (2 + CONF_CERTS_MAX) + CONF_SERVERS_MAX * 4 + AUTH_ISSUERS_MAX * 6 + AUTH_KEYS_MAX
 		+ AUTH_CERTIFICATES_MAX + POLICY_RULES_MAX + 8,
 	CONF_LINES_MAX = 3 * CONF_ERRORS_MAX,  /* collected, then put in file order and cut to CONF_ERRORS_MAX */
 	CONF_LINE_SIZE = 1024,
 	/* JSON Pointers of files that are named, of up to 128 bytes: the certificates, keys and anchors of listeners, servers and issuers, and
-	 * their secrets and key sets. */
-	CONF_POINTERS_SIZE = 128 * (CONF_LISTENERS_MAX * (2 * CONF_CERTS_MAX + 1) + CONF_SERVERS_MAX * 7 + AUTH_ISSUERS_MAX * 8),
+	 * their secrets and key sets, and the secrets among variables. */
+	CONF_POINTERS_SIZE = 128 * (CONF_LISTENERS_MAX * (2 * CONF_CERTS_MAX + 1) + CONF_SERVERS_MAX * (7 + CONF_ENV_MAX) + AUTH_ISSUERS_MAX * 8),
 	CONF_FILE_NAME_MAX = 4096
 };
 
@@ -210,6 +210,14 @@ void conf_text_client_id(struct conf_reader *r, uint32_t value, struct span s, v
 
 /* ---- conf_tls.c ---- */
 void conf_file_ref(struct conf_reader *r, uint32_t value, bool secret, struct conf_file *to);
+
+/* ---- conf_stdio.c: members of a server that is started ---- */
+extern const struct conf_form conf_form_limits;
+void conf_walk_args(struct conf_reader *r, uint32_t value, void *server);
+void conf_walk_read(struct conf_reader *r, uint32_t value, void *server);
+void conf_walk_write(struct conf_reader *r, uint32_t value, void *server);
+void conf_walk_env(struct conf_reader *r, uint32_t value, void *server);
+void conf_walk_network(struct conf_reader *r, uint32_t value, void *server);
 
 /* ---- conf_name.c: tenants, roles and scopes become numbers ---- */
 void conf_named(struct conf_reader *r, uint32_t list, enum conf_naming naming, uint64_t *bits);

@@ -15,17 +15,23 @@ static void text_builtin(struct conf_reader *r, uint32_t value, struct span s, v
 
 static void text_type(struct conf_reader *r, uint32_t value, struct span s, void *to)
 {
+	struct conf_server *v = to;
 	struct buf *b;
 
-	(void)to;
-	if (span_eq(s, SPAN("http")) || span_eq(s, SPAN("streamable-http")))
+	if (span_eq(s, SPAN("http")) || span_eq(s, SPAN("streamable-http"))) {
+		v->type = CONF_TYPE_HTTP;
 		return;
+	}
+	if (span_eq(s, SPAN("stdio"))) {
+		v->type = CONF_TYPE_STDIO;
+		return;
+	}
 	b = conf_say(r, value);
 	conf_found(r, b, value);
-	if (span_eq(s, SPAN("stdio")) || span_eq(s, SPAN("sse")))
-		BUF_LIT(b, "; servers of this type are not in this version of Postern; \"http\" is");
+	if (span_eq(s, SPAN("sse")))
+		BUF_LIT(b, "; servers of this type are not in this version of Postern; \"http\" and \"stdio\" are");
 	else
-		BUF_LIT(b, "; the type is \"http\" (or leave it out)");
+		BUF_LIT(b, "; the type is \"http\" or \"stdio\" (or leave it out)");
 	conf_said(r);
 }
 
@@ -124,52 +130,98 @@ static const struct conf_member server_members[] = {
 	{ MEMBER(conf_server, prompts, "prompts", CONF_STRING), .most = 4000, .text = conf_text_any, .kinds = CONF_FOR_FILES },
 	{ MEMBER(conf_server, hidden, "hidden", CONF_BOOL), .kinds = CONF_FOR_FILES },
 	{ MEMBER(conf_server, file_bytes_max, "max_file", CONF_SIZE), .least = KB, .most = 16 * MB, .def = MB, .kinds = CONF_FOR_FILES },
-	{ WHOLE("type", CONF_STRING), .most = 32, .text = text_type, .kinds = CONF_FOR_HTTP },
+	{ WHOLE("type", CONF_STRING), .most = 32, .text = text_type, .kinds = CONF_FOR_HTTP | CONF_FOR_STDIO },
 	{ WHOLE("url", CONF_STRING), .most = 2048, .text = text_url, .kinds = CONF_FOR_HTTP },
 	{ WHOLE("address", CONF_STRING), .most = 64, .text = text_address, .kinds = CONF_FOR_HTTP },
 	{ WHOLE("headers", CONF_OBJECT), .walk = walk_headers, .kinds = CONF_FOR_HTTP },
 	{ WHOLE("meta", CONF_LIST), .walk = walk_meta, .kinds = CONF_FOR_HTTP },
 	{ MEMBER(conf_server, connect_ms, "connect_timeout", CONF_DURATION), .least = 10, .most = 10 * MINUTE, .def = 5 * SECOND, .kinds = CONF_FOR_HTTP },
-	{ MEMBER(conf_server, idle_ms, "idle_timeout", CONF_DURATION), .least = 10, .most = 24 * HOUR, .def = 30 * SECOND, .kinds = CONF_FOR_HTTP },
-	{ MEMBER(conf_server, call_ms, "call_timeout", CONF_DURATION), .least = 10, .most = 24 * HOUR, .def = 60 * SECOND, .kinds = CONF_FOR_HTTP },
+	{ MEMBER(conf_server, idle_ms, "idle_timeout", CONF_DURATION), .least = 10, .most = 24 * HOUR, .def = 30 * SECOND, .kinds = CONF_FOR_HTTP | CONF_FOR_STDIO },
+	{ MEMBER(conf_server, call_ms, "call_timeout", CONF_DURATION), .least = 10, .most = 24 * HOUR, .def = 60 * SECOND, .kinds = CONF_FOR_HTTP | CONF_FOR_STDIO },
 	{ MEMBER(conf_server, tls, "tls", CONF_OBJECT), .form = &conf_form_tls_out, .kinds = CONF_FOR_HTTP },
 	{ WHOLE("credentials", CONF_ANY), .walk = walk_credentials, .kinds = CONF_FOR_HTTP },
-	LATER("command"), LATER("args"), LATER("env"),
+	{ MEMBER(conf_server, command, "command", CONF_STRING), .most = 4000, .text = conf_text_any, .kinds = CONF_FOR_STDIO },
+	{ WHOLE("args", CONF_LIST), .walk = conf_walk_args, .kinds = CONF_FOR_STDIO },
+	{ WHOLE("env", CONF_OBJECT), .walk = conf_walk_env, .kinds = CONF_FOR_STDIO },
+	{ MEMBER(conf_server, cwd, "cwd", CONF_STRING), .most = 4000, .text = conf_text_any, .kinds = CONF_FOR_STDIO },
+	{ WHOLE("limits", CONF_OBJECT), .form = &conf_form_limits, .kinds = CONF_FOR_STDIO },
+	{ WHOLE("read", CONF_LIST), .walk = conf_walk_read, .kinds = CONF_FOR_STDIO },
+	{ WHOLE("write", CONF_LIST), .walk = conf_walk_write, .kinds = CONF_FOR_STDIO },
+	{ WHOLE("network", CONF_ANY), .walk = conf_walk_network, .kinds = CONF_FOR_STDIO },
+	{ MEMBER(conf_server, children, "children", CONF_COUNT), .least = 1, .most = 64, .def = 4, .kinds = CONF_FOR_STDIO },
+	{ MEMBER(conf_server, start_ms, "start_timeout", CONF_DURATION), .least = 10, .most = 10 * MINUTE, .def = 15 * SECOND, .kinds = CONF_FOR_STDIO },
 };
 const struct conf_form conf_form_server = {
 	.where = SPAN_INIT("a server"), .members = server_members, .nmembers = COUNT_OF(server_members), .whole = server_whole
 };
 
-static void server_whole(struct conf_reader *r, uint32_t object, void *to, uint32_t mask)
+static struct span whose(unsigned kinds)
 {
-	struct conf_server *v = to;
-	bool files = conf_given(&conf_form_server, mask, "builtin"), http = conf_given(&conf_form_server, mask, "url");
-	unsigned kind = files ? CONF_FOR_FILES : CONF_FOR_HTTP;
-
-	if (conf_given(&conf_form_server, mask, "command"))
-		return; /* "not in this version" has been said; the rest follows from it */
-	if (files == http) {
-		conf_complain(r, object, files
-			? SPAN("found both \"builtin\" and \"url\"; a server is one of the two")
-			: SPAN("found neither \"builtin\" nor \"url\"; write \"builtin\": \"files\" or a \"url\" such as \"http://127.0.0.1:3000/mcp\""));
-		return;
+	switch (kinds) {
+	case CONF_FOR_FILES:
+		return SPAN("built-in servers");
+	case CONF_FOR_HTTP:
+		return SPAN("servers with a \"url\"");
+	case CONF_FOR_STDIO:
+		return SPAN("servers with a \"command\"");
+	default:
+		return SPAN("servers with a \"url\" or a \"command\"");
 	}
-	v->kind = files ? CONF_FILES : CONF_HTTP;
+}
+
+static const struct { const char *member; enum conf_kind kind; struct span this_one; } kinds[] = {
+	{ "builtin", CONF_FILES, SPAN_INIT("is built in") },
+	{ "url", CONF_HTTP, SPAN_INIT("has a \"url\"") },
+	{ "command", CONF_STDIO, SPAN_INIT("has a \"command\"") },
+};
+
+/* Members of other kinds of server. */
+static void foreign(struct conf_reader *r, uint32_t object, uint32_t mask, enum conf_kind kind, struct span this_one)
+{
 	for (unsigned i = 0; i < conf_form_server.nmembers; i++) {
 		const struct conf_member *m = &server_members[i];
 		struct buf *b;
 
-		if ((mask >> i & 1) == 0 || m->kinds == 0 || (m->kinds & kind) != 0)
+		if ((mask >> i & 1) == 0 || m->kinds == 0 || (m->kinds >> kind & 1) != 0)
 			continue;
 		b = conf_say(r, json_get(&r->json, object, m->name) - 1);
 		BUF_LIT(b, "\"");
 		buf_put(b, m->name);
-		buf_put(b, files ? SPAN("\" belongs to servers with a \"url\"; this one is built in") : SPAN("\" belongs to built-in servers; this one has a \"url\""));
+		BUF_LIT(b, "\" belongs to ");
+		buf_put(b, whose(m->kinds));
+		BUF_LIT(b, "; this one ");
+		buf_put(b, this_one);
 		conf_said(r);
 	}
-	if (files && !conf_given(&conf_form_server, mask, "root"))
+}
+
+static void server_whole(struct conf_reader *r, uint32_t object, void *to, uint32_t mask)
+{
+	struct conf_server *v = to;
+	unsigned n = 0, at = 0;
+
+	for (unsigned i = 0; i < COUNT_OF(kinds); i++)
+		if (conf_given(&conf_form_server, mask, kinds[i].member)) {
+			n++;
+			at = i;
+		}
+	if (n != 1) {
+		conf_complain(r, object, n > 1
+			? SPAN("found more than one of \"builtin\", \"url\" and \"command\"; a server is one of the three")
+			: SPAN("found none of \"builtin\", \"url\" and \"command\"; write \"builtin\": \"files\", a \"url\" such as \"http://127.0.0.1:3000/mcp\", "
+				"or the \"command\" that starts the server"));
+		return;
+	}
+	v->kind = kinds[at].kind;
+	v->limits.files = 1024; /* "limits", read after this, wins */
+	foreign(r, object, mask, v->kind, kinds[at].this_one);
+	if (v->kind != CONF_FILES && v->type != CONF_TYPE_ANY && (v->type == CONF_TYPE_STDIO) != (v->kind == CONF_STDIO))
+		conf_complain(r, conf_member(r, object, "type"), v->kind == CONF_STDIO
+			? SPAN("found another type beside \"command\"; a server that is started is of type \"stdio\" (or leave it out)")
+			: SPAN("found another type beside \"url\"; a server with a url is of type \"http\" (or leave it out)"));
+	if (v->kind == CONF_FILES && !conf_given(&conf_form_server, mask, "root"))
 		conf_complain(r, object, SPAN("member \"root\" is missing; it names the directory to serve, such as \"root\": \"/srv/docs\""));
-	if (http) {
+	if (v->kind == CONF_HTTP) {
 		struct conf_way w = server_way(v);
 
 		conf_way_whole(r, object, "url", &w, conf_given(&conf_form_server, mask, "credentials") ? SPAN("the credential would pass") : SPAN(""));

@@ -161,3 +161,48 @@ bool file_beside(struct buf *to, struct span beside, struct span path)
 	buf_put(to, path);
 	return !to->full && to->n < FILE_PATH_MAX;
 }
+
+bool file_absolute(struct buf *to, struct span path)
+{
+	char here[FILE_PATH_MAX];
+
+	if (path.n > 0 && path.p[0] != '/') {
+		if (!getcwd(here, sizeof here))
+			return false;
+		buf_put(to, span_z(here));
+		buf_char(to, '/');
+	}
+	buf_put(to, path);
+	return !to->full && to->n < FILE_PATH_MAX;
+}
+
+bool file_is_there(struct span path, const char **why)
+{
+	int fd = open_path(path, O_PATH, why);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+bool file_may_run(struct span path, const char **why)
+{
+	char z[FILE_PATH_MAX];
+	struct stat is;
+	int fd = open_path(path, O_PATH, why);
+
+	if (fd < 0)
+		return false;
+	memcpy(z, path.p, path.n);
+	z[path.n] = 0;
+	*why = "it is no regular file";
+	if (fstat(fd, &is) == 0 && S_ISREG(is.st_mode)) {
+		if (faccessat(AT_FDCWD, z, X_OK, AT_EACCESS) == 0) {
+			close(fd);
+			return true;
+		}
+		*why = strerror(errno);
+	}
+	close(fd);
+	return false;
+}

@@ -31,4 +31,10 @@ long file_take(int fd, char *to, size_t cap);
 /* A path of the configuration: absolute as it is, else beneath the directory of the file `beside`. False: longer than FILE_PATH_MAX. */
 bool file_beside(struct buf *to, struct span beside, struct span path);
 
+/* The same path from the root on. False: it does not fit, or nobody knows where we are. */
+bool file_absolute(struct buf *to, struct span path);
+/* A regular file that this user may execute; anything at all. False: *why. */
+bool file_may_run(struct span path, const char **why);
+bool file_is_there(struct span path, const char **why);
+
 #endif

@@ -36,6 +36,8 @@ bool jail_descriptors(int *const *keep, unsigned n, int null_fd, int log_fd);
 bool jail_limits(unsigned files);
 /* No children. After the proof, which needs some. */
 bool jail_no_children(void);
+/* No new privileges, not dumpable; nothing about memory, which a program may need to execute. */
+bool jail_no_privileges(void);
 /* No new privileges, not dumpable (same-uid processes lose ptrace, /proc/PID/mem and /proc/PID/fd); adds to *missing. */
 bool jail_privileges(unsigned *missing);
 
@@ -47,6 +49,17 @@ struct jail_land {
 };
 /* Landlock: no file but beneath read_dirs, no TCP bind, no connect but to ports; adds to *missing. */
 bool jail_landlock(const struct jail_land *l, unsigned *missing);
+/* What a program that we start may do with files, and that it reaches no other process. The paths end with NUL. */
+struct jail_child {
+	bool files;                     /* there is a wall around files; else only what keeps it from other processes, as far as the kernel can */
+	bool read_all;                  /* it may read and execute everything */
+	const char *const *read, *const *write; /* directories and files */
+	const char *program;            /* it may be read and executed */
+	unsigned nread, nwrite;
+};
+/* Landlock once more, for such a program: signals, memory and environment of processes outside it are out of reach. False: *why, static. A
+ * wall around files that the kernel cannot build is a failure, the rest is left out where it cannot. */
+bool jail_child(const struct jail_child *c, const char **why);
 /* The filter, last. */
 bool jail_filter(const struct jail_op *ops, unsigned n);
 

@@ -34,6 +34,45 @@ bool proc_reap(struct proc_end *end)
 	return true;
 }
 
+bool proc_peek(struct proc_end *end)
+{
+	siginfo_t info;
+	int got;
+
+	memset(&info, 0, sizeof info);
+	do
+		got = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT);
+	while (got < 0 && errno == EINTR);
+	if (got != 0 || info.si_pid <= 0)
+		return false;
+	end->pid = info.si_pid;
+	end->signal = info.si_code == CLD_EXITED ? 0 : info.si_status;
+	end->status = info.si_code == CLD_EXITED ? info.si_status : -1;
+	return true;
+}
+
+bool proc_any(void)
+{
+	siginfo_t info;
+
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+void proc_session(void) { setsid(); }
+
+void proc_bury(int pid)
+{
+	pid_t got;
+
+	do
+		got = waitpid(pid, NULL, 0);
+	while (got < 0 && errno == EINTR);
+}
+
+void proc_term(int pid) { kill(pid, SIGTERM); }
+void proc_term_group(int pid) { kill(-pid, SIGTERM); }
+void proc_kill_group(int pid) { kill(-pid, SIGKILL); }
+
 void proc_end_write(struct buf *b, const struct proc_end *end)
 {
 	if (end->signal == SIGSYS) {
@@ -53,6 +92,11 @@ void proc_end_write(struct buf *b, const struct proc_end *end)
 bool proc_die_with(int parent)
 {
 	return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && getppid() == parent;
+}
+
+bool proc_end_with(int parent)
+{
+	return prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) == 0 && getppid() == parent;
 }
 
 bool proc_become(unsigned id)

@@ -20,6 +20,15 @@ struct proc_end {
 };
 /* One child that has ended, without waiting; false when there is none. */
 bool proc_reap(struct proc_end *end);
+/* The same, but it stays: its number, and that of its group, are still its own until proc_bury(). */
+bool proc_peek(struct proc_end *end);
+void proc_bury(int pid);
+/* Whether there is any child, zombies too. */
+bool proc_any(void);
+/* SIGTERM or SIGKILL to a process, or to a whole group (which is called as its first process). */
+void proc_term(int pid);
+void proc_term_group(int pid);
+void proc_kill_group(int pid);
 /* "exit status 3", "signal 9 (Killed)", "sandbox violation (SIGSYS)". */
 void proc_end_write(struct buf *b, const struct proc_end *end);
 
@@ -27,6 +36,10 @@ void proc_end_write(struct buf *b, const struct proc_end *end);
 void proc_name(const char *name);
 /* The kernel ends us when `parent` ends; false if it is gone already. After the last change of ids, which would undo it. */
 bool proc_die_with(int parent);
+/* It asks us to end instead: SIGTERM. */
+bool proc_end_with(int parent);
+/* A session of its own: no terminal reaches it. */
+void proc_session(void);
 bool proc_is_root(void);
 /* Gives up root for good: no groups, then gid and uid for real, effective and saved. */
 bool proc_become(unsigned id);

@@ -1,6 +1,7 @@
 /* One process below the parent: started, told, listened to, reaped. */
 #include "os/proc.h"
 #include "os/sock.h"
+#include "role/bridge.h"
 #include "role/broker.h"
 #include "role/desk.h"
 #include "role/enter.h"
@@ -13,6 +14,13 @@
 void child_name(struct buf *b, const struct child *c)
 {
 	switch (c->role) {
+	case ROLE_LAUNCHER:
+		BUF_LIT(b, "launcher");
+		break;
+	case ROLE_BRIDGE:
+		BUF_LIT(b, "bridge ");
+		buf_put(b, c->of->config.conf->servers[c->index].name);
+		break;
 	case ROLE_WORKER:
 		BUF_LIT(b, "worker ");
 		buf_u64(b, c->index);
@@ -146,6 +154,20 @@ static _Noreturn void become_broker(struct child *c, struct entry *e)
 	broker_run(&b);
 }
 
+static _Noreturn void become_bridge(struct child *c, struct entry *e)
+{
+	const struct house *h = c->house;
+	static struct bridge_start b;
+
+	b.conf = c->of->config.conf;
+	b.server = c->index;
+	b.entry = e;
+	b.seed = h->seed;
+	map_drop(h->metrics, LISTEN_USERS * sizeof h->metrics[0]);
+	drop_replay(h);
+	bridge_run(&b);
+}
+
 static _Noreturn void become(struct child *c, int channel)
 {
 	static struct entry e;
@@ -155,6 +177,8 @@ static _Noreturn void become(struct child *c, int channel)
 		become_worker(c, &e);
 	if (c->role == ROLE_PROVIDER)
 		become_provider(c, &e);
+	if (c->role == ROLE_BRIDGE)
+		become_bridge(c, &e);
 	if (c->role == ROLE_KEEPER)
 		become_keeper(c, &e);
 	if (c->role == ROLE_BROKER)
@@ -186,6 +210,18 @@ void child_tell(struct child *c, const union msg *m, int fd)
 		child_kill(c);
 }
 
+static void heard(struct child *c, const union msg *m)
+{
+	if (m->type == MSG_READY)
+		c->phase = PHASE_SERVING;
+	if (m->type == MSG_READY && c->role == ROLE_LAUNCHER)
+		launching_ready(c->house);
+	else if (m->type == MSG_READY)
+		house_ready(c, m->ready.missing);
+	else if (m->type == MSG_LOADED)
+		house_loaded(c->house, &m->loaded);
+}
+
 static void on_child(struct loop_item *item, unsigned events)
 {
 	struct child *c = (struct child *)item;
@@ -196,10 +232,7 @@ static void on_child(struct loop_item *item, unsigned events)
 
 	(void)events;
 	while (c->channel.fd >= 0 && (got = msg_take(item->fd, ROLE_PARENT, c->role, c->phase, &m, &fd, &why)) == MSG_GOT)
-		if (m.type == MSG_READY) {
-			c->phase = PHASE_SERVING;
-			house_ready(c, m.ready.missing);
-		}
+		heard(c, &m);
 	if (got != MSG_CLOSED)
 		return;
 	if (why) {
@@ -214,6 +247,15 @@ static void on_child(struct loop_item *item, unsigned events)
 	} else {
 		close_channel(c); /* it is ending; SIGCHLD tells how */
 	}
+}
+
+bool child_listen(struct child *c, int channel)
+{
+	c->channel = (struct loop_item){ on_child, channel };
+	if (loop_add(&c->house->loop, &c->channel))
+		return true;
+	child_kill(c);
+	return false;
 }
 
 void child_start(struct child *c)
@@ -235,11 +277,8 @@ void child_start(struct child *c)
 		return;
 	}
 	c->pid = pid;
-	c->channel = (struct loop_item){ on_child, ours };
-	if (!loop_add(&c->house->loop, &c->channel)) {
-		child_kill(c);
+	if (!child_listen(c, ours))
 		return;
-	}
 	graph_join(c);
 	c->house->state_changed = true;
 	child_tell(c, &(union msg){ .start = { MSG_START } }, -1);
@@ -274,6 +313,8 @@ void child_reap(struct house *h)
 	while (proc_reap(&end)) { /* bounded by the processes there are */
 		struct child *c = find(h, end.pid);
 
+		if (launching_ended(h, end.pid))
+			continue;
 		if (!c)
 			continue; /* a proof's child whose role was killed, if we are process 1 */
 		if (!(c->of->state == GENERATION_DRAINING && end.status == 0))

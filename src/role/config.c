@@ -3,6 +3,7 @@
 #include "os/file.h"
 #include "os/map.h"
 #include "os/proc.h"
+#include "wire/crypto.h"
 
 static size_t aligned(size_t n)
 {
@@ -43,6 +44,7 @@ enum config_end config_load(struct config *l, struct span path, struct buf *erro
 		config_drop(l);
 		return CONFIG_UNREADABLE;
 	}
+	crypto_sha256(text, n, l->sha256);
 	l->conf = (struct conf *)l->mem;
 	if (!conf_read(l->conf, span_of(name, path.n), span_of(text, n), text + CONFIG_TEXT_MAX, arena, errors)) {
 		config_drop(l);

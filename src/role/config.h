@@ -10,6 +10,7 @@ struct config {
 	struct conf *conf; /* lives in `mem`, like everything its spans point to */
 	void *mem;
 	size_t mem_size;
+	uint8_t sha256[32];  /* of the file's text */
 };
 
 enum config_end { CONFIG_RIGHT, CONFIG_WRONG, CONFIG_UNREADABLE };

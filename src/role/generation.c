@@ -6,6 +6,7 @@
 #include "role/broker.h"
 #include "role/house.h"
 #include "role/log.h"
+#include "role/program.h"
 #include "role/provider.h"
 #include "role/worker.h"
 
@@ -108,6 +109,17 @@ static bool enough_files(const struct conf *c, struct buf *errors)
 	return false;
 }
 
+/* Programs are started by a process that has to be there before the parent's filter. */
+static bool launcher_there(const struct house *h, struct generation *g, struct buf *errors)
+{
+	g->programs = program_wanted(g->config.conf);
+	if (!g->programs || h->numbers == 0 || h->launcher.pid)
+		return true;
+	buf_put(errors, g->config.conf->file);
+	BUF_LIT(errors, ": /mcpServers: servers with a \"command\" are started by a process that runs from the beginning, and there is none; restart Postern\n");
+	return false;
+}
+
 static void add(struct house *h, struct generation *g, enum role role, unsigned index)
 {
 	struct child *c = &g->children[g->nchildren++];
@@ -153,7 +165,7 @@ enum config_end generation_prepare(struct house *h, struct generation *g, struct
 		generation_release(h, g);
 		return end;
 	}
-	if (!enough_files(c, errors) || !open_dirs(g, errors) || !open_sockets(h, g, errors)) {
+	if (!launcher_there(h, g, errors) || !enough_files(c, errors) || !open_dirs(g, errors) || !open_sockets(h, g, errors)) {
 		generation_release(h, g);
 		return CONFIG_UNREADABLE;
 	}
@@ -165,6 +177,8 @@ enum config_end generation_prepare(struct house *h, struct generation *g, struct
 	for (unsigned i = 0; i < c->nservers; i++)
 		if (c->servers[i].kind == CONF_FILES)
 			add(h, g, ROLE_PROVIDER, i);
+		else if (c->servers[i].kind == CONF_STDIO)
+			add(h, g, ROLE_BRIDGE, i);
 	for (unsigned i = 0; i < c->workers; i++)
 		add(h, g, ROLE_WORKER, i);
 	if (g->admin)
@@ -178,6 +192,7 @@ void generation_release(struct house *h, struct generation *g)
 		for (unsigned d = 0; d < 2; d++)
 			if (g->dirs[i][d] >= 0)
 				sock_close(g->dirs[i][d]);
+	launching_forget(h, g);
 	listen_release(&h->sockets, g->slot);
 	material_drop(&g->material);
 	config_drop(&g->config);

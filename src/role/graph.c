@@ -25,6 +25,7 @@ enum kind { STREAM, PACKETS, ASKING /* packets; the first end waits for answers 
 
 static const struct { enum role one, other; enum kind kind; } edges[] = {
 	{ ROLE_WORKER, ROLE_PROVIDER, STREAM },
+	{ ROLE_WORKER, ROLE_BRIDGE, STREAM },
 	{ ROLE_WORKER, ROLE_KEEPER, ASKING },
 	{ ROLE_WORKER, ROLE_BROKER, PACKETS },
 	{ ROLE_BROKER, ROLE_KEEPER, ASKING },
@@ -62,8 +63,8 @@ static void edge(enum kind kind, struct child *one, struct child *other)
 		child_kill(one); /* started again, it asks for the edge again */
 		return;
 	}
-	child_tell(one, &(union msg){ .link = { MSG_LINK, other->role, other->index } }, pair[0]);
-	child_tell(other, &(union msg){ .link = { MSG_LINK, one->role, one->index } }, pair[1]);
+	child_tell(one, &(union msg){ .link = { MSG_LINK, other->role, other->index, 0 } }, pair[0]);
+	child_tell(other, &(union msg){ .link = { MSG_LINK, one->role, one->index, 0 } }, pair[1]);
 	sock_close(pair[0]);
 	sock_close(pair[1]);
 }
@@ -72,6 +73,8 @@ void graph_join(struct child *c)
 {
 	struct generation *g = c->of;
 
+	if (c->role == ROLE_BRIDGE)
+		launching_join(c);
 	for (unsigned i = 0; i < g->nchildren; i++) {
 		struct child *other = &g->children[i];
 

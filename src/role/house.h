@@ -14,7 +14,7 @@
 #include "role/msg.h"
 
 enum {
-	HOUSE_CHILDREN_MAX = CONF_WORKERS_MAX + CONF_SERVERS_MAX + 3,
+	HOUSE_CHILDREN_MAX = CONF_WORKERS_MAX + CONF_SERVERS_MAX + 3, /* a provider or a bridge for each server */
 	HOUSE_METRICS = CONF_WORKERS_MAX + 1, /* pages of a generation: each worker's, and the keeper's */
 	HOUSE_REPLAY_MARKS = 1 << 20, /* proofs of possession remembered by all workers together: some thousands a second find room, so that no tenant takes all */
 	HOUSE_START_MS = 30000,      /* a generation that is not READY by then has failed */
@@ -29,9 +29,9 @@ struct generation;
 struct child {
 	struct loop_item channel;    /* fd -1: none. First member: events find the child by it */
 	struct house *house;
-	struct generation *of;
+	struct generation *of;       /* NULL: the launcher, which is of the house */
 	enum role role;
-	unsigned index;              /* worker number, or server number of a provider */
+	unsigned index;              /* worker number, or server number of a provider or bridge */
 	int pid;                     /* 0: not running */
 	enum phase phase;
 	unsigned failures;           /* deaths in a row */
@@ -55,6 +55,8 @@ struct generation {
 	bool ending;                 /* DRAINING: the workers are gone, the others have been told */
 	bool condemned;              /* STARTING: it has failed */
 	bool workers_begun;          /* STARTING: all others are READY, and the workers have been started */
+	bool programs;               /* it needs the launcher */
+	bool loaded;                 /* which has its configuration */
 };
 
 union metrics_page {             /* a page each: a process keeps its own and drops the rest */
@@ -71,6 +73,8 @@ struct house {
 	union metrics_page (*metrics)[HOUSE_METRICS]; /* [generation slot][worker; last: keeper], shared */
 	struct replay *replay;       /* shared; of workers only */
 	struct listen_table sockets;
+	struct child launcher;       /* the guard of role/launcher.h; pid 0: there is none, or none any more */
+	int64_t launcher_until_ms;   /* told to end: how long it gets; 0: not told */
 	struct generation generations[LISTEN_USERS];
 	struct generation *serving;  /* NULL before the first is READY */
 	struct generation *starting; /* NULL when none is */
@@ -87,10 +91,21 @@ void generation_release(struct house *h, struct generation *g);
 void child_start(struct child *c);
 void child_tell(struct child *c, const union msg *m, int fd); /* one that cannot be told is killed */
 void child_kill(struct child *c);
+bool child_listen(struct child *c, int channel);
 void child_reap(struct house *h);
 void child_name(struct buf *b, const struct child *c);        /* "worker 0", "provider docs", "desk" … */
 
+/* launching.c: the launcher, and who needs it */
+bool launching_begin(struct house *h, struct generation *first); /* before the parent's filter; false: there can be no process */
+void launching_load(struct house *h, struct generation *g);
+void launching_join(struct child *bridge);
+void launching_forget(struct house *h, struct generation *g);
+void launching_ready(struct house *h);
+bool launching_ended(struct house *h, int pid);                  /* false: it is another process that has ended */
+void launching_end(struct house *h);                             /* asks it to end; again, when it was long enough: kills it */
+
 /* parent.c: what a child's news mean for the house */
+void house_loaded(struct house *h, const struct msg_loaded *m);
 void house_ready(struct child *c, unsigned missing);
 void house_ended(struct child *c);
 

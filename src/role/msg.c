@@ -6,6 +6,7 @@
 static const uint8_t msg_size[MSG_TYPES] = {
 	[MSG_START] = sizeof(struct msg_start), [MSG_READY] = sizeof(struct msg_ready), [MSG_LINK] = sizeof(struct msg_link),
 	[MSG_STATE] = sizeof(struct msg_state), [MSG_DRAIN] = sizeof(struct msg_drain), [MSG_DRAINED] = sizeof(struct msg_drained),
+	[MSG_LOAD] = sizeof(struct msg_load), [MSG_LOADED] = sizeof(struct msg_loaded), [MSG_FORGET] = sizeof(struct msg_forget),
 };
 
 #define BIT(type) (1U << (type))
@@ -29,6 +30,14 @@ static const uint32_t to_role[ROLES][PHASES] = {
 		[PHASE_STARTING] = BIT(MSG_START) | BIT(MSG_LINK) | BIT(MSG_DRAIN),
 		[PHASE_SERVING] = BIT(MSG_LINK) | BIT(MSG_DRAIN),
 	},
+	[ROLE_BRIDGE] = {
+		[PHASE_STARTING] = BIT(MSG_START) | BIT(MSG_LINK) | BIT(MSG_DRAIN),
+		[PHASE_SERVING] = BIT(MSG_LINK) | BIT(MSG_DRAIN),
+	},
+	[ROLE_LAUNCHER] = {
+		[PHASE_SERVING] = BIT(MSG_LOAD) | BIT(MSG_LINK) | BIT(MSG_FORGET) | BIT(MSG_DRAIN),
+		[PHASE_DRAINING] = BIT(MSG_LINK) | BIT(MSG_FORGET),
+	},
 	[ROLE_DESK] = {
 		[PHASE_STARTING] = BIT(MSG_START) | BIT(MSG_STATE) | BIT(MSG_DRAIN),
 		[PHASE_SERVING] = BIT(MSG_STATE) | BIT(MSG_DRAIN),
@@ -45,6 +54,13 @@ static const uint32_t to_parent[ROLES][PHASES] = {
 	[ROLE_PROVIDER] = { [PHASE_STARTING] = BIT(MSG_READY) },
 	[ROLE_KEEPER] = { [PHASE_STARTING] = BIT(MSG_READY) },
 	[ROLE_BROKER] = { [PHASE_STARTING] = BIT(MSG_READY) },
+	[ROLE_BRIDGE] = { [PHASE_STARTING] = BIT(MSG_READY) },
+	/* It may be another one that says READY again: see role/launcher.h. */
+	[ROLE_LAUNCHER] = {
+		[PHASE_STARTING] = BIT(MSG_READY),
+		[PHASE_SERVING] = BIT(MSG_READY) | BIT(MSG_LOADED),
+		[PHASE_DRAINING] = BIT(MSG_READY) | BIT(MSG_LOADED),
+	},
 	[ROLE_DESK] = { [PHASE_STARTING] = BIT(MSG_READY) },
 };
 

@@ -45,7 +45,8 @@ static void tell_desks(struct house *h)
 
 	if (g) {
 		m.state.generation = g->number;
-		m.state.wanted = g->nchildren;
+		m.state.wanted = g->nchildren + g->programs;
+		m.state.up = g->programs && h->launcher.pid && h->launcher.phase == PHASE_SERVING;
 		m.state.missing = g->missing;
 		for (unsigned i = 0; i < g->nchildren; i++)
 			m.state.up += g->children[i].pid && g->children[i].phase == PHASE_SERVING;
@@ -165,11 +166,11 @@ static void start_those(struct generation *g, bool workers)
  * because a key or a secret is wrong. */
 static void advance(struct house *h, struct generation *g)
 {
-	if (!g->workers_begun && serving(g, false)) {
+	if (!g->workers_begun && serving(g, false) && (!g->programs || g->loaded)) {
 		g->workers_begun = true;
 		start_those(g, true);
 	}
-	if (!g->condemned && serving(g, true))
+	if (!g->condemned && g->workers_begun && serving(g, true))
 		all_ready(h, g);
 }
 
@@ -191,6 +192,21 @@ void house_ready(struct child *c, unsigned missing)
 		return;
 	}
 	advance(h, g);
+}
+
+void house_loaded(struct house *h, const struct msg_loaded *m)
+{
+	for (unsigned i = 0; i < LISTEN_USERS; i++) {
+		struct generation *g = &h->generations[i];
+
+		if (g->state == GENERATION_FREE || g->number != m->generation)
+			continue;
+		g->loaded = m->right != 0;
+		if (g->state == GENERATION_STARTING && !g->condemned && g->loaded)
+			advance(h, g);
+		else if (g->state == GENERATION_STARTING && !g->condemned)
+			condemn(h, g);
+	}
 }
 
 void house_ended(struct child *c)
@@ -242,6 +258,7 @@ static void start_all(struct house *h, struct generation *g)
 	h->starting = g;
 	g->deadline_ms = h->loop.now_ms + HOUSE_START_MS;
 	g->workers_begun = false;
+	launching_load(h, g);
 	start_those(g, false);
 	advance(h, g);
 }
@@ -330,6 +347,14 @@ static int64_t generation_tick(struct house *h, struct generation *g)
 	return next_ms;
 }
 
+static bool anyone(const struct house *h)
+{
+	for (unsigned i = 0; i < LISTEN_USERS; i++)
+		if (h->generations[i].state != GENERATION_FREE)
+			return true;
+	return false;
+}
+
 static int tick(struct house *h)
 {
 	int64_t next_ms = -1;
@@ -349,15 +374,11 @@ static int tick(struct house *h)
 		tell_desks(h);
 	if (h->serving && h->serving->state == GENERATION_FREE)
 		h->serving = NULL;
+	if (h->stopping && h->launcher.pid && !anyone(h)) {
+		launching_end(h);
+		next_ms = sooner(next_ms, h->launcher_until_ms - h->loop.now_ms);
+	}
 	return (int)next_ms;
-}
-
-static bool anyone(const struct house *h)
-{
-	for (unsigned i = 0; i < LISTEN_USERS; i++)
-		if (h->generations[i].state != GENERATION_FREE)
-			return true;
-	return false;
 }
 
 /* ---- the beginning ---- */
@@ -431,15 +452,17 @@ int parent_run(struct span config_path)
 	case CONFIG_RIGHT:
 		break;
 	}
+	if (h->generations[0].programs && !launching_begin(h, &h->generations[0]))
+		return environment("cannot start: there can be no further process");
 	if (proc_is_root() && !proc_become(PROC_NOBODY))
 		return environment("started as root and cannot become user 65532: give it CAP_SETUID and CAP_SETGID, or start it as another user");
 	sock_listen_owner(0);
 	if (!walls())
 		return environment("the parent's own jail does not stand: the kernel refuses the syscall filter");
 	start_all(h, &h->generations[0]);
-	while (h->exit_status != EXIT_WRONG && (anyone(h) || !h->stopping)) {
+	while (h->exit_status != EXIT_WRONG && (anyone(h) || h->launcher.pid || !h->stopping)) {
 		wait_ms = tick(h);
-		if (anyone(h) && !loop_wait(&h->loop, wait_ms))
+		if ((anyone(h) || h->launcher.pid) && !loop_wait(&h->loop, wait_ms))
 			return environment("epoll failed");
 	}
 	return h->exit_status < 0 ? EXIT_STOPPED : h->exit_status;

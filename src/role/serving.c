@@ -24,6 +24,9 @@ static void server(struct buf *b, const struct conf_server *s)
 	if (s->kind == CONF_FILES) {
 		BUF_LIT(b, " (files ");
 		buf_put(b, s->root);
+	} else if (s->kind == CONF_STDIO) {
+		BUF_LIT(b, " (command ");
+		buf_put(b, s->command);
 	} else {
 		BUF_LIT(b, " (");
 		buf_put(b, s->url);

@@ -31,8 +31,9 @@ static void take_link(const struct msg_link *l, int fd)
 		broker_client_link(client, fd);
 		return;
 	}
-	if (l->of != ROLE_PROVIDER || l->peer >= settings.nservers || settings.servers[l->peer].kind != FLOW_BUILTIN)
-		role_end("a link to a server that is not built in");
+	if (l->peer >= settings.nservers || settings.servers[l->peer].kind != (l->of == ROLE_PROVIDER ? FLOW_BUILTIN : FLOW_LINE) ||
+		(l->of != ROLE_PROVIDER && l->of != ROLE_BRIDGE))
+		role_end("a link to a server that is spoken to in another way");
 	flow_link(flow, l->peer, fd);
 }
 

@@ -13,7 +13,7 @@ static void server_settings(const struct conf_server *from, const struct tls_rou
 	size_t start = b->n;
 
 	to->name = from->name;
-	to->kind = from->kind == CONF_FILES ? FLOW_BUILTIN : FLOW_HTTP;
+	to->kind = from->kind == CONF_FILES ? FLOW_BUILTIN : from->kind == CONF_HTTP ? FLOW_HTTP : FLOW_LINE;
 	to->address = from->address;
 	to->host = from->host;
 	to->path = from->path;

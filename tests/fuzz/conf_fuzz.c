@@ -73,6 +73,25 @@ static void server(const struct conf *c, const struct conf_server *v)
 		within(v->file_bytes_max, 1024, 16 << 20);
 		return;
 	}
+	if (v->kind == CONF_STDIO) {
+		must(v->command.n > 0 && span_absent(v->url) && span_absent(v->root) && v->nargs <= CONF_ARGS_MAX && v->nenv <= CONF_ENV_MAX);
+		no_controls(v->command);
+		no_controls(v->cwd);
+		for (unsigned i = 0; i < v->nargs; i++)
+			no_controls(v->args[i]);
+		for (unsigned i = 0; i < v->nenv; i++) {
+			must(v->env[i].name.n > 0 && !memchr(v->env[i].name.p, '=', v->env[i].name.n));
+			no_controls(v->env[i].name);
+			no_controls(v->env[i].value);
+			if (!span_absent(v->env[i].secret.path))
+				file(&v->env[i].secret);
+		}
+		must(v->nread <= CONF_ROOTS_MAX && v->nwrite <= CONF_ROOTS_MAX);
+		within(v->children, 1, 64);
+		within(v->limits.files, 16, 1048576);
+		within((uint64_t)v->start_ms, 10, 600000);
+		return;
+	}
 	must(span_starts(v->url, v->tls.on ? SPAN("https://") : SPAN("http://")) && v->address.family != 0 && v->address.port != 0);
 	tls_out(&v->tls);
 	if (v->credential.kind != CONF_NO_CREDENTIAL) {

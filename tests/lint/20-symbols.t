@@ -17,6 +17,7 @@ BANNED = {room: set(NEVER.split()) for room in ROOMS}
 for room in ("base", "os", "wire", "gate", "provider", "bridge", "flow"):
     BANNED[room] |= set((PRINT + " " + HEAP + " " + LATE).split())
 BANNED["conf"] |= set((PRINT + " " + LATE).split())
+STARTS = {"start"}  # os/start.c alone may execute a program
 
 defined, undefined = {}, {}
 for room in ROOMS:
@@ -40,7 +41,8 @@ for room in sorted(defined):
     above = {s: r for r in defined if r not in ROOMS[room] for _, s in defined[r]}
     outside = sorted((m, s) for m, s in undefined.get(room, ()) if s not in below | COMPILER)
     none([f"{room}/{m}.c uses {s} of {above[s]}" for m, s in outside if s in above], f"{room} uses no room it must not")
-    none([f"{room}/{m}.c calls {s}" for m, s in outside if s in BANNED[room]], f"{room} makes no banned call")
+    none([f"{room}/{m}.c calls {s}" for m, s in outside if s in BANNED[room] and not (room == "os" and m in STARTS and s == "execve")],
+         f"{room} makes no banned call")
     if room in ("base", "wire", "gate", "bridge"):
         crypto = re.compile(r"tls(_\w+)?|jwk|jwt|crypto|private_key")
         none([f"{room}/{m}.c calls {s}" for m, s in outside

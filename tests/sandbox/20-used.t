@@ -113,7 +113,8 @@ def run(trace, tmp):
               "identity": {"resource": "https://gw.example/tls", "anonymous": {"tenant": "local", "roles": ["reader"]},
                            "issuers": [{"issuer": "https://idp.example", "tenant": "local", "algorithms": ["ES256"], "jwks": {"url": at + "/keys"}}]},
               "mcpServers": {"docs": {"builtin": "files", "root": docs, "prompts": docs},
-                             "up": {"url": at + "/mcp", "credentials": {"secret": {"file": secret_write(os.path.join(tmp, "secret"), "s3cret")}}}}}
+                             "up": {"url": at + "/mcp", "credentials": {"secret": {"file": secret_write(os.path.join(tmp, "secret"), "s3cret")}}},
+                             "run": {"command": "/usr/bin/env", "args": ["python3", os.path.join(ROOT, "tests", "lib", "stdio_server.py")]}}}
     p = Postern(config, wrap=["strace", "-f", "-qq", "-s", "64", "-o", trace])
     p.start()
     postern = roles_of(p)["postern"]
@@ -126,6 +127,8 @@ def run(trace, tmp):
                 call(p, "tools/call", {"name": "docs__read_file", "arguments": {"path": "a.txt"}})
                 call(p, "tools/call", {"name": "docs__search_text", "arguments": {"query": "hello"}})
                 call(p, "tools/call", {"name": "up__anything", "arguments": {}})
+                call(p, "tools/call", {"name": "run__echo", "arguments": {}})
+                call(p, "tools/call", {"name": "run__hush", "arguments": {}})
             with trust.wrap_socket(socket.create_connection(("127.0.0.1", p.ports[1]), timeout=20), server_hostname="gw.example") as s:
                 s.sendall(request_bytes("tools/list", path="/tls", host="gw.example"))
                 s.recv(1 << 16)
@@ -168,8 +171,8 @@ def read_trace(trace):
     used, jailed = collections.defaultdict(set), set()
     for pid, what in lines:
         role = names.get(pid)
-        if role is None:
-            continue        # a child of a proof, which must die of what it does
+        if role is None or role == "launcher":
+            continue        # a child of a proof, which must die of what it does; or what only the launcher, before the parent's filter, may do
         if pid in jailed:
             used[role].add(what)
         elif role != "postern":
@@ -186,8 +189,8 @@ with tempfile.TemporaryDirectory() as tmp:
     used = read_trace(trace)
     # The parent's filter also binds what the roles do.
     used["parent"] = used.pop("postern") | used["the way in"] | used["worker"] | used["provider"] | used["desk"] \
-        | used["keeper"] | used["broker"]
-    for role in ("parent", "worker", "provider", "desk", "keeper", "broker"):
+        | used["keeper"] | used["broker"] | used["bridge"]
+    for role in ("parent", "worker", "provider", "desk", "keeper", "broker", "bridge"):
         is_(sorted(used[role] - listed(role)), [], "%s: nothing outside its list was called" % role)
         is_(sorted(listed(role) - used[role]), [], "%s: every call on its list was used" % role)
 done()

@@ -47,13 +47,27 @@ os.mkdir(docs)
 gw = Pki(os.path.join(tmp.name, "pki")).issue("gw", dns=["gw.example"])
 secret = secret_write(os.path.join(tmp.name, "secret"), "s3cret")
 config = {"workers": 2, "listeners": [{"address": "127.0.0.1:0", "tls": {"cert": gw.cert, "key": gw.key}}], "mcpServers": {"docs": {"builtin": "files", "root": docs, "prompts": docs},
-                                       "up": {"url": "http://127.0.0.1:9/mcp", "credentials": {"secret": {"file": secret}}}},
+                                       "up": {"url": "http://127.0.0.1:9/mcp", "credentials": {"secret": {"file": secret}}},
+                                       "run": {"command": "/bin/cat"}},
           "memory": {"connections": 100, "links": 10}}
 with Postern(config) as p:
     roles = {p.pid: "parent"}
     for pid in p.children():
         roles[pid] = proc(pid, "comm").strip()
-    is_(sorted(roles.values()), ["broker", "desk", "keeper", "parent", "provider-docs", "worker-0", "worker-1"], "these processes there are, and no other")
+    started = {pid: name for pid, name in roles.items() if name in ("launcher", "launcher-guard", "cat")}
+    is_(sorted(set(started.values()) - {"cat"}), ["launcher", "launcher-guard"], "a launcher and its guard")
+    for pid, role in sorted(started.items()):
+        del roles[pid]
+        is_((field(pid, "NoNewPrivs"), field(pid, "Seccomp")), ("1", "2"), "%s: no new privileges, a syscall filter" % role)
+        if IS_ROOT:
+            is_((field(pid, "Uid").split(), field(pid, "Gid").split(), field(pid, "Groups").split()), (["65532"] * 4, ["65532"] * 4, []), "%s: user and group 65532" % role)
+            is_([int(field(pid, c), 16) for c in ("CapPrm", "CapEff", "CapAmb")], [0, 0, 0], "%s: no capabilities" % role)
+        if IS_ROOT and role != "cat":
+            is_(os.stat("/proc/%d/mem" % pid).st_uid, 0, "%s: not dumpable" % role)
+            fds = list(descriptors(pid).values())
+            is_(sorted(set(re.sub(r"\W.*", "", to) for to in fds) - {"pipe", "socket", "anon_inode"}), [""], "%s: no file is open but /dev/null" % role)
+            is_(len([to for to in fds if to.startswith("socket:")]), 1 if role == "launcher-guard" else 2, "%s: the parent's channel; the launcher: a bridge too" % role)
+    is_(sorted(roles.values()), ["bridge-run", "broker", "desk", "keeper", "parent", "provider-docs", "worker-0", "worker-1"], "these processes there are, and no other")
     for pid, role in sorted(roles.items()):
         is_(field(pid, "NoNewPrivs"), "1", "%s: no new privileges" % role)
         is_(field(pid, "Seccomp"), "2", "%s: a syscall filter" % role)
@@ -97,13 +111,13 @@ with Postern(config) as p:
         fds.pop(epoll[0])
         dirs = [to for to in fds.values() if to.startswith("/")]
         sockets = [to for to in fds.values() if to.startswith("socket:")]
-        # channel; a worker: its listener and the link to the provider, to the keeper, to the broker; the provider: two directories and a link
-        # per worker; keeper and broker: the same, and one to each other. Key and secret files are closed once they were read.
-        want = {"worker-0": (0, 5), "worker-1": (0, 5), "desk": (0, 2), "provider-docs": (2, 3), "keeper": (0, 4), "broker": (0, 4)}[role]
+        # channel; a worker: its listener and the link to the provider, the bridge, the keeper, the broker; the provider: two directories and a link
+        # per worker; the bridge: a link per worker and the launcher; keeper and broker: the same, and one to each other. Key and secret files are closed once they were read.
+        want = {"worker-0": (0, 6), "worker-1": (0, 6), "bridge-run": (0, 5), "desk": (0, 2), "provider-docs": (2, 3), "keeper": (0, 4), "broker": (0, 4)}[role]
         is_((len(dirs), len(sockets), len(fds)), want + (sum(want),), "%s: its own descriptors and no other" % role)
         if role.startswith("worker"):
-            # 0 1 2, channel, listener, loop; connections, links of one upstream, 2 each for the built-in server, keeper and broker, 8 to spare
-            is_(limit(pid, "Max open files"), (str(6 + 100 + 10 + 2 + 4 + 8),) * 2, "%s: descriptors as the configuration says" % role)
+            # 0 1 2, channel, listener, loop; connections, links of one upstream, 2 each for two lines, keeper and broker, 8 to spare
+            is_(limit(pid, "Max open files"), (str(6 + 100 + 10 + 4 + 4 + 8),) * 2, "%s: descriptors as the configuration says" % role)
     if IS_ROOT:
         # As another process of the same user: neither traced nor read.
         for pid, role in sorted(roles.items()):

@@ -70,7 +70,7 @@ with tempfile.TemporaryDirectory(prefix="postern-") as tmp:
     for number, text, _, _ in right:
         r = run(text)
         # Directories and files that are not there are the environment's fault, not the configuration's.
-        absent = r.stderr != "" and all(re.search(r": (cannot be opened|cannot open the directory .*): (No such file or directory|there is no .CREDENTIALS_DIRECTORY;.*)$", line)
+        absent = r.stderr != "" and all(re.search(r": (cannot be opened|cannot be read|cannot (open|open the directory|execute) .*): (No such file or directory|there is no such program in PATH|there is no .CREDENTIALS_DIRECTORY;.*)$", line)
                                         for line in r.stderr.splitlines())
         there += r.returncode == 0
         if (r.returncode, r.stdout.startswith("c.json: ok ("), r.stderr == "") != ((3, False, False) if absent else (0, True, True)):

@@ -98,7 +98,7 @@ static int edge(enum role of, unsigned peer)
 
 	if (!pass_pair_asking(pair, 5000))
 		exit(99);
-	tell(&(union msg){ .link = { MSG_LINK, of, peer } }, pair[1]);
+	tell(&(union msg){ .link = { MSG_LINK, of, peer, 0 } }, pair[1]);
 	sock_close(pair[1]);
 	return pair[0];
 }
@@ -254,9 +254,9 @@ int main(void)
 	counted = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	keys_begin();
 	serves();
-	lies(&(union msg){ .link = { MSG_LINK, ROLE_DESK, 0 } }, 2, "a link to a role that asks for no signatures", "a link to the desk");
+	lies(&(union msg){ .link = { MSG_LINK, ROLE_DESK, 0, 0 } }, 2, "a link to a role that asks for no signatures", "a link to the desk");
 	lies(&(union msg){ .link = { MSG_LINK, ROLE_WORKER, CONF_WORKERS_MAX } }, 2, "a link to a role that asks for no signatures", "a link to no worker");
-	lies(&(union msg){ .link = { MSG_LINK, ROLE_BROKER, 1 } }, 2, "a link to a role that asks for no signatures", "a link to a second broker");
+	lies(&(union msg){ .link = { MSG_LINK, ROLE_BROKER, 1, 0 } }, 2, "a link to a role that asks for no signatures", "a link to a second broker");
 	lies(&(union msg){ .state = { .type = MSG_STATE } }, -1, "a message that is not permitted now", "a message of the desk's");
 	wrong("p384", "the private key does not belong to the certificate in the.pem", "another certificate's key");
 	wrong("p256enc", "the private key is encrypted", "an encrypted key");

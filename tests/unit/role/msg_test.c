@@ -8,8 +8,8 @@
 
 static int channel[2];
 
-static const char *const type_name[] = { "none", "START", "READY", "LINK", "STATE", "DRAIN", "DRAINED" };
-static const char *const role_name[] = { "parent", "provider", "worker", "desk", "keeper", "broker" };
+static const char *const type_name[] = { "none", "START", "READY", "LINK", "STATE", "DRAIN", "DRAINED", "LOAD", "LOADED", "FORGET" };
+static const char *const role_name[] = { "parent", "provider", "worker", "desk", "keeper", "broker", "bridge", "launcher" };
 static const char *const phase_name[] = { "starting", "serving", "draining" };
 
 /* role, phase, what it may be told, what it may say: written by hand, against the table in msg.c */
@@ -26,6 +26,12 @@ static const struct { enum role role; enum phase phase; const char *told, *says;
 	{ ROLE_BROKER, PHASE_STARTING, "START LINK DRAIN", "READY" },
 	{ ROLE_BROKER, PHASE_SERVING, "LINK DRAIN", "" },
 	{ ROLE_BROKER, PHASE_DRAINING, "", "" },
+	{ ROLE_BRIDGE, PHASE_STARTING, "START LINK DRAIN", "READY" },
+	{ ROLE_BRIDGE, PHASE_SERVING, "LINK DRAIN", "" },
+	{ ROLE_BRIDGE, PHASE_DRAINING, "", "" },
+	{ ROLE_LAUNCHER, PHASE_STARTING, "", "READY" },
+	{ ROLE_LAUNCHER, PHASE_SERVING, "LOAD LINK FORGET DRAIN", "READY LOADED" },
+	{ ROLE_LAUNCHER, PHASE_DRAINING, "LINK FORGET", "READY LOADED" },
 	{ ROLE_DESK, PHASE_STARTING, "START STATE DRAIN", "READY" },
 	{ ROLE_DESK, PHASE_SERVING, "STATE DRAIN", "" },
 	{ ROLE_DESK, PHASE_DRAINING, "STATE", "" },
@@ -87,10 +93,10 @@ static void raw(const void *p, size_t n, int fd, const char *want_why, const cha
 
 int main(void)
 {
-	union msg m = { .link = { MSG_LINK, ROLE_PROVIDER, 0 } };
+	union msg m = { .link = { MSG_LINK, ROLE_PROVIDER, 0, 0 } };
 	const char *why;
-	struct { struct msg_link l; uint32_t more; } longer = { { MSG_LINK, ROLE_PROVIDER, 0 }, 0 };
-	struct { struct msg_state s; uint32_t more; } too_long = { { MSG_STATE, 0, 0, 0, 0, 0 }, 0 };
+	struct { struct msg_link l; uint32_t more; } longer = { { MSG_LINK, ROLE_PROVIDER, 0, 0 }, 0 };
+	struct { union msg m; uint32_t more; } too_long = { { .type = MSG_STATE }, 0 };
 	struct { uint32_t type, peer; } shorter = { MSG_LINK, 0 };
 	uint32_t unknown = MSG_TYPES, sign = MSG_SIGN, none = MSG_NONE, huge = 0xffffffff, link_only = MSG_LINK, start = MSG_START;
 	int fd;
