@@ -34,7 +34,7 @@ say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 # ---------------------------------------------------------------------------------------------------- what there is
 # Rooms from the bottom up; a library may use only those to the left that src/README.md allows it.
-ROOMS := $(foreach r,base os wire gate conf provider bridge flow role cmd,$(if $(wildcard src/$(r)/*.c),$(r)))
+ROOMS := $(foreach r,base os wire gate conf provider bridge elder flow role cmd,$(if $(wildcard src/$(r)/*.c),$(r)))
 MAY_base     := base
 MAY_os       := os base
 MAY_wire     := wire base
@@ -42,8 +42,9 @@ MAY_gate     := gate wire base
 MAY_conf     := conf gate wire base
 MAY_provider := provider wire os base
 MAY_bridge   := bridge wire base
+MAY_elder    := elder wire base
 MAY_flow     := flow gate wire os base
-PARTS        := flow bridge provider conf gate wire os base
+PARTS        := flow bridge elder provider conf gate wire os base
 MAY_role     := role $(PARTS)
 MAY_cmd      := cmd $(MAY_role)
 

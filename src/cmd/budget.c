@@ -8,6 +8,7 @@
 #include "os/map.h"
 #include "role/broker.h"
 #include "role/desk.h"
+#include "role/elder.h"
 #include "role/house.h"
 #include "role/keeper.h"
 #include "role/listen.h"
@@ -103,6 +104,12 @@ static bool fill(struct budget *b, const struct config *l)
 		budget_part(b, SPAN("broker"), span_of(NULL, 0), 1, LISTEN_USERS);
 		broker_budget(&broker, add_row, b);
 		sums = budget_close(b, broker_need(&broker)) && sums;
+		add_process(b);
+	}
+	if (c->legacy_clients) {
+		budget_part(b, SPAN("elder"), span_of(NULL, 0), 1, LISTEN_USERS);
+		elder_role_budget(c, add_row, b);
+		sums = budget_close(b, elder_role_need(c)) && sums;
 		add_process(b);
 	}
 	if (c->has_admin) {

@@ -6,7 +6,7 @@
 
 #include "base/buf.h"
 
-enum { BUDGET_PARTS_MAX = 40, BUDGET_ROWS_MAX = 256 };
+enum { BUDGET_PARTS_MAX = 44, BUDGET_ROWS_MAX = 256 };
 
 struct budget_row { struct span what; uint64_t each, count, bytes; };
 

@@ -183,6 +183,7 @@ struct conf {
 	struct policy_rule policy[POLICY_RULES_MAX];
 	unsigned npolicy;
 	bool door;                    /* not in the file: role/generation says that this is `postern stdio` */
+	bool legacy_clients;          /* clients of 2025-11-25, 2025-06-18 and 2025-03-26 are served; default true */
 	bool strict;                  /* "strict": true: refuse to start when the kernel lacks a part of the sandbox; default false */
 	struct {
 		uint32_t connections;     /* client connections per worker, default 1024 */

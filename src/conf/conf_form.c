@@ -189,6 +189,7 @@ static const struct conf_member root_members[] = {
 		"\"roles\": [\"reader\"]}]") },
 	{ MEMBER(conf, plain, "names", CONF_STRING), .most = 32, .text = text_names },
 	{ MEMBER(conf, name_max, "name_max", CONF_COUNT), .least = 32, .most = MCP_NAME_MAX },
+	{ MEMBER(conf, legacy_clients, "legacy_clients", CONF_BOOL), .def = true },
 	{ MEMBER(conf, strict, "strict", CONF_BOOL) },
 	{ WHOLE("memory", CONF_OBJECT), .form = &memory_form },
 	{ WHOLE("timeouts", CONF_OBJECT), .form = &timeout_form },

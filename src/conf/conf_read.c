@@ -133,8 +133,11 @@ static void store_number(const struct conf_member *m, void *to, int64_t v)
 	char *at = (char *)to + m->offset;
 	uint32_t count = (uint32_t)v;
 	uint64_t size = (uint64_t)v;
+	bool on = v != 0;
 
-	if (m->type == CONF_COUNT)
+	if (m->type == CONF_BOOL)
+		memcpy(at, &on, sizeof on);
+	else if (m->type == CONF_COUNT)
 		memcpy(at, &count, sizeof count);
 	else if (m->type == CONF_SIZE)
 		memcpy(at, &size, sizeof size);

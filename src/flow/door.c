@@ -321,8 +321,9 @@ int door_tick(struct door *d)
 	int wait_ms;
 
 	timers_run(&d->timers, now_ms);
-	bool more = exchange_turn(d->pool);
 	take_leave(d);
+	bool more = exchange_turn(d->pool);
+	more = more || (d->ending && !d->bye && exchange_used(d->pool) == 0);
 	wait_ms = more || door_over(d) ? 0 : timers_wait(&d->timers, now_ms);
 	if (d->ending && wait_ms != 0 && (wait_ms < 0 || d->until_ms - now_ms < wait_ms))
 		wait_ms = d->until_ms > now_ms ? (int)(d->until_ms - now_ms) : 0;

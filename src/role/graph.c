@@ -1,5 +1,5 @@
 /*
- *                     parent ------------------ desk, keeper, broker
+ *                     parent ------------------ desk, keeper, broker, elder
  *                    /      \
  *   clients == worker ====== provider (a built-in server)
  *              |  | \\
@@ -7,11 +7,17 @@
  *              |  +++++++++++ keeper (private keys)
  *              |              +
  *              +++++++++++ broker == authorization servers
+ *              |
+ *               ==++====== elder (sessions of older revisions)
+ *
+ *   `postern stdio`, instead of clients and desk:   client == stdio ++++ worker
  *
  *   ---  channel: packets of role/msg.h, parent and one role        ===  byte stream: HTTP, or MCP lines over a socket pair
  *   +++  packets: signatures (role/msg.h), or what the broker is asked (flow/broker_msg.h)
  *
  * Every worker has a stream to every provider of its generation, an edge to its keeper and one to its broker; the broker has one to the keeper.
+ * With the elder it has two: a stream of frames (flow/elder_msg.h), and packets that bring the connections on which the elder is its client. The
+ * latter it has with the process at the client's pipes too.
  * Nothing else is connected with anything.
  */
 #include "role/graph.h"
@@ -21,7 +27,7 @@
 
 enum { SIGN_WAIT_MS = 1000 }; /* who asks for a signature waits for it, so long at most */
 
-enum kind { STREAM, PACKETS, ASKING /* packets; the first end waits for answers */ };
+enum kind { STREAM, PACKETS, ASKING /* packets; the first end waits for answers */, INNER /* packets, beside a stream */ };
 
 static const struct { enum role one, other; enum kind kind; } edges[] = {
 	{ ROLE_WORKER, ROLE_PROVIDER, STREAM },
@@ -29,6 +35,9 @@ static const struct { enum role one, other; enum kind kind; } edges[] = {
 	{ ROLE_WORKER, ROLE_KEEPER, ASKING },
 	{ ROLE_WORKER, ROLE_BROKER, PACKETS },
 	{ ROLE_BROKER, ROLE_KEEPER, ASKING },
+	{ ROLE_WORKER, ROLE_ELDER, STREAM },
+	{ ROLE_WORKER, ROLE_ELDER, INNER },
+	{ ROLE_WORKER, ROLE_STDIO, INNER },
 };
 
 bool graph_channel(int *ours, int *theirs)
@@ -48,6 +57,7 @@ static bool pair_of(enum kind kind, int pair[2])
 	case STREAM:
 		return sock_pair(pair);
 	case PACKETS:
+	case INNER:
 		return pass_pair(pair);
 	case ASKING:
 	default:
@@ -57,14 +67,15 @@ static bool pair_of(enum kind kind, int pair[2])
 
 static void edge(enum kind kind, struct child *one, struct child *other)
 {
+	uint32_t type = kind == INNER ? MSG_INNER : MSG_LINK;
 	int pair[2];
 
 	if (!pair_of(kind, pair)) {
 		child_kill(one); /* started again, it asks for the edge again */
 		return;
 	}
-	child_tell(one, &(union msg){ .link = { MSG_LINK, other->role, other->index, 0 } }, pair[0]);
-	child_tell(other, &(union msg){ .link = { MSG_LINK, one->role, one->index, 0 } }, pair[1]);
+	child_tell(one, &(union msg){ .link = { type, other->role, other->index, 0 } }, pair[0]);
+	child_tell(other, &(union msg){ .link = { type, one->role, one->index, 0 } }, pair[1]);
 	sock_close(pair[0]);
 	sock_close(pair[1]);
 }

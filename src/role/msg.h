@@ -1,11 +1,13 @@
-/* role/msg.h: every message between processes but those of the broker's edges (flow/broker_msg.h). On a role's channel, between it and the
+/* role/msg.h: every message between processes but those of the edges of broker (flow/broker_msg.h) and elder. On a role's channel, between it and the
  * parent (role/graph.h):
  *
  *   START    parent -> role             all links of the beginning have been sent: serve
  *   READY    role -> parent             its jail is shut and proven, it serves; which walls the kernel lacks
  *   LINK     parent -> role             with a descriptor: an edge to the process number `peer` of role `of`, which replaces an older one.
  *                                       Workers and providers: a stream socket (peer: the worker's number, or that of the built-in server in
- *                                       the configuration). With the keeper, the broker or the launcher at an end: packets
+ *                                       the configuration). With the keeper, the broker or the launcher at an end: packets. Workers and the elder: a
+ *                                       stream of frames (flow/elder_msg.h)
+ *   INNER    parent -> role             as LINK, and beside it: packets, by which a worker is given the connections on which `of` is its client
  *   STATE    parent -> desk             what /ready shall say
  *   DRAIN    parent -> role             finish within grace_ms and end
  *   DRAINED  worker -> parent           nothing is in flight any more; it ends now
@@ -25,7 +27,7 @@
  *   STOP     bridge -> launcher         it has been told to end (its input is closed): see to it
  *   EXITED   launcher -> bridge         it has ended, and whatever it had started
  *
- * A message is one packet, exactly one of these structs, with a descriptor if it is a LINK (or a RAN that went well) and without one otherwise. What is not permitted
+ * A message is one packet, exactly one of these structs, with a descriptor if it is a LINK or INNER (or a RAN that went well) and without one otherwise. What is not permitted
  * (the table is in msg.c) closes the edge: a role that loses its channel ends, a role whose channel the parent closes is killed. An edge of
  * the keeper or the launcher that it closes stays closed until one of the two is started again. */
 #ifndef POSTERN_ROLE_MSG_H
@@ -34,11 +36,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum role { ROLE_PARENT, ROLE_PROVIDER, ROLE_WORKER, ROLE_DESK, ROLE_KEEPER, ROLE_BROKER, ROLE_BRIDGE, ROLE_LAUNCHER, ROLES };
+enum role { ROLE_PARENT, ROLE_PROVIDER, ROLE_WORKER, ROLE_DESK, ROLE_KEEPER, ROLE_BROKER, ROLE_BRIDGE, ROLE_LAUNCHER, ROLE_ELDER, ROLE_STDIO, ROLES };
 /* Where the sender or receiver stands, seen from the role: before READY, serving, after DRAIN. */
 enum phase { PHASE_STARTING, PHASE_SERVING, PHASE_DRAINING, PHASES };
 
-enum msg_type { MSG_NONE, MSG_START, MSG_READY, MSG_LINK, MSG_STATE, MSG_DRAIN, MSG_DRAINED, MSG_LOAD, MSG_LOADED, MSG_FORGET, MSG_TYPES };
+enum msg_type { MSG_NONE, MSG_START, MSG_READY, MSG_LINK, MSG_STATE, MSG_DRAIN, MSG_DRAINED, MSG_LOAD, MSG_LOADED, MSG_FORGET, MSG_INNER, MSG_TYPES };
 /* On edges of the keeper. */
 enum { MSG_SIGN = 32, MSG_SIGNED };
 enum { MSG_DIGEST_MAX = 64, MSG_SIGNATURE_MAX = 520 };
@@ -47,7 +49,7 @@ enum { MSG_RUN = 64, MSG_RAN, MSG_STOP, MSG_EXITED };
 
 struct msg_start { uint32_t type; };
 struct msg_ready { uint32_t type, missing; /* JAIL_NO_… */ };
-struct msg_link { uint32_t type, of, peer, generation; };
+struct msg_link { uint32_t type, of, peer, generation; }; /* INNER too */
 struct msg_state { uint32_t type, generation, up, wanted, missing, draining; };
 struct msg_drain { uint32_t type, grace_ms; };
 struct msg_drained { uint32_t type; };
@@ -76,7 +78,7 @@ union msg {
 /* What an edge of the launcher carries. RUN, STOP and RAN: the first two members. status -1: by `signal`. */
 struct msg_child { uint32_t type, child; int32_t status, signal; };
 
-/* fd: the descriptor of a LINK (stays the caller's), else -1. False: the receiver is gone or does not read. */
+/* fd: the descriptor of a LINK or INNER (stays the caller's), else -1. False: the receiver is gone or does not read. */
 bool msg_send(int channel, const union msg *m, int fd);
 
 enum msg_got { MSG_GOT, MSG_NOTHING, MSG_CLOSED };

@@ -197,8 +197,10 @@ void stdio_run(struct stdio_start *s)
 		do
 			wait_ms = door_tick(door);
 		while (more());
-		if (in.ended && in.n == in.from && door_ready(door))
+		if (in.ended && in.n == in.from && door_ready(door)) {
 			door_end(door);
+			wait_ms = 0;
+		}
 		watch_input();
 		if (door_over(door))
 			proc_exit(0);

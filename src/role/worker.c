@@ -23,6 +23,17 @@ static void drain(uint32_t grace_ms)
 
 static void take_link(const struct msg_link *l, int fd)
 {
+	if (l->of == ROLE_STDIO && l->peer == 0 && l->type == MSG_INNER) {
+		flow_inner(flow, FLOW_INNER_STDIO, fd);
+		return;
+	}
+	if (l->of == ROLE_ELDER && l->peer == 0) {
+		if (l->type == MSG_INNER)
+			flow_inner(flow, FLOW_INNER_ELDER, fd);
+		else
+			flow_elder(flow, fd);
+		return;
+	}
 	if (l->of == ROLE_KEEPER && l->peer == 0) {
 		signing_link(fd);
 		return;
@@ -77,6 +88,7 @@ static void handle(const union msg *m, int fd)
 		role_ready(self);
 		break;
 	case MSG_LINK:
+	case MSG_INNER:
 		take_link(&m->link, fd);
 		break;
 	case MSG_DRAIN:

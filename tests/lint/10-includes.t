@@ -6,7 +6,7 @@ from lint import *
 
 PLAIN = {"stddef.h", "stdint.h", "stdbool.h", "string.h", "limits.h", "stdalign.h", "stdnoreturn.h"}
 SYSTEM = {  # None: anything. Only os speaks to the system; role and cmd may besides start, print and give up.
-    "base": PLAIN, "wire": PLAIN, "gate": PLAIN, "bridge": PLAIN, "flow": PLAIN, "provider": PLAIN,
+    "base": PLAIN, "wire": PLAIN, "gate": PLAIN, "bridge": PLAIN, "elder": PLAIN, "flow": PLAIN, "provider": PLAIN,
     "conf": PLAIN | {"stdlib.h"},
     "os": None,
     "role": PLAIN | {"stdlib.h", "stdio.h", "stdatomic.h"},

@@ -14,7 +14,7 @@ LATE = "getaddrinfo gethostbyname time localtime gmtime mktime ctime opendir fdo
 NEVER = "strcpy strcat strncpy strncat sprintf vsprintf gets strtok rand srand random system popen execve execv execvp " \
         "execl execlp execle fexecve posix_spawn posix_spawnp alloca tmpnam mktemp setjmp longjmp atoi atol atof sleep usleep"
 BANNED = {room: set(NEVER.split()) for room in ROOMS}
-for room in ("base", "os", "wire", "gate", "provider", "bridge", "flow"):
+for room in ("base", "os", "wire", "gate", "provider", "bridge", "elder", "flow"):
     BANNED[room] |= set((PRINT + " " + HEAP + " " + LATE).split())
 BANNED["conf"] |= set((PRINT + " " + LATE).split())
 STARTS = {"start"}  # os/start.c alone may execute a program

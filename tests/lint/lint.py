@@ -42,9 +42,10 @@ ROOMS = {
     "conf": "conf gate wire base",
     "provider": "provider wire os base",
     "bridge": "bridge wire base",
+    "elder": "elder wire base",
     "flow": "flow gate wire os base",
-    "role": "role flow bridge provider conf gate wire os base",
-    "cmd": "cmd role flow bridge provider conf gate wire os base",
+    "role": "role flow bridge elder provider conf gate wire os base",
+    "cmd": "cmd role flow bridge elder provider conf gate wire os base",
 }
 ROOMS = {room: set(may.split()) for room, may in ROOMS.items()}
 

@@ -132,6 +132,10 @@ def run(trace, tmp):
             with trust.wrap_socket(socket.create_connection(("127.0.0.1", p.ports[1]), timeout=20), server_hostname="gw.example") as s:
                 s.sendall(request_bytes("tools/list", path="/tls", host="gw.example"))
                 s.recv(1 << 16)
+            old = b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},' \
+                b'"clientInfo":{"name":"c","version":"1"}}}'
+            raw(p.port, b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
+                b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(old), old), close_wait_s=5)
             raw(p.port, b"NONSENSE\r\n\r\n", close_wait_s=5)
         for page in ("/health", "/ready", "/metrics"):
             http_get(p.admin_port, page)
@@ -189,8 +193,8 @@ with tempfile.TemporaryDirectory() as tmp:
     used = read_trace(trace)
     # The parent's filter also binds what the roles do.
     used["parent"] = used.pop("postern") | used["the way in"] | used["worker"] | used["provider"] | used["desk"] \
-        | used["keeper"] | used["broker"] | used["bridge"]
-    for role in ("parent", "worker", "provider", "desk", "keeper", "broker", "bridge"):
+        | used["keeper"] | used["broker"] | used["bridge"] | used["elder"]
+    for role in ("parent", "worker", "provider", "desk", "keeper", "broker", "elder", "bridge"):
         is_(sorted(used[role] - listed(role)), [], "%s: nothing outside its list was called" % role)
         is_(sorted(listed(role) - used[role]), [], "%s: every call on its list was used" % role)
 done()

@@ -144,7 +144,7 @@ slow.go.release()
 # --- the parent killed
 p = Postern(config).start()
 kids = p.children()
-ok(len(kids) == 3 and all(os.path.exists("/proc/%d" % k) for k in kids), "two workers and a desk run")
+ok(len(kids) == 4 and all(os.path.exists("/proc/%d" % k) for k in kids), "two workers, the elder and a desk run")
 os.kill(p.pid, signal.SIGKILL)
 p.wait()
 ok(gone(kids), "the parent is killed: no orphan is left")

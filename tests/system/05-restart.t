@@ -115,6 +115,6 @@ with Postern(dict(config, workers=1)) as p:
     ok(status.status in (200, 503), "the desk answers meanwhile")
     ok(until(lambda: all_up(p)), "it is started again all the same")
     is_(list_files(p).status, 200, "and serves: what came meanwhile waited in the listener's queue")
-    is_(len(p.children()), 3, "no zombie, no double")
+    is_(len(p.children()), 4, "no zombie, no double")
 tmp.cleanup()
 done()

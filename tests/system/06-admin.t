@@ -25,7 +25,7 @@ with Postern(config) as p:
     is_((r.header("cache-control"), r.header("x-content-type-options"), r.header("connection")), ("no-store", "nosniff", "close"), "its fields")
     r = http_get(p.admin_port, "/ready")
     is_((r.status, r.header("content-type")), (200, "application/json"), "/ready")
-    is_(json.loads(r.body), {"ready": True, "generation": 1, "roles": {"up": 4, "wanted": 4}, "missing": json.loads(r.body)["missing"]}, "what it says")
+    is_(json.loads(r.body), {"ready": True, "generation": 1, "roles": {"up": 5, "wanted": 5}, "missing": json.loads(r.body)["missing"]}, "what it says")
 
     # --- metrics
     for _ in range(5):
@@ -58,7 +58,7 @@ with Postern(config) as p:
     is_(buckets, sorted(buckets), "a histogram's buckets are cumulative")
     is_(buckets[-1], values["postern_request_duration_ms_count"], "the last one is the count")
     ok(buckets[-1] >= 5, "and has the calls", values)
-    is_(values['postern_roles{state="up"}'], 4, "roles are counted")
+    is_(values['postern_roles{state="up"}'], 5, "roles are counted")
 
     # --- what it does not do
     for path in ("/", "/mcp", "/health/", "/healthz", "/HEALTH", "/..", "/%68ealth", "//health"):
@@ -99,6 +99,6 @@ with Postern(config) as p:
 
 no_admin = {k: v for k, v in config.items()}
 with Postern(dict(no_admin, admin={"address": "[::1]:0"})) if os.path.exists("/proc/net/if_inet6") else Postern(no_admin) as p:
-    ok(p.admin_port and len(p.children()) == 4, "an admin listener on IPv6")
+    ok(p.admin_port and len(p.children()) == 5, "an admin listener on IPv6")
 tmp.cleanup()
 done()

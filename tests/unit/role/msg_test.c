@@ -8,15 +8,15 @@
 
 static int channel[2];
 
-static const char *const type_name[] = { "none", "START", "READY", "LINK", "STATE", "DRAIN", "DRAINED", "LOAD", "LOADED", "FORGET" };
-static const char *const role_name[] = { "parent", "provider", "worker", "desk", "keeper", "broker", "bridge", "launcher" };
+static const char *const type_name[] = { "none", "START", "READY", "LINK", "STATE", "DRAIN", "DRAINED", "LOAD", "LOADED", "FORGET", "INNER" };
+static const char *const role_name[] = { "parent", "provider", "worker", "desk", "keeper", "broker", "bridge", "launcher", "elder" };
 static const char *const phase_name[] = { "starting", "serving", "draining" };
 
 /* role, phase, what it may be told, what it may say: written by hand, against the table in msg.c */
 static const struct { enum role role; enum phase phase; const char *told, *says; } want[] = {
-	{ ROLE_WORKER, PHASE_STARTING, "START LINK DRAIN", "READY" },
-	{ ROLE_WORKER, PHASE_SERVING, "LINK DRAIN", "" },
-	{ ROLE_WORKER, PHASE_DRAINING, "LINK", "DRAINED" },
+	{ ROLE_WORKER, PHASE_STARTING, "START LINK INNER DRAIN", "READY" },
+	{ ROLE_WORKER, PHASE_SERVING, "LINK INNER DRAIN", "" },
+	{ ROLE_WORKER, PHASE_DRAINING, "LINK INNER", "DRAINED" },
 	{ ROLE_PROVIDER, PHASE_STARTING, "START LINK DRAIN", "READY" },
 	{ ROLE_PROVIDER, PHASE_SERVING, "LINK DRAIN", "" },
 	{ ROLE_PROVIDER, PHASE_DRAINING, "", "" },
@@ -26,6 +26,9 @@ static const struct { enum role role; enum phase phase; const char *told, *says;
 	{ ROLE_BROKER, PHASE_STARTING, "START LINK DRAIN", "READY" },
 	{ ROLE_BROKER, PHASE_SERVING, "LINK DRAIN", "" },
 	{ ROLE_BROKER, PHASE_DRAINING, "", "" },
+	{ ROLE_ELDER, PHASE_STARTING, "START LINK INNER DRAIN", "READY" },
+	{ ROLE_ELDER, PHASE_SERVING, "LINK INNER DRAIN", "" },
+	{ ROLE_ELDER, PHASE_DRAINING, "", "" },
 	{ ROLE_BRIDGE, PHASE_STARTING, "START LINK DRAIN", "READY" },
 	{ ROLE_BRIDGE, PHASE_SERVING, "LINK DRAIN", "" },
 	{ ROLE_BRIDGE, PHASE_DRAINING, "", "" },
@@ -51,10 +54,10 @@ static enum msg_got pass(enum role receiver, enum role sender, enum phase phase,
 	int fd;
 	enum msg_got end;
 
-	if (!msg_send(channel[0], &m, type == MSG_LINK ? 2 : -1))
+	if (!msg_send(channel[0], &m, type == MSG_LINK || type == MSG_INNER ? 2 : -1))
 		return MSG_NOTHING;
 	end = msg_take(channel[1], receiver, sender, phase, &got, &fd, why);
-	if (end == MSG_GOT && (got.type != type || (fd >= 0) != (type == MSG_LINK)))
+	if (end == MSG_GOT && (got.type != type || (fd >= 0) != (type == MSG_LINK || type == MSG_INNER)))
 		end = MSG_CLOSED;
 	if (fd >= 0)
 		sock_close(fd);

@@ -1,0 +1,378 @@
+#!/usr/bin/env python3
+"""Clients of 2025-11-25, 2025-06-18 and 2025-03-26 before a modern upstream: sessions and whose they are, questions of the server, streams that are come back to,
+subscriptions, cancelling, batches; another worker, a dead worker, a dead elder, a reload, and that switching it off switches it off."""
+
+import hashlib
+import http.client
+import http.server
+import json
+import os
+import queue
+import re
+import signal
+import socket
+import sys
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from postern import Postern, done, is_, ok
+from tls import until
+
+IMCP = "io.modelcontextprotocol/"
+KEYS = {who: "postern_" + (who * 20)[:42] + "A" for who in ("alice", "bob")}
+
+
+class Modern(http.server.BaseHTTPRequestHandler):
+    """A server of 2026-07-28. `gate` holds the tool `slow` back; `listens` are its open subscriptions; `gone` counts calls whose client left."""
+    protocol_version = "HTTP/1.1"
+    seen, listens, gate = [], [], threading.Event()
+    gone = 0
+
+    def log_message(self, *args):
+        pass
+
+    def say(self, status, message, kind="application/json"):
+        body = json.dumps(message).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def stream(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+
+    def event(self, message):
+        data = b"data: " + json.dumps(message).encode() + b"\n\n"
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        self.wfile.flush()
+
+    def over(self):
+        self.wfile.write(b"0\r\n\r\n")
+
+    def do_POST(self):
+        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        Modern.seen.append(message)
+        if "id" not in message:
+            self.send_response(202)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        method, params = message["method"], message.get("params", {})
+        result = {"resultType": "complete", "_meta": {IMCP + "serverInfo": {"name": "modern", "version": "1"}}}
+        hints = {"ttlMs": 60000, "cacheScope": "private"}
+        if method == "server/discover":
+            result.update(hints, supportedVersions=["2026-07-28"], instructions="Be kind",
+                          capabilities={"tools": {"listChanged": True}, "resources": {"subscribe": True}, "prompts": {}, "logging": {}})
+        elif method == "tools/list":
+            result.update(hints, tools=[{"name": n, "inputSchema": {"type": "object"}} for n in ("echo", "ask", "slow")])
+        elif method == "prompts/list":
+            result.update(hints, prompts=[])
+        elif method == "resources/read":
+            self.say(200, {"jsonrpc": "2.0", "id": message["id"], "error": {"code": -32602, "message": "none", "data": {"uri": params["uri"]}}})
+            return
+        elif method == "subscriptions/listen":
+            self.listen(message, params)
+            return
+        elif params.get("name") == "slow":
+            self.slow(message, result)
+            return
+        elif params.get("name") == "ask" and "inputResponses" not in params:
+            if "elicitation" not in params["_meta"][IMCP + "clientCapabilities"]:
+                self.say(400, {"jsonrpc": "2.0", "id": message["id"], "error": {"code": -32021, "message": "no",
+                                                                               "data": {"requiredCapabilities": {"elicitation": {}}}}})
+                return
+            result.update(resultType="input_required", requestState="state of " + params["arguments"]["who"], inputRequests={"name": {
+                "method": "elicitation/create", "params": {"message": "Your name, " + params["arguments"]["who"],
+                                                           "requestedSchema": {"type": "object", "properties": {"n": {"type": "string"}}}}}})
+        elif params.get("name") == "ask":
+            result.update(content=[{"type": "text", "text": "%s %s" % (params["inputResponses"]["name"]["content"]["n"], params["requestState"])}])
+        else:
+            result.update(content=[{"type": "text", "text": json.dumps(params.get("arguments"))}], structuredContent={"got": params.get("arguments")})
+        self.say(200, {"jsonrpc": "2.0", "id": message["id"], "result": result})
+
+    def slow(self, message, result):
+        self.stream()
+        token = message["params"]["_meta"].get("progressToken")
+        if token is not None:
+            self.event({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": token, "progress": 1, "message": "half"}})
+        try:
+            while not Modern.gate.wait(0.1):
+                self.wfile.write(b"3\r\n:\n\n\r\n")
+                self.wfile.flush()
+            result.update(content=[{"type": "text", "text": "at last"}])
+            self.event({"jsonrpc": "2.0", "id": message["id"], "result": result})
+            self.over()
+        except OSError:
+            Modern.gone += 1
+            self.close_connection = True
+
+    def listen(self, message, params):
+        self.stream()
+        said = queue.Queue()
+        tag = {IMCP + "subscriptionId": message["id"]}
+        asked = dict(params["notifications"])
+        asked["resourceSubscriptions"] = [u for u in asked.get("resourceSubscriptions", []) if u != "m:none"]
+        self.event({"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged", "params": {"notifications": asked, "_meta": tag}})
+        Modern.listens.append((asked, said))
+        try:
+            while True:
+                try:
+                    method, more = said.get(timeout=0.2)
+                    self.event({"jsonrpc": "2.0", "method": method, "params": dict(more, _meta=tag)})
+                except queue.Empty:
+                    self.wfile.write(b"3\r\n:\n\n\r\n")
+                    self.wfile.flush()
+        except OSError:
+            self.close_connection = True
+        finally:
+            Modern.listens.remove((asked, said))
+
+
+class Stream:
+    """Events of an answer: (id, message or None), read in a thread."""
+
+    def __init__(self, connection, answer):
+        self.connection, self.answer, self.events, self.ended = connection, answer, queue.Queue(), threading.Event()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        id_, data = None, None
+        try:
+            for line in iter(self.answer.readline, b""):
+                line = line.decode().rstrip("\n")
+                if line.startswith("id: "):
+                    id_ = line[4:]
+                elif line.startswith("data:"):
+                    data = line[5:].strip()
+                elif not line and data is not None:
+                    self.events.put((id_, json.loads(data) if data else None))
+                    data = None
+        except (OSError, http.client.HTTPException, ValueError):
+            pass
+        self.ended.set()
+
+    def next(self, seconds=20):
+        """The next event with a message."""
+        while True:
+            event = self.events.get(timeout=seconds)
+            if event[1] is not None:
+                self.last = event[0]
+                return event[1]
+            self.last = event[0]
+
+    def leave(self):
+        """As a client whose network is gone."""
+        self.connection.sock.shutdown(socket.SHUT_RDWR)
+
+
+class Old:
+    """A client of an older revision."""
+
+    def __init__(self, p, version="2025-11-25", caps=None, key="alice"):
+        self.p, self.version, self.key, self.sid, self.ids = p, version, key, None, 0
+        status, fields, self.hello = self.post({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+            "protocolVersion": version, "capabilities": caps or {}, "clientInfo": {"name": "old", "version": "1"}}})
+        self.sid = fields.get("mcp-session-id")
+        self.status = status
+        if self.sid:
+            self.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
+
+    def open(self, method, message=None, more=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.p.port, timeout=30)
+        fields = {"Accept": "application/json, text/event-stream", "Authorization": "Bearer " + KEYS[self.key]}
+        if self.sid:
+            fields["Mcp-Session-Id"] = self.sid
+            if self.version != "2025-03-26":
+                fields["MCP-Protocol-Version"] = self.version
+        if message is not None:
+            fields["Content-Type"] = "application/json"
+        fields.update(more or {})
+        connection.request(method, "/mcp", None if message is None else json.dumps(message), {k: v for k, v in fields.items() if v is not None})
+        return connection, connection.getresponse()
+
+    def post(self, message, more=None):
+        """Status, fields, and the JSON, or all messages of a stream."""
+        connection, answer = self.open("POST", message, more)
+        fields = {k.lower(): v for k, v in answer.getheaders()}
+        body = answer.read()
+        connection.close()
+        if fields.get("content-type") == "text/event-stream":
+            return answer.status, fields, [json.loads(line[5:]) for line in body.decode().split("\n") if line.startswith("data:") and line[5:].strip()]
+        return answer.status, fields, json.loads(body) if body else None
+
+    def request(self, method, params=None, id_=None):
+        self.ids += 1
+        message = {"jsonrpc": "2.0", "id": self.ids if id_ is None else id_, "method": method}
+        if params is not None:
+            message["params"] = params
+        return message
+
+    def call(self, method, params=None):
+        message = self.post(self.request(method, params))[2]
+        return message[-1] if isinstance(message, list) else message
+
+    def stream(self, message):
+        return Stream(*self.open("POST", message))
+
+    def listen(self, last=None):
+        connection, answer = self.open("GET", None, {"Last-Event-ID": last})
+        if answer.status != 200:
+            return answer.status
+        return Stream(connection, answer)
+
+
+def text(message):
+    return message["result"]["content"][0]["text"]
+
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Modern)
+server.daemon_threads = True
+threading.Thread(target=server.serve_forever, daemon=True).start()
+config = {"listeners": [{"address": "127.0.0.1:0"}], "workers": 2, "names": "plain", "mcpServers": {"m": {"url": "http://127.0.0.1:%d/mcp" % server.server_port, "idle_timeout": "60s"}},
+          "identity": {"keys": [{"id": who, "sha256": hashlib.sha256(key.encode()).hexdigest(), "tenant": who, "roles": ["user"]} for who, key in KEYS.items()]},
+          "policy": [{"allow": "echo", "tenants": ["bob"]}, {"allow": "*", "tenants": ["alice"]}]}
+
+with Postern(config) as p:
+    # ---- sessions
+    for version in ("2025-11-25", "2025-06-18", "2025-03-26"):
+        c = Old(p, version)
+        is_((c.status, c.hello["result"]["protocolVersion"], c.hello["result"]["serverInfo"]["name"]), (200, version, "modern"), "%s: a session begins" % version)
+        is_(c.hello["result"]["capabilities"], {"tools": {"listChanged": True}, "resources": {"subscribe": True}, "prompts": {}, "logging": {}},
+            "%s: with what the server can" % version)
+        is_([t["name"] for t in c.call("tools/list")["result"]["tools"]], ["echo", "ask", "slow"], "%s: tools are listed" % version)
+        r = c.call("tools/call", {"name": "echo", "arguments": {"a": 1}})["result"]
+        is_((r["structuredContent"], "resultType" in r), ({"got": {"a": 1}}, False), "%s: and called" % version)
+        is_(c.call("resources/read", {"uri": "m:x"})["error"]["code"], -32002, "%s: what is not there has the old code" % version)
+        is_(c.call("ping")["result"], {}, "%s: ping" % version)
+    is_(c.post(c.request("ping"), {"Mcp-Session-Id": None})[0], 400, "without a session: 400")
+    is_(c.post(c.request("ping"), {"Mcp-Session-Id": "A" * 32})[0], 404, "with another: 404")
+    is_(c.post(c.request("ping"), {"MCP-Protocol-Version": "1999-01-01"})[0], 400, "with a revision that nobody speaks: 400")
+    is_(c.post(c.request("ping"), {"Authorization": "Bearer nobody"})[0], 401, "without a key it is nobody's: 401")
+    bob = Old(p, key="bob")
+    bob.sid, own = c.sid, bob.sid
+    is_(bob.post(bob.request("ping"))[0], 404, "another caller's session is none")
+    is_(bob.listen(), 404, "and cannot be read")
+    is_(bob.open("DELETE")[1].status, 404, "nor ended")
+    bob.sid = own
+    is_([t["name"] for t in bob.call("tools/list")["result"]["tools"]], ["echo"], "a caller is shown what it may use")
+    is_(bob.call("tools/call", {"name": "slow"})["error"]["code"], -32602, "and nothing else is there for it")
+    ok(all(c.call("ping")["result"] == {} for _ in range(40)), "a session is the same on every worker")
+    is_(c.open("DELETE")[1].status, 200, "DELETE")
+    is_(c.post(c.request("ping"))[0], 404, "and the session is gone")
+
+    # ---- questions of the server
+    for version, caps in (("2025-11-25", {"elicitation": {"form": {}}}), ("2025-06-18", {"elicitation": {}})):
+        c = Old(p, version, caps)
+        s = c.stream(c.request("tools/call", {"name": "ask", "arguments": {"who": "you"}}))
+        q = s.next()
+        is_((q["method"], q["params"]["message"]), ("elicitation/create", "Your name, you"), "%s: the server asks on the stream of the request" % version)
+        is_(c.post({"jsonrpc": "2.0", "id": q["id"], "result": {"action": "accept", "content": {"n": "old"}}})[0], 202, "%s: the answer is accepted" % version)
+        is_(text(s.next()), "old state of you", "%s: and goes back with the state" % version)
+        ok(s.ended.wait(20), "%s: the stream ends" % version)
+    r = Old(p, "2025-03-26").call("tools/call", {"name": "ask", "arguments": {"who": "x"}})["result"]
+    ok(r["isError"] and "has not declared" in r["content"][0]["text"], "2025-03-26: who cannot be asked is told why", r)
+
+    # ---- coming back
+    c = Old(p)
+    s = c.stream(c.request("tools/call", {"name": "slow", "_meta": {"progressToken": "tok"}}))
+    is_(s.next()["params"], {"progressToken": "tok", "progress": 1, "message": "half"}, "progress comes under the client's token")
+    last = s.last
+    s.leave()
+    Modern.gate.set()
+    back = c.listen(last)
+    is_(text(back.next()), "at last", "a client that lost its connection comes back for the answer")
+    ok(back.ended.wait(20), "and that is the end of it")
+    is_(text(c.listen(last).next()), "at last", "as often as it likes")
+    is_(c.listen("0-999x"), 400, "an id that was never given: 400")
+    is_(Modern.gone, 0, "leaving cancels nothing")
+    Modern.gate.clear()
+    s = c.stream(c.request("tools/call", {"name": "slow", "_meta": {"progressToken": 2}}, id_="to-cancel"))
+    s.next()
+    c.post({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "to-cancel"}})
+    ok(s.ended.wait(20), "a cancelled request ends")
+    ok(until(lambda: Modern.gone == 1), "and the server sees its client leave")
+    s = c.stream(c.request("tools/call", {"name": "slow"}))
+    ok(until(lambda: not s.events.empty()), "a request without a word for a while becomes a stream that can be come back to")
+    Modern.gate.set()
+    is_(text(s.next()), "at last", "and is answered there")
+
+    # ---- subscriptions
+    g = c.listen()
+    ok(until(lambda: any(a.get("toolsListChanged") for a, _ in Modern.listens)), "a GET stream listens")
+    is_(c.call("resources/subscribe", {"uri": "m:a"})["result"], {}, "a subscription")
+    is_(c.call("resources/subscribe", {"uri": "m:none"})["error"]["code"], -32002, "to what is not there")
+
+    def tell(method, more):
+        for _, said in list(Modern.listens):
+            said.put((method, more))
+    ok(until(lambda: [a["resourceSubscriptions"] for a, _ in Modern.listens] == [["m:a"]]), "one listen holds it all", lambda: Modern.listens)
+    tell("notifications/resources/updated", {"uri": "m:a"})
+    is_(g.next(), {"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": "m:a"}}, "an update comes, untagged")
+    g.leave()
+    tell("notifications/tools/list_changed", {})
+    tell("notifications/resources/updated", {"uri": "m:a"})
+    g2 = c.listen(g.last)
+    is_({g2.next()["method"], g2.next()["method"]}, {"notifications/tools/list_changed", "notifications/resources/updated"}, "what came meanwhile is there")
+    g3 = c.listen()
+    ok(g2.ended.wait(20), "a second stream takes the place of the first")
+    is_(c.call("resources/unsubscribe", {"uri": "m:a"})["result"], {}, "unsubscribed")
+    ok(until(lambda: [a["resourceSubscriptions"] for a, _ in Modern.listens] == [[]]), "and the listen follows")
+
+    # ---- batches
+    c3 = Old(p, "2025-03-26")
+    r = c3.post([c3.request("ping", id_=1), c3.request("tools/call", {"name": "echo", "arguments": {}}, id_=2), {"jsonrpc": "2.0", "method": "notifications/x"}])[2]
+    is_(sorted(m["id"] for m in r), [1, 2], "2025-03-26: a batch")
+    is_(c.post([c.request("ping")])[0], 400, "2025-11-25 has none")
+
+    # ---- deaths
+    def pid_of(name):
+        for pid in p.children():
+            try:
+                with open("/proc/%d/comm" % pid) as f:
+                    if f.read().strip() == name:
+                        return pid
+            except OSError:
+                pass
+        return None
+    for name in ("worker-0", "worker-1"):
+        pid = pid_of(name)
+        os.kill(pid, signal.SIGKILL)
+        ok(until(lambda: pid_of(name) not in (None, pid)), "%s dies and comes again" % name)
+
+    def pings():
+        try:
+            return c3.call("ping").get("result") == {}
+        except (OSError, http.client.HTTPException):
+            return False
+    ok(until(pings), "sessions outlive all workers")
+    is_(text(c3.call("tools/call", {"name": "echo", "arguments": {"z": 1}})), '{"z": 1}', "and work")
+    g = Old(p).listen()
+    pid = pid_of("elder")
+    os.kill(pid, signal.SIGKILL)
+    ok(g.ended.wait(20), "the elder dies: its streams end")
+    ok(until(lambda: pid_of("elder") not in (None, pid)), "it comes again")
+    ok(until(lambda: c3.post(c3.request("ping"))[0] == 404), "sessions ended with it: 404")
+    is_(Old(p).call("ping")["result"], {}, "new ones begin")
+
+    # ---- reload
+    c = Old(p)
+    g = c.listen()
+    os.kill(p.pid, signal.SIGHUP)
+    ok(until(lambda: p.generation() == 2), "a reload")
+    ok(g.ended.wait(20), "streams end")
+    ok(until(lambda: c.post(c.request("ping"))[0] == 404), "sessions end with their generation")
+    is_(Old(p).call("ping")["result"], {}, "new ones begin")
+    p.write_config(dict(config, legacy_clients=False))
+    os.kill(p.pid, signal.SIGHUP)
+    ok(until(lambda: p.generation() == 3), "a reload without older clients")
+    c = Old(p)
+    is_((c.status, c.hello["error"]["code"]), (400, -32022), "initialize is answered by what is spoken")
+    ok(until(lambda: pid_of("elder") is None), "and there is no elder")
+    errors = re.findall(r"(?m)^.* error .*$", p.stderr())
+    is_(errors, [], "nothing was logged as an error")
+server.shutdown()
+done()
