@@ -179,7 +179,8 @@ void call_timeouts(struct bridge *b, int64_t now)
 			call_fault(b, c, MCP_INTERNAL, SPAN("did not answer in time"));
 		} else {
 			b->counts.refused_busy++;
-			call_fault(b, c, MCP_INTERNAL, SPAN("is busy: all its processes or sessions are at work for others; try again shortly"));
+			call_fault(b, c, MCP_INTERNAL, c->peer >= 0 ? SPAN("is still being started; try again shortly") :
+				SPAN("is busy: all its processes or sessions are at work for others; try again shortly"));
 		}
 	}
 }

@@ -77,7 +77,9 @@ static void initialize(struct bridge *b, struct bridge_peer *p)
 	bridge_due(b, p->until_ms);
 	BUF_LIT(&out, "{\"jsonrpc\":\"2.0\",\"id\":");
 	buf_u64(&out, p->hello);
-	BUF_LIT(&out, ",\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":");
+	BUF_LIT(&out, ",\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"");
+	buf_put(&out, versions[p->offer]);
+	BUF_LIT(&out, "\",\"capabilities\":");
 	put_capabilities(&out, p->index == 0 ? 0 : p->caps);
 	BUF_LIT(&out, ",\"clientInfo\":");
 	put_client(b, &out);
@@ -124,6 +126,9 @@ static void found_modern(struct bridge *b)
 	b->known = b->modern = true;
 	b->shunned = false;
 	say_log(b, SPAN("the upstream speaks MCP " MCP_VERSION), NOTHING);
+	for (unsigned i = 1; i < b->s.peers_max; i++) /* of the time when it was an older one */
+		if (b->peers[i].state != PEER_DOWN)
+			peer_fail(b, &b->peers[i], SPAN("has become another; it is begun anew"), false);
 }
 
 static unsigned offers_of(const struct json *j, uint32_t caps)
@@ -244,6 +249,13 @@ static void refused(struct bridge *b, struct bridge_peer *p, const struct mcp_me
 		peer_ready(b, p);
 		return;
 	}
+	/* One that does not choose, but says what it would have liked (13.1). */
+	for (unsigned v = p->offer + 1u; v < ERA_VERSIONS && p->offer == ERA_2025_11_25; v++)
+		if (lists(j, supported, versions[v])) {
+			p->offer = (uint8_t)v;
+			initialize(b, p);
+			return;
+		}
 	say_log(b, SPAN("the upstream refused initialize"), json_inner(j, json_get(j, m->error, SPAN("message"))));
 	peer_fail(b, p, SPAN("refused to begin a conversation (initialize)"), false);
 }

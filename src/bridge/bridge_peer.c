@@ -5,6 +5,7 @@ void peer_start(struct bridge *b, struct bridge_peer *p)
 {
 	p->state = PEER_STARTING;
 	p->was_ready = p->named = false;
+	p->offer = ERA_2025_11_25;
 	p->level = 0;
 	p->broken = 0;
 	p->hello = p->probe = 0;
@@ -117,9 +118,9 @@ void peer_fail(struct bridge *b, struct bridge_peer *p, struct span why, bool ov
 
 	if (!over)
 		b->h.stop_peer(b->h.ctx, p->index);
-	if (!ready && !p->was_ready && p->index == 0 && b->s.era == BRIDGE_AUTO) {
-		b->known = b->shunned = false; /* what was believed of it has not helped */
-	}
+	/* What was believed of it has not helped; and a modern one costs a question to ask again. */
+	if (p->index == 0 && b->s.era == BRIDGE_AUTO && (b->modern || (!ready && !p->was_ready)))
+		b->known = b->shunned = false;
 	end(b, p, failed);
 	say_log(b, p->index == 0 ? SPAN("the shared conversation is over") : SPAN("a caller's own conversation is over"), why);
 	let_go(b, p, why);
@@ -147,6 +148,8 @@ void peer_ready(struct bridge *b, struct bridge_peer *p)
 	p->since_ms = p->idle_ms = bridge_now(b);
 	p->level = 0;
 	b->rematch = true;
+	if (p->index > 0)
+		bridge_due(b, p->idle_ms + b->s.private_idle_ms);
 	if (!b->modern)
 		listen_renew(b, p);
 }

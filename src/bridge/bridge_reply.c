@@ -2,15 +2,44 @@
 #include "base/text.h"
 #include "bridge/bridge_state.h"
 
-static void broken(struct bridge *b, struct bridge_peer *p, uint64_t of, struct span why)
+/* The digits behind the "id": that begins at or behind `from`; 0: none. */
+static uint64_t id_at(struct span text, size_t from)
 {
-	struct bridge_call *c = of != 0 ? call_of_peer(b, p, of) : NULL;
+	static const char mark[] = "\"id\":";
+	uint64_t id = 0;
+
+	for (size_t i = from; i + sizeof mark - 1 <= text.n; i++) {
+		size_t at = i + sizeof mark - 1, end;
+		if (memcmp(text.p + i, mark, sizeof mark - 1) != 0)
+			continue;
+		while (at < text.n && text.p[at] == ' ')
+			at++;
+		for (end = at; end < text.n && text.p[end] >= '0' && text.p[end] <= '9';)
+			end++;
+		return text_u64(span_of(text.p + at, end - at), &id) ? id : 0;
+	}
+	return 0;
+}
+
+/* Which of our requests a text that cannot be read whole may be the answer to: "id" stands before "result", or last. A guess, and a harmless one: who sends
+ * this could as well fail its calls in a shorter way. 0: none. */
+static uint64_t guess(struct span head, struct span tail)
+{
+	uint64_t id = id_at(span_of(head.p, head.n < 64 ? head.n : 64), 0);
+
+	return id != 0 || span_absent(tail) ? id : id_at(tail, tail.n > 32 ? tail.n - 32 : 0);
+}
+
+static void broken(struct bridge *b, struct bridge_peer *p, uint64_t of, struct span text, struct span why)
+{
+	uint64_t id = of != 0 ? of : guess(text, text);
+	struct bridge_call *c = id != 0 ? call_of_peer(b, p, id) : NULL;
 
 	b->counts.broken++;
 	p->broken++;
 	if (p->broken == 1 || p->broken == 10 || p->broken == BRIDGE_BROKEN_MAX)
 		say_log(b, SPAN("the upstream said something that is no message"), why);
-	if (of != 0 && of == p->hello)
+	if (id != 0 && id == p->hello)
 		peer_fail(b, p, SPAN("answered with something that is not MCP"), false);
 	else if (c && c->state == CALL_SENT)
 		call_fault(b, c, MCP_INTERNAL, SPAN("sent an answer that is no acceptable JSON-RPC message"));
@@ -204,7 +233,7 @@ static void one(struct bridge *b, struct bridge_peer *p, uint64_t of, struct spa
 	struct mcp_fault fault = mcp_message_read(&m, &b->json);
 
 	if (fault.code != 0) {
-		broken(b, p, of, fault.text);
+		broken(b, p, of, text, fault.text);
 		return;
 	}
 	p->broken = 0;
@@ -212,8 +241,8 @@ static void one(struct bridge *b, struct bridge_peer *p, uint64_t of, struct spa
 		notified(b, p, of, &m);
 	} else if (m.kind != MCP_REQUEST) {
 		answered(b, p, text, &m);
-	} else if (!b->known || b->modern) {
-		b->counts.strays++; /* a modern server asks nothing, and one whose era is not known yet has been asked nothing it could ask for */
+	} else if (!p->named) {
+		b->counts.strays++; /* a modern server asks nothing, and one of old not before it has been initialized */
 	} else {
 		park_ask(b, p, of, &m);
 	}
@@ -227,7 +256,7 @@ void reply_message(struct bridge *b, struct bridge_peer *p, uint64_t of, struct 
 	enum json_error e = json_read(&b->json, b->table, text, &where);
 
 	if (e != JSON_OK) {
-		broken(b, p, of, json_error_text(e));
+		broken(b, p, of, text, json_error_text(e));
 		return;
 	}
 	if (json_type(&b->json, JSON_ROOT) != JSON_ARRAY) {
@@ -236,7 +265,7 @@ void reply_message(struct bridge *b, struct bridge_peer *p, uint64_t of, struct 
 	}
 	/* Servers of 2025-03-26 may send several at once. */
 	if (!p->named || p->version != ERA_2025_03_26 || json_size(&b->json, JSON_ROOT) > BRIDGE_BATCH) {
-		broken(b, p, of, SPAN("a batch"));
+		broken(b, p, of, SPAN(""), SPAN("a batch"));
 		return;
 	}
 	for (uint32_t x = json_first(&b->json, JSON_ROOT); x != JSON_NONE; x = json_next(&b->json, JSON_ROOT, x))
@@ -246,38 +275,13 @@ void reply_message(struct bridge *b, struct bridge_peer *p, uint64_t of, struct 
 			one(b, p, of, parts[i]);
 }
 
-/* The digits behind the "id": that begins at or behind `from`; 0: none. */
-static uint64_t id_at(struct span text, size_t from)
-{
-	static const char mark[] = "\"id\":";
-	uint64_t id = 0;
-
-	for (size_t i = from; i + sizeof mark - 1 <= text.n; i++) {
-		size_t at = i + sizeof mark - 1, end;
-		if (memcmp(text.p + i, mark, sizeof mark - 1) != 0)
-			continue;
-		while (at < text.n && text.p[at] == ' ')
-			at++;
-		for (end = at; end < text.n && text.p[end] >= '0' && text.p[end] <= '9';)
-			end++;
-		return text_u64(span_of(text.p + at, end - at), &id) ? id : 0;
-	}
-	return 0;
-}
-
-/* A guess, and a harmless one: who sends this could as well fail its calls in a shorter way. */
 void reply_long(struct bridge *b, struct bridge_peer *p, uint64_t of, struct span head, struct span tail)
 {
-	struct bridge_call *c;
-	uint64_t id = of;
+	uint64_t id = of != 0 ? of : guess(head, tail);
+	struct bridge_call *c = id != 0 ? call_of_peer(b, p, id) : NULL;
 
 	b->counts.broken++;
 	say_log(b, SPAN("the upstream sent a message that is longer than the reply limit"), NOTHING);
-	if (id == 0) /* "id" before "result", or the last member */
-		id = id_at(span_of(head.p, head.n < 64 ? head.n : 64), 0);
-	if (id == 0 && !span_absent(tail))
-		id = id_at(tail, tail.n > 32 ? tail.n - 32 : 0);
-	c = id != 0 ? call_of_peer(b, p, id) : NULL;
 	if (id != 0 && id == p->hello)
 		peer_fail(b, p, SPAN("sent an answer that is too long"), false);
 	else if (c && c->state == CALL_PARKED)

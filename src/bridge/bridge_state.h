@@ -112,7 +112,7 @@ enum peer_state { PEER_DOWN, PEER_STARTING, PEER_PROBING, PEER_INITIALIZING, PEE
 struct bridge_peer {
 	struct list calls;            /* SENT and PARKED */
 	uint8_t state;
-	uint8_t version;              /* index into the revisions of bridge_era.c */
+	uint8_t version, offer;       /* what its initialize said and is asked for, ERA_* */
 	uint8_t caps;                 /* declared in its initialize */
 	uint8_t level;                /* as last set */
 	uint16_t index;

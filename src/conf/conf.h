@@ -96,6 +96,9 @@ struct conf_listener {
 	unsigned norigins;
 };
 
+/* As enum bridge_ask. */
+enum { CONF_ASK_ELICITATION = 1, CONF_ASK_SAMPLING = 2, CONF_ASK_ROOTS = 4 };
+
 enum conf_kind { CONF_FILES, CONF_HTTP, CONF_STDIO };
 
 struct conf_header { struct span name, value; };
@@ -139,6 +142,7 @@ struct conf_server {
 	unsigned nread, nwrite;
 	bool read_given, write_given; /* neither: no wall around files. "write" alone: everything may be read */
 	bool offline;                 /* "network": false */
+	unsigned ask;                 /* CONF_ASK_…: what a legacy one may ask callers, default all but roots */
 	uint32_t children;            /* how many processes of it there may be, default 4 */
 	int64_t start_ms;             /* "start_timeout": until it answers for the first time, default 15s */
 	enum { CONF_TYPE_ANY, CONF_TYPE_HTTP, CONF_TYPE_STDIO } type; /* as "type" says; only compared with the kind */
@@ -189,6 +193,7 @@ struct conf {
 		uint32_t connections;     /* client connections per worker, default 1024 */
 		uint32_t requests;        /* requests in progress per worker, default 128; at most connections */
 		uint32_t listens;         /* open subscriptions/listen per worker, default 64; at most connections */
+		uint32_t listens_per_caller; /* of these, for one caller that is not anonymous, default 32; at most listens */
 		uint32_t large;           /* large buffers per worker, default 16 */
 		uint64_t body;            /* bytes of a request body, default 256k, 4k..8m */
 		uint64_t reply;           /* bytes of an upstream reply, default 2m, 16k..16m */
@@ -206,6 +211,7 @@ struct conf {
 		int64_t write_ms;         /* longest wait for a client to take bytes, default 30s */
 		int64_t drain_ms;         /* SIGTERM or reload: in-flight requests get this long, default 10s */
 		int64_t keepalive_ms;     /* comment line on quiet event streams, default 15s */
+		int64_t list_ms;          /* how long what several servers say together waits for the slowest ("list"), default 5s */
 	} timeouts;
 };
 

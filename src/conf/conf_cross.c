@@ -75,6 +75,7 @@ static void memory(struct conf_reader *r)
 
 	at_most(r, "requests", &c->memory.requests, "connections", c->memory.connections);
 	at_most(r, "listens", &c->memory.listens, "connections", c->memory.connections);
+	at_most(r, "listens_per_caller", &c->memory.listens_per_caller, "listens", c->memory.listens);
 	/* Clients and upstreams together; more can never be at work. */
 	for (unsigned i = 0; i < c->nservers; i++)
 		tls += c->servers[i].tls.on ? c->memory.links : 0;

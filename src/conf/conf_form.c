@@ -18,6 +18,7 @@ static const struct conf_member memory_members[] = {
 	MEMORY(connections, CONF_COUNT, 1, 65536, 1024),
 	MEMORY(requests, CONF_COUNT, 1, 4096, 128),
 	MEMORY(listens, CONF_COUNT, 1, 4096, 64),
+	MEMORY(listens_per_caller, CONF_COUNT, 1, 4096, 32),
 	MEMORY(large, CONF_COUNT, 1, 1024, 16),
 	MEMORY(body, CONF_SIZE, 4 * KB, 8 * MB, 256 * KB),
 	MEMORY(reply, CONF_SIZE, 16 * KB, 16 * MB, 2 * MB),
@@ -39,6 +40,7 @@ static const struct conf_member timeout_members[] = {
 	TIMEOUT(write_ms, "write", 10, HOUR, 30 * SECOND),
 	TIMEOUT(drain_ms, "drain", 0, HOUR, 10 * SECOND),
 	TIMEOUT(keepalive_ms, "keepalive", 10, HOUR, 15 * SECOND),
+	TIMEOUT(list_ms, "list", 10, 10 * MINUTE, 5 * SECOND),
 };
 static const struct conf_form timeout_form = {
 	.where = SPAN_INIT("timeouts"), .members = timeout_members, .nmembers = COUNT_OF(timeout_members), .at_root = true

@@ -217,6 +217,7 @@ void conf_walk_args(struct conf_reader *r, uint32_t value, void *server);
 void conf_walk_read(struct conf_reader *r, uint32_t value, void *server);
 void conf_walk_write(struct conf_reader *r, uint32_t value, void *server);
 void conf_walk_env(struct conf_reader *r, uint32_t value, void *server);
+void conf_walk_ask(struct conf_reader *r, uint32_t value, void *server);
 void conf_walk_network(struct conf_reader *r, uint32_t value, void *server);
 
 /* ---- conf_name.c: tenants, roles and scopes become numbers ---- */

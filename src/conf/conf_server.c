@@ -134,7 +134,7 @@ static const struct conf_member server_members[] = {
 	{ WHOLE("url", CONF_STRING), .most = 2048, .text = text_url, .kinds = CONF_FOR_HTTP },
 	{ WHOLE("address", CONF_STRING), .most = 64, .text = text_address, .kinds = CONF_FOR_HTTP },
 	{ WHOLE("headers", CONF_OBJECT), .walk = walk_headers, .kinds = CONF_FOR_HTTP },
-	{ WHOLE("meta", CONF_LIST), .walk = walk_meta, .kinds = CONF_FOR_HTTP },
+	{ WHOLE("meta", CONF_LIST), .walk = walk_meta, .kinds = CONF_FOR_HTTP | CONF_FOR_STDIO },
 	{ MEMBER(conf_server, connect_ms, "connect_timeout", CONF_DURATION), .least = 10, .most = 10 * MINUTE, .def = 5 * SECOND, .kinds = CONF_FOR_HTTP },
 	{ MEMBER(conf_server, idle_ms, "idle_timeout", CONF_DURATION), .least = 10, .most = 24 * HOUR, .def = 30 * SECOND, .kinds = CONF_FOR_HTTP | CONF_FOR_STDIO },
 	{ MEMBER(conf_server, call_ms, "call_timeout", CONF_DURATION), .least = 10, .most = 24 * HOUR, .def = 60 * SECOND, .kinds = CONF_FOR_HTTP | CONF_FOR_STDIO },
@@ -143,6 +143,7 @@ static const struct conf_member server_members[] = {
 	{ MEMBER(conf_server, command, "command", CONF_STRING), .most = 4000, .text = conf_text_any, .kinds = CONF_FOR_STDIO },
 	{ WHOLE("args", CONF_LIST), .walk = conf_walk_args, .kinds = CONF_FOR_STDIO },
 	{ WHOLE("env", CONF_OBJECT), .walk = conf_walk_env, .kinds = CONF_FOR_STDIO },
+	{ WHOLE("ask", CONF_LIST), .walk = conf_walk_ask, .kinds = CONF_FOR_STDIO },
 	{ MEMBER(conf_server, cwd, "cwd", CONF_STRING), .most = 4000, .text = conf_text_any, .kinds = CONF_FOR_STDIO },
 	{ WHOLE("limits", CONF_OBJECT), .form = &conf_form_limits, .kinds = CONF_FOR_STDIO },
 	{ WHOLE("read", CONF_LIST), .walk = conf_walk_read, .kinds = CONF_FOR_STDIO },
@@ -213,6 +214,8 @@ static void server_whole(struct conf_reader *r, uint32_t object, void *to, uint3
 		return;
 	}
 	v->kind = kinds[at].kind;
+	if (!conf_given(&conf_form_server, mask, "ask"))
+		v->ask = CONF_ASK_ELICITATION | CONF_ASK_SAMPLING;
 	v->limits.files = 1024; /* "limits", read after this, wins */
 	foreign(r, object, mask, v->kind, kinds[at].this_one);
 	if (v->kind != CONF_FILES && v->type != CONF_TYPE_ANY && (v->type == CONF_TYPE_STDIO) != (v->kind == CONF_STDIO))

@@ -51,6 +51,23 @@ void conf_walk_network(struct conf_reader *r, uint32_t value, void *server)
 		(void)conf_expect(r, value, JSON_TRUE, SPAN("true or false"));
 }
 
+void conf_walk_ask(struct conf_reader *r, uint32_t value, void *server)
+{
+	static const char *const word[] = { "elicitation", "sampling", "roots" };
+	struct conf_server *v = server;
+	struct span s;
+
+	for (uint32_t e = json_first(&r->json, value); e != JSON_NONE; e = json_next(&r->json, value, e)) {
+		int i;
+
+		if (!conf_text(r, e, SPAN("a string"), 64, &s))
+			continue;
+		i = conf_choice(r, e, s, word, 3, SPAN("a server may ask for \"elicitation\", \"sampling\" and \"roots\""));
+		if (i >= 0)
+			v->ask |= 1U << i;
+	}
+}
+
 static bool variable_ok(struct span s)
 {
 	for (size_t i = 0; i < s.n; i++) {

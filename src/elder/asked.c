@@ -41,6 +41,7 @@ static struct session *session_of(struct elder *e, const struct elder_asked *a, 
 	s->worker = a->worker;
 	memcpy(s->identity, a->identity.p, a->identity.n);
 	s->identity_n = (uint16_t)a->identity.n;
+	s->fresh_ms = now_ms;
 	return s;
 }
 

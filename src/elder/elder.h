@@ -3,7 +3,7 @@
  *
  * What an old client has and a modern one has not lives here: `initialize` and the session that begins with it, the GET stream, event ids and
  * what is kept for Last-Event-ID, requests from server to client (made of `input_required`), logging/setLevel, resources/subscribe (one
- * subscriptions/listen a session), ping, batches (2025-03-26 only), notifications/cancelled. docs/reference/bridging.md says it to people.
+ * subscriptions/listen a session), ping, batches (2025-03-26 only), notifications/cancelled. docs/reference/old-clients.md says it to people.
  *
  * Who is who. A session belongs to the principal that began it; to anybody else it does not exist (404). Its modern requests carry the newest
  * sealed identity that its client's requests came with. A request is named by (worker, call), an own question by a number.
@@ -30,6 +30,7 @@ enum {
 	ELDER_ANSWER_MS = 600000,     /* how long a client may think about a question */
 	ELDER_OPEN_MS = 1000,         /* a request that takes longer is answered with a stream, so that its client can come back for the rest (2025-11-25) */
 	ELDER_ACK_MS = 5000,          /* how long resources/subscribe waits until it is in force */
+	ELDER_FRESH_MS = 3000000,     /* a GET stream ends when its client has not said for so long who it is: coming again it does */
 	ELDER_BUSY_MS = 300000        /* a session of another principal gives way to a new one only if it has been silent for so long */
 };
 

@@ -102,7 +102,7 @@ struct session {
 	uint16_t caps_n, info_n, identity_n;
 	char caps[ELDER_CAPS], info[ELDER_INFO], identity[ELDER_IDENTITY_N]; /* JSON for _meta; the newest sealed identity */
 	unsigned worker;              /* the one that spoke for it last */
-	int64_t used_ms;
+	int64_t used_ms, fresh_ms;    /* fresh: when the identity came */
 	uint32_t streams;             /* numbers given out */
 	uint64_t requests;            /* ids of ours to the client */
 	struct get_stream get;

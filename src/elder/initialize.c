@@ -122,6 +122,7 @@ void initialize_ask(struct elder *e, const struct elder_asked *a, const struct m
 	s->worker = a->worker;
 	memcpy(s->identity, a->identity.p, a->identity.n);
 	s->identity_n = (uint16_t)a->identity.n;
+	s->fresh_ms = now_ms;
 	take_capabilities(s, j, caps);
 	take_info(s, j, info);
 	elder_call_ask(e, c, NULL, JSON_NONE, JSON_NONE);

@@ -62,6 +62,8 @@ static void whole(struct upstream *up, int64_t ttl_ms)
 	}
 	offer_say(up);
 	up->catalog_state = CATALOG_KNOWN;
+	up->slow = false;
+	listen_found(up);
 	up->catalog_until_ms = flow_now(up->f) +
 		(ttl_ms < FLOW_CATALOG_MIN_MS ? FLOW_CATALOG_MIN_MS : ttl_ms > FLOW_CATALOG_MAX_MS ? FLOW_CATALOG_MAX_MS : ttl_ms);
 	wake(up);
@@ -192,11 +194,13 @@ static void write_capabilities(struct buf *b, unsigned caps)
 	BUF_LIT(b, "}");
 }
 
-/* One server's own words as they are; several under their names, as one JSON string: what is inside quotes can be put side by side. */
+/* One server's own words as they are; several under their names, as one JSON string: what is inside quotes can be put side by side. They go
+ * into a model's prompt, so there is an end to them: what does not fit any more is left out whole. */
 static void write_instructions(struct txn *t, struct buf *b)
 {
 	struct flow *f = t->f;
 	bool any = false;
+	size_t from = b->n;
 	for (unsigned i = 0; i < f->set->nservers; i++) {
 		const struct catalog *c = f->up[i].catalog;
 		if (f->up[i].catalog_state != CATALOG_KNOWN || span_absent(c->instructions) || !rights_see(t, &f->up[i]))
@@ -206,6 +210,8 @@ static void write_instructions(struct txn *t, struct buf *b)
 			buf_put(b, c->instructions);
 			return;
 		}
+		if (b->n - from + c->instructions.n > FLOW_INSTRUCTIONS_MAX)
+			continue;
 		buf_put(b, any ? SPAN("\\n\\n") : SPAN(",\"instructions\":\""));
 		any = true;
 		buf_put(b, f->set->servers[i].name);
@@ -216,10 +222,25 @@ static void write_instructions(struct txn *t, struct buf *b)
 		BUF_LIT(b, "\"");
 }
 
+static void write_unavailable(struct txn *t, struct buf *b)
+{
+	bool any = false;
+	for (unsigned i = 0; i < t->f->set->nservers; i++) {
+		if (t->f->set->plain || t->f->up[i].catalog_state == CATALOG_KNOWN || !rights_see(t, &t->f->up[i]))
+			continue;
+		buf_put(b, any ? SPAN(",\"") : SPAN(",\"" FLOW_META_UNAVAILABLE "\":[\""));
+		buf_put(b, t->f->set->servers[i].name);
+		BUF_LIT(b, "\"");
+		any = true;
+	}
+	if (any)
+		BUF_LIT(b, "]");
+}
+
 enum step_end answer_discover(struct txn *t)
 {
 	struct flow *f = t->f;
-	unsigned caps = 0, known = 0, first = f->set->nservers;
+	unsigned caps = 0, known = 0, missing = 0, first = f->set->nservers;
 	size_t bound = 1024 + t->msg.id.n;
 	int64_t ttl = FLOW_CATALOG_MAX_MS;
 	struct buf b;
@@ -229,12 +250,12 @@ enum step_end answer_discover(struct txn *t)
 		if (!rights_see(t, up))
 			continue;
 		first = i < first ? i : first;
-		if (!catalog_ready(up)) {
-			wait_for_catalog(t, up);
+		if (route_waits(t, up))
 			return STEP_WAIT;
-		}
 		if (up->catalog_state != CATALOG_KNOWN) {
 			ttl = FLOW_CATALOG_RETRY_MS;
+			bound += up->set->name.n + 8;
+			missing++;
 			continue;
 		}
 		known++;
@@ -242,8 +263,11 @@ enum step_end answer_discover(struct txn *t)
 		bound += up->catalog->instructions.n + up->catalog->server_info.n + 64;
 		ttl = up->catalog->ttl_ms < ttl ? up->catalog->ttl_ms : ttl;
 	}
+	timer_disarm(&f->timers, &t->timer);
 	if (known == 0 && first < f->set->nservers)
 		return answer_upstream(t, 502, f->set->servers[first].name, SPAN("could not be asked what it offers"));
+	if (missing > 0)
+		metrics_add(f->metrics, METRIC_LISTS_INCOMPLETE, 1);
 	if (!answer_room(t, bound, &b))
 		return STEP_DROP;
 	BUF_LIT(&b, "{\"jsonrpc\":\"2.0\",\"id\":");
@@ -261,6 +285,7 @@ enum step_end answer_discover(struct txn *t)
 		buf_put(&b, f->set->version);
 		BUF_LIT(&b, "\"}");
 	}
+	write_unavailable(t, &b);
 	BUF_LIT(&b, "}}}");
 	t->outcome = OUTCOME_RESULT;
 	return answer_send(t, 200, &b, SPAN("application/json"));

@@ -29,12 +29,13 @@ static uint32_t link_count(const struct flow_settings *s)
 static uint32_t known_tokens(const struct flow_settings *s) { return s->known_tokens > 0 ? s->known_tokens : 1; }
 
 static uint32_t txn_count(const struct flow_settings *s) { return s->requests + s->listens; }
-/* A listen may travel to every server; a call to one at a time; each catalogue asks for itself. */
-static uint32_t leg_count(const struct flow_settings *s) { return s->requests + s->listens * s->nservers + s->nservers; }
+/* A listen may travel to every server; a call to one at a time, and some lists to several; each catalogue asks for itself. */
+static uint32_t leg_count(const struct flow_settings *s) { return s->requests + s->listens * s->nservers + s->nservers + flow_ahead(s); }
+static uint32_t gather_count(const struct flow_settings *s) { return s->nservers > 1 ? s->requests : 0; }
 /* A call may hold its client's bytes, its upstream's, an event being put together, and the answer. */
 static uint32_t small_count(const struct flow_settings *s)
 {
-	return 4 * s->requests + s->listens * (2 + 2 * http_servers(s)) + 4 * s->nservers + 16;
+	return 4 * s->requests + s->listens * (2 + 2 * http_servers(s)) + 4 * s->nservers + 3 * flow_ahead(s) + 16;
 }
 
 static uint32_t tls_servers(const struct flow_settings *s)
@@ -87,6 +88,7 @@ void flow_budget(const struct flow_settings *s, void (*row)(void *to, struct spa
 	row(to, SPAN("requests and subscriptions"), slots_each(sizeof(struct txn)), txn_count(s));
 	row(to, SPAN("calls to upstreams"), slots_each(sizeof(struct leg)), leg_count(s));
 	row(to, SPAN("upstream connections"), slots_each(link_size()), link_count(s));
+	row(to, SPAN("lists of several servers"), slots_each(gather_size()), gather_count(s));
 	row(to, SPAN("small buffers"), slots_each(sizeof(struct buffer) + FLOW_SMALL), small_count(s));
 	row(to, SPAN("large buffers"), large_size(s), s->large);
 	row(to, SPAN("lines from our own processes"), large_size(s), s->nservers - http_servers(s));
@@ -201,6 +203,7 @@ struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *l
 	slots_place(&f->txns, carve(&at, slots_each(sizeof(struct txn)), txn_count(s)), sizeof(struct txn), txn_count(s));
 	slots_place(&f->legs, carve(&at, slots_each(sizeof(struct leg)), leg_count(s)), sizeof(struct leg), leg_count(s));
 	slots_place(&f->links, carve(&at, slots_each(link_size()), links), link_size(), links);
+	slots_place(&f->gathers, carve(&at, slots_each(gather_size()), gather_count(s)), gather_size(), gather_count(s));
 	size_t small = sizeof(struct buffer) + FLOW_SMALL;
 	slots_place(&f->small, carve(&at, slots_each(small), small_count(s)), small, small_count(s));
 	slots_place(&f->large, carve(&at, large_size(s), s->large), large_size(s), s->large);

@@ -82,6 +82,8 @@ struct flow_settings {
 	uint32_t connections, requests, listens, large, tokens, links;
 	uint64_t body_max, reply_max;
 	int64_t head_ms, body_ms, idle_ms, write_ms, keepalive_ms;
+	uint32_t listens_each;        /* of these, for one caller that is not anonymous; 0: as many as there are */
+	int64_t list_ms;              /* how long what is put together from several upstreams waits for the slowest; 0: 5 s */
 	struct metrics *metrics;      /* this worker's block in shared memory */
 	struct auth_rules auth;
 	struct identity stdio;        /* who calls over FLOW_INNER_STDIO; IDENTITY_NONE: there is no such door */

@@ -39,8 +39,13 @@ enum {
 	FLOW_CATALOG_RETRY_MS = 1000,
 	FLOW_CATALOG_PAGES = 64,   /* pages of tools/list, and of prompts/list, asked of one upstream */
 	FLOW_NAMES_WAIT_MS = 2000, /* how long a call of a name that is not there waits until that is looked at again */
+	FLOW_INSTRUCTIONS_MAX = 32768, /* bytes of all servers' instructions together */
 	FLOW_EDITS = 4096,         /* changed places in one message: entries of a list, members that may not pass */
 	FLOW_ACCEPT_MS = 100,      /* until it is tried again, when descriptors or memory have run out */
+	FLOW_LIST_MS = 5000,       /* how long a list waits for its slowest upstream, unless the settings say */
+	FLOW_PAGE_ENTRIES = 1024,  /* entries on one page of a list that is put together */
+	FLOW_AGAIN_MS = 1000,      /* until a lost upstream is listened to again; doubled each time, up to */
+	FLOW_AGAIN_MAX_MS = 32000,
 	FLOW_ACK_MS = 2000,        /* how long a listen waits for its slowest upstream's acknowledgement */
 	FLOW_AUTH_WAIT_MS = 5000,  /* how long a request waits for keys or for an introspection */
 	FLOW_KEYS_AGAIN_MS = 1000, /* an issuer's keys are not asked for again within this time of an answer */
@@ -49,11 +54,15 @@ enum {
 
 enum { FLOW_PREFIX_MAX = 40 };
 
+/* In the _meta of what is put together: the servers that are not in it because they could not be asked. */
+#define FLOW_META_UNAVAILABLE "postern/unavailable"
+
 struct flow;
 struct front;
 struct txn;
 struct link;
 struct upstream;
+struct gather;
 
 /* ---- fronts: front.c ---- */
 
@@ -162,7 +171,10 @@ struct txn {
 	uint8_t skip_to;               /* servers before this one have been asked in vain */
 	bool looked;                   /* it has waited for a newer catalogue: as the names are now, so they are */
 	bool unknown;                  /* an upstream has said that there is no such resource: this caller hears it in our words */
+	bool waited;                   /* it has waited for catalogues as long as it does: it goes on without those that have not come */
+	uint32_t wanted, missing;      /* a list: the servers that have a part of it, and those that may have one and cannot be asked; a bit a server */
 	bool has_cursor;
+	uint32_t list_skip;            /* entries of its page that were given out before */
 	struct span cursor;            /* inner cursor for that server, in `names` */
 	char names[MCP_URI_MAX + MCP_CURSOR_MAX];
 
@@ -177,8 +189,16 @@ struct txn {
 	bool listening;                /* a listen: counted in f->listens */
 	bool acked;
 	uint8_t changed;               /* acknowledged list-changed flags, union over legs: a bit a flag */
+	uint8_t again_tries;
+	uint32_t heard;                /* servers whose acknowledgement is part of ours; a bit a server */
+	uint32_t lost;                 /* servers that are to be listened to again */
+	int64_t renewed_ms;            /* when one of them last was */
+	struct timer again;
 	bool sending;                  /* its legs are being sent: not yet the time to settle */
 	bool judged;                   /* what its upstreams say is put together here and not passed as it is */
+	struct gather *gather;         /* a list that is being put together: gather.c */
+	struct buffer *page;           /* as far as it goes */
+
 	struct buffer *uris;           /* acknowledged URIs, raw JSON strings joined by commas */
 
 	bool old;                      /* of a client of a revision before ours: it is the elder's */
@@ -191,6 +211,7 @@ struct txn {
 struct txn *txn_new(struct front *c, int64_t now_ms);   /* NULL: the pool is empty */
 void txn_run(struct txn *t);                            /* runs steps until one waits or the txn is over */
 void txn_goto(struct txn *t, enum step_index step);     /* continue there */
+bool txn_reread(struct txn *t);                         /* the json view holds its message again, and t->msg the tokens; false: not so */
 void txn_cancel(struct txn *t);                         /* the client is gone */
 void txn_watch_expiry(struct txn *t);                   /* it is a stream: ends when its caller's identity does */
 void txn_free(struct txn *t);                           /* by the last step only */
@@ -299,6 +320,7 @@ struct upstream {
 	bool catalog_stale;            /* a list_changed went by */
 	bool names;                    /* the names of its tools and prompts are kept, for the policy; else an unknown one is for it to refuse */
 	bool names_cut_said;
+	bool slow;                     /* it let somebody wait in vain: lists do without it until it has answered */
 	struct {                       /* tools and prompts that cannot be offered under their names: of the catalogue being learned */
 		unsigned n;
 		uint64_t mark, said;       /* which they are, and which were said last, summed up */
@@ -337,6 +359,8 @@ struct leg {
 	enum mcp_method method;
 	uint8_t tenant;                /* whose call it is; FLOW_NO_TENANT: our own */
 	bool acked, retried;
+	bool renewed;                  /* a listen: the client has its acknowledgement, and hears what it may have missed */
+	bool ahead;                    /* asked before its turn: counted in f->ahead */
 	bool again;                    /* the upstream has refused a credential already */
 };
 
@@ -367,7 +391,7 @@ void reply_answer(struct txn *t, struct upstream *up, unsigned status, const str
 void reply_event(struct txn *t, struct leg *l, const struct mcp_message *m);
 void reply_failed(struct txn *t, struct upstream *up, enum leg_fault fault, struct span detail);
 
-/* list.c: lists as this caller is shown them */
+/* list.c: lists as this caller is shown them. `prefix`: absent, or list_prefix() */
 struct list_edits {
 	char cursor_mem[MCP_CURSOR_MAX + 32];
 	char server_mem[128];
@@ -378,11 +402,27 @@ bool list_shareable(const struct txn *t, const struct upstream *up);         /* 
 /* What one upstream's list says to a client: without what it may not use; of a prefixed gateway, our names, our cursors, from us. False: it
  * is no list, or has too many entries. x->s: begun, with the flow's edits. */
 bool list_pass(struct txn *t, struct upstream *up, uint32_t result, struct list_edits *x);
+struct span list_prefix(const struct txn *t, const struct upstream *up);     /* what its entries' names begin with here; absent: nothing */
+/* False: the entry is left out, for this caller or (and the log says why) for all. `all`: nothing there is hidden from this caller. */
+bool list_keeps(struct txn *t, struct upstream *up, uint32_t entry, bool all);
+/* As it is shown, in no more bytes than it and the prefix have. False: too much of it may not pass. */
+bool list_entry(struct upstream *up, uint32_t entry, struct span prefix, struct buf *b);
+
+/* gather.c: a list of several upstreams, t->wanted, from t->server on; t->missing are named as unavailable */
+enum step_end gather_send(struct txn *t);
+void gather_answer(struct txn *t, struct upstream *up, const struct mcp_message *m);
+void gather_failed(struct txn *t, struct upstream *up, unsigned status, struct span why);
+void gather_late(struct txn *t);                                             /* its time is up */
+void gather_free(struct txn *t);
+size_t gather_size(void);
 
 /* route.c */
 void wait_for_catalog(struct txn *t, struct upstream *up);   /* begins again at the envelope when it is there: tokens do not outlive a wait */
 /* The first server from index `from` on that can have what the txn asks for; -1: none; -2: wait, a catalogue is being fetched. */
 int route_next(struct txn *t, unsigned from);
+int64_t list_until(const struct txn *t);         /* until when what is put together waits for its slowest upstream */
+/* True: the txn waits for this upstream's catalogue, of which it needs to know; false: go on, with catalog_state as it is. */
+bool route_waits(struct txn *t, struct upstream *up);
 void route_cursor_key(const struct txn *t, uint8_t key[CURSOR_KEY]);
 /* files://NAME/… is the built-in server NAME's and nobody else's. */
 bool route_owns_uri(const struct flow_server *s, struct span uri);
@@ -408,6 +448,8 @@ void hygiene_event(const struct upstream *up, const struct mcp_message *m, struc
 enum step_end request_send(struct txn *t);                                   /* the txn's own message, to t->server */
 void request_catalog(struct upstream *up, enum mcp_method method, struct span cursor);
 struct buffer *request_cancel(struct leg *l);                                /* a notifications/cancelled line */
+/* What a list asks of one upstream, on behalf of the client whose message the json view holds; cursor absent: the first page. NULL: no buffer. */
+struct buffer *request_list(struct leg *l, const struct mcp_message *m, struct span cursor);
 /* A message whose params are {<members>"_meta":…}: for what a leg asks on its own account. With `of` meta is the client's own, raw, in the
  * document at hand, and loses what may not pass. */
 struct buffer *request_own(struct leg *l, struct span members, struct span meta, const struct mcp_message *of);
@@ -418,6 +460,8 @@ enum step_end listen_send(struct txn *t);
 void listen_event(struct txn *t, struct leg *l, const struct mcp_message *m);
 void listen_late(struct txn *t);                                             /* the slowest acknowledgement did not come */
 void listen_leg_over(struct txn *t, struct upstream *up, const struct mcp_message *m, struct span why); /* m NULL: lost */
+void listen_again(struct timer *timer);                                      /* those that were lost */
+void listen_found(struct upstream *up);                                      /* it answers: whoever has lost it need not wait longer */
 void listen_finish(struct txn *t);                                           /* graceful end from our side */
 
 /* catalog_fetch.c */
@@ -473,7 +517,7 @@ struct flow {
 	struct loop *loop;
 	struct metrics *metrics;
 	struct timers timers;
-	struct slots fronts, txns, legs, links, small, large;
+	struct slots fronts, txns, legs, links, gathers, small, large;
 	struct conn_pool tls;
 	struct tls_signer signer;      /* hooks.sign */
 	struct tls_door door[FLOW_LISTENERS_MAX]; /* the settings' own, with this process's cache and signer */
@@ -511,11 +555,15 @@ struct flow {
 	bool policy_same;              /* no rule looks at who asks */
 	uint32_t listens;
 	uint32_t leg_generation;
+	uint32_t ahead;                /* legs that were sent before their turn */
 	bool accept_paused;
 	struct timer accept_again;     /* armed: descriptors or memory had run out */
 	bool draining;
 	int64_t drain_until_ms;
 };
+
+/* Legs that may be sent before their turn, over what there is for requests. */
+static inline uint32_t flow_ahead(const struct flow_settings *s) { return s->nservers > 1 ? 2 * s->nservers : 0; }
 
 static inline int64_t flow_now(const struct flow *f) { return f->loop->now_ms; }
 int64_t flow_unix(const struct flow *f);        /* the time of day; 0 without a clock, which validates nothing */

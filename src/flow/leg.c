@@ -70,6 +70,8 @@ void leg_free(struct leg *l)
 	timer_disarm(&f->timers, &l->timer);
 	list_remove(&l->of_txn);
 	list_remove(&l->of_up);
+	if (l->ahead)
+		f->ahead--;
 	if (l->link)
 		link_detach(l->link);
 	buffer_give(f, l->request);

@@ -7,11 +7,12 @@
 struct flag {
 	struct span name;
 	unsigned cap;
+	enum mcp_method says;
 };
 static const struct flag flags[] = {
-	{ { "toolsListChanged", 16 }, CATALOG_TOOLS_CHANGED },
-	{ { "promptsListChanged", 18 }, CATALOG_PROMPTS_CHANGED },
-	{ { "resourcesListChanged", 20 }, CATALOG_RESOURCES_CHANGED },
+	{ { "toolsListChanged", 16 }, CATALOG_TOOLS_CHANGED, MCP_TOOLS_CHANGED },
+	{ { "promptsListChanged", 18 }, CATALOG_PROMPTS_CHANGED, MCP_PROMPTS_CHANGED },
+	{ { "resourcesListChanged", 20 }, CATALOG_RESOURCES_CHANGED, MCP_RESOURCES_CHANGED },
 };
 enum { FLAGS = 3 };
 
@@ -153,19 +154,131 @@ static void settle(struct txn *t)
 		acknowledge(t);
 }
 
+static uint32_t bit_of(const struct upstream *up) { return UINT32_C(1) << up->index; }
+
+/* It will be listened to again: soon, and then less and less often, unless the last time went well for a while. */
+static void lose(struct txn *t, const struct upstream *up)
+{
+	int64_t now = flow_now(t->f), wait;
+
+	if (t->renewed_ms != 0 && now - t->renewed_ms >= FLOW_AGAIN_MAX_MS)
+		t->again_tries = 0;
+	t->lost |= bit_of(up);
+	if (t->again.at_ms != 0)
+		return;
+	wait = (int64_t)FLOW_AGAIN_MS << t->again_tries;
+	if (wait < FLOW_AGAIN_MAX_MS)
+		t->again_tries++;
+	wait += wait / 64 * (slots_index(&t->f->txns, t) % 16); /* not all in the same moment */
+	timer_arm(&t->f->timers, &t->again, now + wait);
+}
+
+void listen_found(struct upstream *up)
+{
+	struct flow *f = up->f;
+	for (struct list *n = f->listening.next; n != &f->listening; n = n->next) {
+		struct txn *t = LIST_OWNER(n, struct txn, node);
+		if (t->lost & bit_of(up))
+			timer_arm(&f->timers, &t->again, flow_now(f));
+	}
+}
+
+/* The question to one upstream; the json view holds the client's message. NULL: nothing is to be had there, or (*failed) no room for it. */
+static struct leg *prepare(struct txn *t, struct upstream *up, struct buffer **request, bool *failed)
+{
+	struct flow *f = t->f;
+	struct buf filter = buf_on(f->scratch, f->scratch_cap / 2);
+
+	if (!filter_for(t, up, &filter))
+		return NULL;
+	struct leg *l = filter.full ? NULL : leg_new(up, t, MCP_LISTEN);
+	*request = l ? request_own(l, buf_span(&filter), json_raw(&f->json, t->msg.meta), &t->msg) : NULL;
+	if (*request)
+		return l;
+	if (l)
+		leg_free(l);
+	*failed = true;
+	return NULL;
+}
+
+void listen_again(struct timer *timer)
+{
+	struct txn *t = LIST_OWNER(timer, struct txn, again);
+	struct flow *f = t->f;
+	uint32_t lost = t->lost;
+
+	if (t->ended || f->draining)
+		return;
+	t->lost = 0;
+	for (unsigned i = 0; i < f->set->nservers; i++) {
+		struct upstream *up = &f->up[i];
+		struct buffer *request;
+		bool failed = false;
+		if (!(lost & bit_of(up)))
+			continue;
+		if (!catalog_ready(up) || up->catalog_state != CATALOG_KNOWN || !txn_reread(t)) {
+			lose(t, up);
+			continue;
+		}
+		struct leg *l = prepare(t, up, &request, &failed);
+		if (l) {
+			l->renewed = true;
+			leg_send(l, request); /* what fails at once is lost again */
+		} else if (failed) {
+			lose(t, up);
+		}
+	}
+}
+
+static bool same_caller(const struct identity *a, const struct identity *b)
+{
+	return a->kind == b->kind && a->tenant == b->tenant && a->issuer == b->issuer && a->subject_n == b->subject_n &&
+		memcmp(a->subject, b->subject, a->subject_n) == 0;
+}
+
+/* Anonymous callers cannot be told apart. */
+static bool has_too_many(const struct txn *t)
+{
+	const struct flow *f = t->f;
+	uint32_t n = 0;
+
+	if (t->who.kind == IDENTITY_ANONYMOUS || f->set->listens_each == 0)
+		return false;
+	for (const struct list *x = f->listening.next; x != &f->listening; x = x->next)
+		n += same_caller(&LIST_OWNER(x, struct txn, node)->who, &t->who);
+	return n >= f->set->listens_each;
+}
+
+static enum step_end refuse_full(struct txn *t, struct span why)
+{
+	struct mcp_fault fault = { MCP_INTERNAL, 503, why, NOTHING, NOTHING };
+
+	t->retry_after = true;
+	metrics_add(t->f->metrics, METRIC_REFUSED_FULL, 1);
+	return answer_fault(t, &fault);
+}
+
+/* Of a server that cannot be asked now we say ourselves that its lists may have changed, once it is back. */
+static void promise(struct txn *t, const struct upstream *up)
+{
+	const struct json *j = &t->f->json;
+
+	lose(t, up);
+	for (unsigned i = 0; i < FLAGS; i++)
+		if (json_type(j, json_get(j, t->msg.notifications, flags[i].name)) == JSON_TRUE)
+			t->changed |= (uint8_t)(1u << i);
+}
+
 enum step_end listen_send(struct txn *t)
 {
 	struct flow *f = t->f;
-	const struct json *j = &f->json;
-	struct span meta = json_raw(j, t->msg.meta);
 
-	if (f->draining || f->listens + f->elder.streams >= f->set->listens) {
-		struct mcp_fault fault = { MCP_INTERNAL, 503, f->draining ? SPAN("Postern is being restarted; try again shortly") :
-			SPAN("Too many subscriptions are open (memory.listens)"), NOTHING, NOTHING };
-		t->retry_after = true;
-		metrics_add(f->metrics, METRIC_REFUSED_FULL, 1);
-		return answer_fault(t, &fault);
-	}
+	if (f->draining)
+		return refuse_full(t, SPAN("Postern is being restarted; try again shortly"));
+	if (f->listens + f->elder.streams >= f->set->listens)
+		return refuse_full(t, SPAN("Too many subscriptions are open (memory.listens)"));
+	if (has_too_many(t))
+		return refuse_full(t, SPAN("Too many subscriptions of this caller are open (memory.listens_per_caller)"));
 	t->judged = !f->set->plain || !rights_see_all(t, &f->up[0]);
 	t->listening = true;
 	f->listens++;
@@ -180,14 +293,15 @@ enum step_end listen_send(struct txn *t)
 	unsigned n = 0, first = f->set->nservers;
 	bool failed = false;
 	for (unsigned i = 0; i < f->set->nservers && !failed; i++) {
-		struct buf filter = buf_on(f->scratch, f->scratch_cap / 2);
-		if (!filter_for(t, &f->up[i], &filter))
+		struct upstream *up = &f->up[i];
+		if (t->judged && up->catalog_state != CATALOG_KNOWN && rights_see(t, up)) {
+			promise(t, up);
 			continue;
-		first = i < first ? i : first;
-		legs[n] = filter.full ? NULL : leg_new(&f->up[i], t, MCP_LISTEN);
-		ready[n] = legs[n] ? request_own(legs[n], buf_span(&filter), meta, &t->msg) : NULL;
-		failed = !ready[n];
-		n += !failed;
+		}
+		legs[n] = prepare(t, up, &ready[n], &failed);
+		if (first == f->set->nservers && (legs[n] || failed))
+			first = i;
+		n += legs[n] != NULL;
 	}
 	if (failed) {
 		for (unsigned i = 0; i < n; i++)
@@ -238,6 +352,53 @@ static void merge(struct txn *t, struct upstream *up, const struct mcp_message *
 	}
 }
 
+/* Has the client been told that it will hear of this from there? */
+static bool is_acknowledged(const struct txn *t, const struct upstream *up, enum mcp_method method)
+{
+	for (unsigned i = 0; i < FLAGS; i++)
+		if (flags[i].says == method)
+			return t->changed >> i & 1;
+	return method != MCP_RESOURCE_UPDATED || (t->heard & bit_of(up));
+}
+
+static void say_changed(struct txn *t, enum mcp_method method, struct span uri)
+{
+	struct flow *f = t->f;
+	struct buf b = buf_on(f->scratch, f->scratch_cap);
+
+	BUF_LIT(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"");
+	buf_put(&b, mcp_method_name(method));
+	BUF_LIT(&b, "\",\"params\":{");
+	if (!span_absent(uri)) {
+		BUF_LIT(&b, "\"uri\":");
+		buf_put(&b, uri);
+		BUF_LIT(&b, ",");
+	}
+	BUF_LIT(&b, "\"_meta\":{\"" MCP_META_SUBSCRIPTION "\":");
+	buf_put(&b, t->msg.id);
+	BUF_LIT(&b, "}}}");
+	say(t, &b);
+}
+
+/* An upstream is heard that was not: what it said in between is lost, so all that it may have said is taken for said. */
+static void catch_up(struct txn *t, struct leg *l, const struct mcp_message *m)
+{
+	const struct json *j = &t->f->json;
+	uint32_t agreed = json_get(j, m->params, SPAN("notifications"));
+	uint32_t uris = json_get(j, agreed, SPAN("resourceSubscriptions"));
+
+	t->renewed_ms = flow_now(t->f);
+	l->up->catalog_stale = true;
+	for (unsigned i = 0; i < FLAGS; i++)
+		if ((t->changed >> i & 1) && json_type(j, json_get(j, agreed, flags[i].name)) == JSON_TRUE)
+			say_changed(t, flags[i].says, NOTHING);
+	if (!is_acknowledged(t, l->up, MCP_RESOURCE_UPDATED) || json_type(j, uris) != JSON_ARRAY)
+		return;
+	for (uint32_t u = json_first(j, uris); u != JSON_NONE; u = json_next(j, uris, u))
+		if (judge(t, l->up, u).verdict == POLICY_ALLOWED)
+			say_changed(t, MCP_RESOURCE_UPDATED, json_raw(j, u));
+}
+
 void listen_event(struct txn *t, struct leg *l, const struct mcp_message *m)
 {
 	struct flow *f = t->f;
@@ -254,7 +415,12 @@ void listen_event(struct txn *t, struct leg *l, const struct mcp_message *m)
 			return;
 		l->acked = true;
 		leg_touch(l);
+		if (t->judged && t->acked) {
+			catch_up(t, l, m);
+			return;
+		}
 		if (t->judged) {
+			t->heard |= bit_of(l->up);
 			merge(t, l->up, m);
 			settle(t);
 			return;
@@ -263,6 +429,8 @@ void listen_event(struct txn *t, struct leg *l, const struct mcp_message *m)
 	} else if (!l->acked || !t->acked) {
 		return; /* before its acknowledgement a client is not subscribed */
 	}
+	if (t->judged && !is_acknowledged(t, l->up, m->method))
+		return;
 	if (t->judged && m->method == MCP_RESOURCE_UPDATED && judge(t, l->up, json_get(j, m->params, SPAN("uri"))).verdict != POLICY_ALLOWED)
 		return;
 	edit_replace(&s, json_raw(j, json_get(j, json_get(j, m->params, SPAN("_meta")), SPAN(MCP_META_SUBSCRIPTION))), t->msg.id);
@@ -301,6 +469,16 @@ void listen_finish(struct txn *t)
 	txn_goto(t, STEP_FLUSH);
 }
 
+/* It will never have anything to say. */
+static bool refuses(const struct txn *t, const struct mcp_message *m)
+{
+	const struct json *j = &t->f->json;
+	int64_t code = 0;
+
+	return m && m->kind == MCP_ERROR && json_int(j, json_get(j, m->error, SPAN("code")), &code) &&
+		(code == MCP_METHOD_NOT_FOUND || code == MCP_INVALID_PARAMS);
+}
+
 void listen_leg_over(struct txn *t, struct upstream *up, const struct mcp_message *m, struct span why)
 {
 	struct flow *f = t->f;
@@ -308,7 +486,9 @@ void listen_leg_over(struct txn *t, struct upstream *up, const struct mcp_messag
 
 	if (t->ended)
 		return;
-	if (!list_empty(&t->legs) || t->sending) {
+	if (t->judged && !f->draining && !refuses(t, m))
+		lose(t, up);
+	if (!list_empty(&t->legs) || t->sending || (t->acked && t->lost != 0)) { /* a client that listens need not know that nobody speaks just now */
 		if (!t->sending)
 			settle(t);
 		if (!t->sending || f->set->nservers > 1)

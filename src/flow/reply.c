@@ -128,6 +128,10 @@ void reply_answer(struct txn *t, struct upstream *up, unsigned status, const str
 		listen_leg_over(t, up, m, NOTHING);
 		return;
 	}
+	if (t->gather) {
+		gather_answer(t, up, m);
+		return;
+	}
 	if (m->kind == MCP_ERROR) {
 		reply_error(t, up, status, m);
 		return;
@@ -160,7 +164,7 @@ void reply_event(struct txn *t, struct leg *l, const struct mcp_message *m)
 		listen_event(t, l, m);
 		return;
 	}
-	if (t->ended)
+	if (t->ended || t->gather) /* what is put together of several has no progress of one, and no log */
 		return;
 	if (m->method == MCP_PROGRESS && !span_absent(t->progress))
 		edit_replace(&s, json_raw(j, json_get(j, m->params, SPAN("progressToken"))), t->progress);
@@ -180,7 +184,6 @@ void reply_event(struct txn *t, struct leg *l, const struct mcp_message *m)
 
 void reply_failed(struct txn *t, struct upstream *up, enum leg_fault fault, struct span detail)
 {
-	struct flow *f = t->f;
 	static const uint16_t status[] = {
 		[LEG_CONNECT] = 503, [LEG_FULL] = 503, [LEG_LOST] = 502, [LEG_LATE] = 504, [LEG_BROKEN] = 502, [LEG_LARGE] = 502,
 		[LEG_REFUSED] = 502, [LEG_BUSY] = 503, [LEG_TLS] = 502, [LEG_CREDENTIAL] = 502,
@@ -190,9 +193,10 @@ void reply_failed(struct txn *t, struct upstream *up, enum leg_fault fault, stru
 		listen_leg_over(t, up, NULL, detail);
 		return;
 	}
-	if (f->set->nservers > 1 && !span_absent(list_member(t->msg.method)) && !t->streaming) {
-		t->skip_to = (uint8_t)(up->index + 1); /* one upstream that is down does not take the list of the others with it */
-		txn_goto(t, STEP_ENVELOPE);
+	if (fault == LEG_LATE && !span_absent(list_member(t->msg.method)))
+		up->slow = true;
+	if (t->gather) {
+		gather_failed(t, up, status[fault], detail);
 		return;
 	}
 	if (answer_upstream(t, status[fault], up->set->name, detail) == STEP_DROP)

@@ -104,6 +104,36 @@ static void params_edits(struct txn *t, struct span token, struct span quoted_na
 		edit_put(s, at_name.p, at_name.p + at_name.n, quoted_name);
 }
 
+struct buffer *request_list(struct leg *l, const struct mcp_message *m, struct span cursor)
+{
+	const struct json *j = &l->f->json;
+	struct span none = { NULL, 0 }, meta = json_raw(j, m->meta), progress = json_raw(j, m->progress_token);
+	char token_mem[24], caller_mem[CALLER_MAX];
+	struct buf token = buf_on(token_mem, sizeof(token_mem));
+	struct edits s = { l->f->edits, 0, FLOW_EDITS, false };
+	size_t room = head_room(l, none, none);
+
+	buf_u64(&token, leg_id(l));
+	if (m->progress_token != JSON_NONE)
+		edit_replace(&s, progress, buf_span(&token));
+	hygiene_meta(l->up, m->meta, &s);
+	put_caller(l, m->meta, caller_mem, &s);
+	struct buffer *b = s.full ? NULL : buffer_take(l->f, room + edit_size(meta, &s) + 256 + 6 * cursor.n);
+	if (!b)
+		return NULL;
+	struct buf body = buf_on(b->p + room, b->cap - room);
+	open_message(&body, l);
+	BUF_LIT(&body, "{\"_meta\":");
+	edit_write(&body, meta, &s);
+	if (!span_absent(cursor)) {
+		BUF_LIT(&body, ",\"cursor\":");
+		json_write_string(&body, cursor);
+	}
+	BUF_LIT(&body, "}}");
+	one_line(l, body.p, body.n);
+	return finish(l, b, room, &body, none, none);
+}
+
 static struct buffer *client_message(struct txn *t, struct leg *l)
 {
 	struct flow *f = t->f;
@@ -111,39 +141,29 @@ static struct buffer *client_message(struct txn *t, struct leg *l)
 	const struct mcp_message *m = &t->msg;
 	bool renamed = !f->set->plain && (m->method == MCP_TOOLS_CALL || m->method == MCP_PROMPTS_GET ||
 		(m->method == MCP_COMPLETE && !m->ref_is_resource));
-	bool is_list = !f->set->plain && m->method != MCP_RESOURCES_READ && !renamed && m->method != MCP_COMPLETE;
 	char token_mem[24], name_mem[MCP_NAME_MAX * 6 + 2], caller_mem[CALLER_MAX];
 	struct buf token = buf_on(token_mem, sizeof(token_mem)), name = buf_on(name_mem, sizeof(name_mem));
 	struct edits s = { f->edits, 0, FLOW_EDITS, false };
 
+	if (!f->set->plain && !span_absent(list_member(m->method))) /* only its _meta: the cursor is another */
+		return request_list(l, m, t->has_cursor ? t->cursor : span_of(NULL, 0));
 	buf_u64(&token, leg_id(l));
 	if (renamed)
 		json_write_string(&name, t->name);
 	params_edits(t, buf_span(&token), renamed ? buf_span(&name) : span_of(NULL, 0), &s);
-	if (is_list)
-		hygiene_meta(l->up, m->meta, &s);
-	else
-		hygiene_request(l->up, m, &s);
+	hygiene_request(l->up, m, &s);
 	put_caller(l, m->meta, caller_mem, &s);
 	if (s.full)
 		return NULL;
 
-	struct span params = json_raw(j, is_list ? m->meta : m->params);
+	struct span params = json_raw(j, m->params);
 	size_t room = head_room(l, t->name, f->fields);
-	struct buffer *b = buffer_take(f, room + edit_size(params, &s) + 256 + (t->has_cursor ? 2 * t->cursor.n : 0));
+	struct buffer *b = buffer_take(f, room + edit_size(params, &s) + 256);
 	if (!b)
 		return NULL;
 	struct buf body = buf_on(b->p + room, b->cap - room);
 	open_message(&body, l);
-	if (is_list)
-		BUF_LIT(&body, "{\"_meta\":");
 	edit_write(&body, params, &s);
-	if (is_list && t->has_cursor) {
-		BUF_LIT(&body, ",\"cursor\":");
-		json_write_string(&body, t->cursor);
-	}
-	if (is_list)
-		BUF_LIT(&body, "}");
 	BUF_LIT(&body, "}");
 	one_line(l, body.p, body.n);
 	return finish(l, b, room, &body, t->name, f->fields);

@@ -150,14 +150,75 @@ void route_cursor_key(const struct txn *t, uint8_t key[CURSOR_KEY])
 	crypto_hmac_sha256(t->f->set->seed + 32, CURSOR_KEY, &name, 1, key);
 }
 
+int64_t list_until(const struct txn *t)
+{
+	int64_t most = t->f->set->list_ms > 0 ? t->f->set->list_ms : FLOW_LIST_MS;
+	int64_t until = t->start_ms + most, least = flow_now(t->f) + most / 4;
+	return until > least ? until : least;
+}
+
+bool route_waits(struct txn *t, struct upstream *up)
+{
+	if (catalog_ready(up))
+		return false;
+	if (t->waited)
+		up->slow = true; /* the next one does not wait for it: it is being asked all the same */
+	if (up->slow)
+		return false;
+	for (unsigned i = up->index + 1; i < t->f->set->nservers; i++)
+		if (rights_see(t, &t->f->up[i]))
+			(void)catalog_ready(&t->f->up[i]); /* asked meanwhile */
+	if (t->timer.at_ms == 0)
+		timer_arm(&t->f->timers, &t->timer, list_until(t));
+	wait_for_catalog(t, up);
+	return true;
+}
+
+/* Nobody can be asked who may have a part of it: an empty list would be a lie. */
+static enum step_end answer_missing(struct txn *t)
+{
+	unsigned first = 0;
+	while (!(t->missing >> first & 1))
+		first++;
+	return answer_upstream(t, 502, t->f->set->servers[first].name, SPAN("could not be asked what it offers"));
+}
+
+/* Which servers have a part of the list. One that let others wait in vain is done without, unless there is no other. */
+static bool choose(struct txn *t, unsigned from)
+{
+	struct flow *f = t->f;
+	uint32_t slow = 0;
+
+	t->wanted = t->missing = 0;
+	for (unsigned i = from; i < f->set->nservers; i++) {
+		struct upstream *up = &f->up[i];
+		if (!rights_see(t, up))
+			continue;
+		if (route_waits(t, up))
+			return false;
+		if (up->catalog_state != CATALOG_KNOWN)
+			t->missing |= UINT32_C(1) << i;
+		else if (up->catalog->caps & needed_caps(t->msg.method))
+			*(up->slow ? &slow : &t->wanted) |= UINT32_C(1) << i;
+	}
+	timer_disarm(&f->timers, &t->timer);
+	if (t->wanted == 0) {
+		t->wanted = slow;
+		return true;
+	}
+	t->missing |= slow;
+	for (unsigned i = from; i < f->set->nservers; i++)
+		if (slow >> i & 1)
+			(void)catalog_renew(&f->up[i]); /* it may have come to itself */
+	return true;
+}
+
 static enum step_end route_list(struct txn *t)
 {
 	struct flow *f = t->f;
 	const struct mcp_message *m = &t->msg;
-	unsigned server = 0;
-	int found;
+	struct cursor_place place = { 0, false, 0, NOTHING };
 
-	t->has_cursor = false;
 	if (m->cursor != JSON_NONE) {
 		uint8_t key[CURSOR_KEY];
 		char mem[MCP_CURSOR_MAX];
@@ -165,22 +226,31 @@ static enum step_end route_list(struct txn *t)
 		struct buf inner = buf_on(t->names, sizeof(t->names));
 		json_text(&f->json, m->cursor, &text);
 		route_cursor_key(t, key);
-		if (text.full || !cursor_open(buf_span(&text), key, m->method, &server, &t->has_cursor, &inner) ||
-		    server >= f->set->nservers) {
+		if (text.full || !cursor_open(buf_span(&text), key, m->method, &place, &inner) || place.server >= f->set->nservers) {
 			struct mcp_fault fault = { MCP_INVALID_PARAMS, 200, SPAN("params.cursor: not one that was given out for this list"), NOTHING, NOTHING };
 			return answer_fault(t, &fault);
 		}
-		t->cursor = buf_span(&inner);
 	}
-	found = route_next(t, server > t->skip_to ? server : t->skip_to);
-	if (found == -2)
+	if (!choose(t, place.server))
 		return STEP_WAIT;
-	if (found < 0)
-		return answer_empty_list(t);
-	if ((unsigned)found != server)
-		t->has_cursor = false;
-	t->server = (uint8_t)found;
+	if (t->wanted == 0)
+		return t->missing != 0 ? answer_missing(t) : answer_empty_list(t);
+	unsigned first = 0;
+	while (!(t->wanted >> first & 1))
+		first++;
+	bool there = first == place.server;
+	t->server = (uint8_t)first;
+	t->has_cursor = there && place.has_inner;
+	t->cursor = place.inner;
+	t->list_skip = there ? place.skip : 0;
 	return STEP_NEXT;
+}
+
+/* One upstream's list passes through as it comes. */
+static bool is_gathered(const struct txn *t)
+{
+	bool one = (t->wanted & (t->wanted - 1)) == 0;
+	return !t->f->set->plain && !span_absent(list_member(t->msg.method)) && (!one || t->missing != 0 || t->list_skip > 0);
 }
 
 /* A name that could not be offered is not called either. What is known of case comes with the catalogue: step_params() looks again. */
@@ -222,10 +292,9 @@ static enum step_end route_prefixed(struct txn *t)
 		return STEP_NEXT;
 	case MCP_LISTEN:
 		for (unsigned i = 0; i < f->set->nservers; i++)
-			if (rights_see(t, &f->up[i]) && !catalog_ready(&f->up[i])) {
-				wait_for_catalog(t, &f->up[i]);
+			if (rights_see(t, &f->up[i]) && route_waits(t, &f->up[i]))
 				return STEP_WAIT;
-			}
+		timer_disarm(&f->timers, &t->timer);
 		return STEP_NEXT;
 	default:
 		break;
@@ -296,5 +365,5 @@ enum step_end step_send(struct txn *t, int64_t now_ms)
 		list_append(&t->f->ready, &t->front->node);
 	if (t->msg.method == MCP_LISTEN)
 		return listen_send(t);
-	return request_send(t);
+	return is_gathered(t) ? gather_send(t) : request_send(t);
 }

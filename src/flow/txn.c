@@ -22,10 +22,13 @@ static void txn_timeout(struct timer *timer)
 		give_up_body(t);
 	} else if (t->step == STEP_ENVELOPE) { /* a newer catalogue is late: what is known decides */
 		list_remove(&t->node);
+		t->waited = true;
 		txn_run(t);
 	} else if (t->out) { /* the client takes nothing */
 		metrics_add(f->metrics, METRIC_REFUSED_SLOW, 1);
 		txn_cancel(t);
+	} else if (t->gather) {
+		gather_late(t);
 	} else if (t->listening && !t->acked) {
 		listen_late(t);
 	} else if (t->streaming) {
@@ -78,6 +81,7 @@ struct txn *txn_new(struct front *c, int64_t now_ms)
 	list_init(&t->legs);
 	timer_init(&t->timer, txn_timeout);
 	timer_init(&t->expiry, txn_expires);
+	timer_init(&t->again, listen_again);
 	metrics_peak(f->metrics, METRIC_POOL_REQUESTS_PEAK, f->txns.used);
 	return t;
 }
@@ -112,6 +116,16 @@ void txn_goto(struct txn *t, enum step_index step)
 	txn_run(t);
 }
 
+/* What was judged is read again: another document has been in the view since. */
+bool txn_reread(struct txn *t)
+{
+	struct json *j = &t->f->json;
+	size_t where;
+
+	return json_read(j, t->f->table, t->text, &where) == JSON_OK && mcp_message_read(&t->msg, j).code == 0 &&
+		mcp_request_meta(&t->msg, j).code == 0 && mcp_request_params(&t->msg, j).code == 0;
+}
+
 /* The client is gone: nothing can be said, the upstreams are told. */
 void txn_cancel(struct txn *t)
 {
@@ -126,11 +140,13 @@ void txn_free(struct txn *t)
 	struct flow *f = t->f;
 	while (!list_empty(&t->legs))
 		leg_cancel(LIST_OWNER(t->legs.next, struct leg, of_txn));
+	gather_free(t);
 	auth_leave(t);
 	if (t->old)
 		elder_leave(t);
 	timer_disarm(&f->timers, &t->timer);
 	timer_disarm(&f->timers, &t->expiry);
+	timer_disarm(&f->timers, &t->again);
 	list_remove(&t->node);
 	buffer_give(f, t->large);
 	buffer_give(f, t->out);

@@ -3,64 +3,63 @@
 #include "wire/crypto.h"
 #include "wire/jwt.h"
 
-enum { PLAIN_MAX = 2 + CURSOR_INNER_MAX + CURSOR_MAC };
+enum { FIXED = 5, PLAIN_MAX = FIXED + CURSOR_INNER_MAX + CURSOR_MAC };
 
 _Static_assert(CURSOR_HEAD + (PLAIN_MAX * 4 + 2) / 3 <= MCP_CURSOR_MAX, "the longest cursor made is one that is taken");
 
 static void seal_mac(const uint8_t key[CURSOR_KEY], enum mcp_method method, struct span plain, uint8_t out[CRYPTO_HASH])
 {
 	/* The NULs part what is authenticated: no method's name holds one. */
-	const struct span parts[] = { SPAN("postern cursor 1\0"), mcp_method_name(method), SPAN("\0"), plain };
+	const struct span parts[] = { SPAN("postern cursor 2\0"), mcp_method_name(method), SPAN("\0"), plain };
 
 	crypto_hmac_sha256(key, CURSOR_KEY, parts, sizeof parts / sizeof parts[0], out);
 }
 
-void cursor_seal(struct buf *out, const uint8_t key[CURSOR_KEY], enum mcp_method method, unsigned server, bool has_inner,
-	struct span inner)
+void cursor_seal(struct buf *out, const uint8_t key[CURSOR_KEY], enum mcp_method method, const struct cursor_place *at)
 {
 	unsigned char plain[PLAIN_MAX];
 	uint8_t mac[CRYPTO_HASH];
-	size_t n = 2, start = out->n;
+	size_t n = FIXED, start = out->n, inner_n = at->has_inner ? at->inner.n : 0;
 
-	if (!has_inner)
-		inner.n = 0;
-	if (server > 255 || inner.n > CURSOR_INNER_MAX) {
+	if (at->server > 255 || at->skip > CURSOR_SKIP_MAX || inner_n > CURSOR_INNER_MAX) {
 		out->full = true;
 		return;
 	}
-	plain[0] = (unsigned char)server;
-	plain[1] = has_inner ? 1 : 0;
-	if (inner.n > 0)
-		memcpy(plain + n, inner.p, inner.n);
-	n += inner.n;
+	plain[0] = (unsigned char)at->server;
+	plain[1] = at->has_inner ? 1 : 0;
+	plain[2] = (unsigned char)(at->skip >> 16);
+	plain[3] = (unsigned char)(at->skip >> 8);
+	plain[4] = (unsigned char)at->skip;
+	if (inner_n > 0)
+		memcpy(plain + n, at->inner.p, inner_n);
+	n += inner_n;
 	seal_mac(key, method, span_of((const char *)plain, n), mac);
 	memcpy(plain + n, mac, CURSOR_MAC);
-	BUF_LIT(out, "p1.");
+	BUF_LIT(out, "p2.");
 	base64url_write(out, span_of((const char *)plain, n + CURSOR_MAC));
 	if (out->full)
 		out->n = start;
 }
 
-bool cursor_open(struct span text, const uint8_t key[CURSOR_KEY], enum mcp_method method, unsigned *server, bool *has_inner,
-	struct buf *inner)
+bool cursor_open(struct span text, const uint8_t key[CURSOR_KEY], enum mcp_method method, struct cursor_place *at, struct buf *inner)
 {
 	unsigned char plain[MCP_CURSOR_MAX];
 	uint8_t mac[CRYPTO_HASH];
-	size_t n;
+	size_t n, start = inner->n;
 
-	if (text.n > MCP_CURSOR_MAX || !span_starts(text, SPAN("p1.")) || !base64url_decode(span_from(text, CURSOR_HEAD), (char *)plain, sizeof plain, &n))
+	if (text.n > MCP_CURSOR_MAX || !span_starts(text, SPAN("p2.")) || !base64url_decode(span_from(text, CURSOR_HEAD), (char *)plain, sizeof plain, &n))
 		return false;
-	if (n < 2 + CURSOR_MAC || n > PLAIN_MAX)
+	if (n < FIXED + CURSOR_MAC || n > PLAIN_MAX)
 		return false;
 	n -= CURSOR_MAC;
 	seal_mac(key, method, span_of((const char *)plain, n), mac);
 	if (!crypto_equal(mac, plain + n, CURSOR_MAC))
 		return false;
 	/* Sealed by us: what follows can only fail after a change of the format that kept its name. */
-	if (plain[1] > 1 || (plain[1] == 0 && n > 2) || inner->full || n - 2 > buf_room(inner))
+	if (plain[1] > 1 || (plain[1] == 0 && n > FIXED) || inner->full || n - FIXED > buf_room(inner))
 		return false;
-	buf_put(inner, span_of((const char *)plain + 2, n - 2));
-	*server = plain[0];
-	*has_inner = plain[1] == 1;
+	buf_put(inner, span_of((const char *)plain + FIXED, n - FIXED));
+	*at = (struct cursor_place){ .server = plain[0], .has_inner = plain[1] == 1, .inner = span_of(inner->p + start, n - FIXED),
+		.skip = (uint32_t)plain[2] << 16 | (uint32_t)plain[3] << 8 | plain[4] };
 	return true;
 }

@@ -1,8 +1,9 @@
 /* gate/cursor.h: pagination cursors of a list that is put together from several upstreams, one after the other (mcp.md 8.3).
  *
- * Such a cursor says at which upstream the list goes on and with which of its cursors. It is sealed: a client can neither make one nor
- * carry it over to another list or another upstream. Text: "p1." and unpadded base64url of
- *     server byte | flag byte (0: begin that upstream's list, 1: go on with the inner cursor) | inner bytes | 16 bytes of HMAC-SHA256
+ * Such a cursor says at which upstream the list goes on, with which of its pages, and how many entries of that page have been given out. It
+ * is sealed: a client can neither make one nor carry it over to another list or another upstream. Text: "p2." and unpadded base64url of
+ *     server byte | flag byte (0: that upstream's first page, 1: the one its inner cursor names) | 3 bytes: entries to skip, highest first |
+ *     inner bytes | 16 bytes of HMAC-SHA256
  * where the MAC covers a domain string, the method's name and all bytes before it. One content has one text. */
 #ifndef POSTERN_GATE_CURSOR_H
 #define POSTERN_GATE_CURSOR_H
@@ -13,19 +14,24 @@
 enum {
 	CURSOR_KEY = 32,
 	CURSOR_MAC = 16,
-	CURSOR_HEAD = 3, /* "p1." */
-	CURSOR_INNER_MAX = (MCP_CURSOR_MAX - CURSOR_HEAD) * 3 / 4 - 2 - CURSOR_MAC
+	CURSOR_HEAD = 3, /* "p2." */
+	CURSOR_INNER_MAX = (MCP_CURSOR_MAX - CURSOR_HEAD) * 3 / 4 - 5 - CURSOR_MAC,
+	CURSOR_SKIP_MAX = 0xffffff
 };
 
-/* Appends the text: characters that need no escape in JSON. `server` is at most 255. An inner cursor of no bytes is a cursor, and not the
- * same as none (`inner` is then not looked at). What does not fit in out, or an inner cursor over CURSOR_INNER_MAX, sets out->full and
- * writes nothing. */
-void cursor_seal(struct buf *out, const uint8_t key[CURSOR_KEY], enum mcp_method method, unsigned server, bool has_inner,
-	struct span inner);
+struct cursor_place {
+	unsigned server;      /* at most 255 */
+	bool has_inner;       /* an inner cursor of no bytes is a cursor, and not the same as none */
+	uint32_t skip;        /* at most CURSOR_SKIP_MAX */
+	struct span inner;    /* not looked at without has_inner */
+};
 
-/* False for any text that cursor_seal() did not make with this key for this method; then *inner is as before. Appends the inner cursor's
- * bytes; inner needs room for CURSOR_INNER_MAX. */
-bool cursor_open(struct span text, const uint8_t key[CURSOR_KEY], enum mcp_method method, unsigned *server, bool *has_inner,
-	struct buf *inner);
+/* Appends the text: characters that need no escape in JSON. What does not fit in out, or a value over its limit, sets out->full and writes
+ * nothing. */
+void cursor_seal(struct buf *out, const uint8_t key[CURSOR_KEY], enum mcp_method method, const struct cursor_place *at);
+
+/* False for any text that cursor_seal() did not make with this key for this method; then *at and *inner are as before. Appends the inner
+ * cursor's bytes to `inner`, which needs room for CURSOR_INNER_MAX; at->inner lies there. */
+bool cursor_open(struct span text, const uint8_t key[CURSOR_KEY], enum mcp_method method, struct cursor_place *at, struct buf *inner);
 
 #endif

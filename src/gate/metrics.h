@@ -79,6 +79,7 @@
 	METRIC(UPSTREAM_FAULT_BROKEN, "postern_upstream_faults_total{kind=\"broken\"}", counter, "") \
 	METRIC(UPSTREAM_FAULT_LARGE, "postern_upstream_faults_total{kind=\"large\"}", counter, "") \
 	METRIC(UPSTREAM_FAULT_CREDENTIAL, "postern_upstream_faults_total{kind=\"credential\"}", counter, "") \
+	METRIC(LISTS_INCOMPLETE, "postern_lists_incomplete_total", counter, "Lists and discoveries served without an upstream that could not be asked") \
 	METRIC(DURATION_LE_1MS, "postern_request_duration_ms_bucket{le=\"1\"}", histogram, "Time from head to answer") \
 	METRIC(DURATION_LE_10MS, "postern_request_duration_ms_bucket{le=\"10\"}", histogram, "") \
 	METRIC(DURATION_LE_100MS, "postern_request_duration_ms_bucket{le=\"100\"}", histogram, "") \

@@ -38,7 +38,9 @@ void bridging_settings(const struct conf *c, unsigned server, struct bridge_sett
 	s->name = v->name;
 	s->version = SPAN(POSTERN_VERSION);
 	s->era = BRIDGE_AUTO;
-	s->ask = BRIDGE_ASK_ELICITATION | BRIDGE_ASK_SAMPLING;
+	_Static_assert((int)CONF_ASK_ELICITATION == (int)BRIDGE_ASK_ELICITATION && (int)CONF_ASK_SAMPLING == (int)BRIDGE_ASK_SAMPLING &&
+		(int)CONF_ASK_ROOTS == (int)BRIDGE_ASK_ROOTS, "the same bits");
+	s->ask = v->ask;
 	s->nworkers = n;
 	s->peers_max = v->children;
 	s->calls_max = least((uint64_t)n * c->memory.requests, BRIDGE_CALLS_MAX);

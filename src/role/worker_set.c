@@ -107,6 +107,7 @@ void worker_settings(const struct conf *c, const struct material *m, struct flow
 	s->connections = c->memory.connections;
 	s->requests = c->memory.requests;
 	s->listens = c->memory.listens;
+	s->listens_each = c->memory.listens_per_caller;
 	s->large = c->memory.large;
 	s->tokens = c->memory.tokens;
 	s->links = c->memory.links;
@@ -121,6 +122,7 @@ void worker_settings(const struct conf *c, const struct material *m, struct flow
 	s->idle_ms = c->timeouts.idle_ms;
 	s->write_ms = c->timeouts.write_ms;
 	s->keepalive_ms = c->timeouts.keepalive_ms;
+	s->list_ms = c->timeouts.list_ms;
 	s->built_ms = INT64_C(1000) * POSTERN_BUILT;
 	identity_settings(c, m, s);
 }

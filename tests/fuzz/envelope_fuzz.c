@@ -104,11 +104,10 @@ static void request(struct http_head *h, const struct json *j, struct mcp_messag
 	if (f.code != 0)
 		return;
 	if (m->cursor != JSON_NONE) {
-		unsigned server;
-		bool has_inner;
+		struct cursor_place at;
 
 		buf_reset(&scratch);
-		must(!cursor_open(json_inner(j, m->cursor), key, MCP_TOOLS_LIST, &server, &has_inner, &scratch) && scratch.n == 0);
+		must(!cursor_open(json_inner(j, m->cursor), key, MCP_TOOLS_LIST, &at, &scratch) && scratch.n == 0);
 	}
 	if (m->method == MCP_TOOLS_CALL)
 		params(h, j, m);

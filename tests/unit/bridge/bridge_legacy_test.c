@@ -317,9 +317,71 @@ static void sessions(void)
 	ok(kit_stops[0] == 1, "a session that cannot be had again ends the peer");
 }
 
+static void changing(void)
+{
+	kit_begin(BRIDGE_LEGACY);
+	ask_as(0, "1", "server/discover", META);
+	bridge_peer_up(kit, 0);
+	(void)peer_next(0);
+	peer_answer(0, kit_id, "\"error\":{\"code\":-32602,\"message\":\"Unsupported protocol version\",\"data\":{\"supported\":[\"2024-11-05\",\"2025-03-26\"],\"requested\":\"2025-11-25\"}}");
+	ok(has(peer_next(0), "\"protocolVersion\":\"2025-03-26\"") && kit_what == BRIDGE_INITIALIZE, "one that does not choose is asked again, for the newest of its own");
+	peer_answer(0, kit_id, "\"error\":{\"code\":-32602,\"message\":\"no\",\"data\":{\"supported\":[\"2024-11-05\"]}}");
+	ok(kit_stops[0] == 1 && has(next(0), "refused to begin"), "once");
+
+	kit_begin(BRIDGE_AUTO);
+	ask_as(0, "1", "server/discover", META);
+	bridge_peer_up(kit, 0);
+	(void)peer_next(0);
+	peer_answer(0, kit_id, "\"error\":{\"code\":1,\"message\":\"m\"}");
+	(void)peer_next(0);
+	peer_answer(0, kit_id, INIT_RESULT("2025-11-25", OLD_CAPS));
+	(void)peer_next(0);
+	(void)next(0);
+	ask_as(0, "2", "tools/call", "\"name\":\"t\"," META_OF("{\"sampling\":{}}", AS("aa")));
+	legacy_up(1, INIT_RESULT("2025-11-25", OLD_CAPS));
+	(void)peer_next(1);
+	pass(11000);
+	bridge_peer_down(kit, 0, SPAN("ended"));
+	ask_as(0, "3", "tools/list", META);
+	bridge_peer_up(kit, 0);
+	ok(has(peer_next(0), "initialize"), "what was found is kept");
+	peer_answer(0, kit_id, "\"error\":{\"code\":-32601,\"message\":\"m\"}");
+	ok(has(next(0), "\"id\":3,"), "until a start fails");
+	ask_as(0, "4", "tools/list", META);
+	bridge_peer_up(kit, 0);
+	ok(has(peer_next(0), "server/discover"), "then it is asked again");
+	peer_answer(0, kit_id, "\"result\":{\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{}}");
+	ok(has(next(0), "\"id\":2,\"error\"") && kit_stops[1] == 1 && has(peer_next(0), "tools/list"), "and when it has become modern, what was begun with the old one ends");
+	pass(11000);
+	bridge_peer_down(kit, 0, SPAN("ended"));
+	(void)next(0);
+	ask_as(0, "5", "tools/list", META);
+	bridge_peer_up(kit, 0);
+	ok(has(peer_next(0), "server/discover"), "a modern one is asked at every start");
+
+	kit_begin(BRIDGE_LEGACY);
+	ask_as(0, "1", "tools/list", META);
+	pass(4000);
+	bridge_peer_up(kit, 0);
+	pass(1001);
+	ok(has(next(0), "is still being started"), "who waits too long for a start is told so");
+	(void)peer_next(0);
+	peer_answer(0, kit_id, INIT_RESULT("2025-11-25", OLD_CAPS));
+	(void)peer_next(0);
+	ask_as(0, "2", "tools/list", META);
+	(void)peer_next(0);
+	{
+		char text[200];
+		snprintf(text, sizeof text, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"a\":\"\xff\"}}", (unsigned long long)kit_id);
+		peer_say(0, text);
+		ok(has(next(0), "no acceptable JSON-RPC"), "an answer that cannot be read fails its call at once, if it can be told which");
+	}
+}
+
 int main(void)
 {
 	probe();
+	changing();
 	silence();
 	start_fails();
 	requests();

@@ -61,6 +61,7 @@ static void defaults(void)
 	is_int(c.memory.connections, 1024, "connections");
 	is_int(c.memory.requests, 128, "requests");
 	is_int(c.memory.listens, 64, "listens");
+	is_int(c.memory.listens_per_caller, 32, "of one caller");
 	is_int(c.memory.large, 16, "large");
 	is_int(c.memory.body, 256 << 10, "body");
 	is_int(c.memory.reply, 2 << 20, "reply");
@@ -72,6 +73,7 @@ static void defaults(void)
 	is_int(c.timeouts.write_ms, 30000, "write");
 	is_int(c.timeouts.drain_ms, 10000, "drain");
 	is_int(c.timeouts.keepalive_ms, 15000, "keepalive");
+	is_int(c.timeouts.list_ms, 5000, "list");
 	is_int(c.timeouts.handshake_ms, 5000, "handshake");
 	is_int(c.memory.records, 64, "records");
 	is_int(c.memory.sessions, 256, "sessions");
@@ -132,6 +134,7 @@ static void everything(void)
 	is_int(c.memory.connections, 9, "connections");
 	is_int(c.memory.requests, 8, "requests");
 	is_int(c.memory.listens, 7, "listens");
+	is_int(c.memory.listens_per_caller, 7, "no more of one caller");
 	is_int(c.memory.large, 6, "large");
 	is_int(c.memory.body, 65536, "body");
 	is_int(c.memory.reply, 1 << 20, "reply");

@@ -396,8 +396,26 @@ static void listening(void)
 	hasnt(s, "0-744 {", "and no more");
 }
 
+static void stale(void)
+{
+	kit_begin();
+	begin_session("2025-11-25", "{}");
+	come(ELDER_BY_GET, sid, NULL, NULL, NULL);
+	answer(asked_last, ACK(""));
+	said();
+	now += ELDER_FRESH_MS - 1;
+	elder_tick(elder, now);
+	is_str(said(), "", "a stream whose client says nothing else goes on");
+	now += 1000;
+	elder_tick(elder, now);
+	has(said(), "end 0.", "until who it is for should be said anew");
+	come(ELDER_BY_GET, sid, NULL, "0-0", NULL);
+	has(said(), "stream 0.", "it comes again");
+}
+
 int main(void)
 {
+	stale();
 	inputs();
 	coming_back();
 	listening();

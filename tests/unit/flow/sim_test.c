@@ -864,7 +864,7 @@ static void leave(struct client *k)
 {
 	k->done = true;
 	if (!sim_over(k->c)) {
-		if (dice(3) || k->halved) /* behind a FIN, a close that loses nothing is not to be heard on the wire */
+		if (dice(3) || k->halved || k->old) /* behind a FIN, a close that loses nothing is not to be heard on the wire; HTTP/1.0 cannot be probed */
 			sim_reset(k->c);
 		else
 			sim_close(k->c);

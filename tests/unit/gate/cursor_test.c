@@ -9,6 +9,7 @@ static const uint8_t key[CURSOR_KEY] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 
 struct opened {
 	bool good, has_inner;
 	unsigned server;
+	uint32_t skip;
 	char mem[MCP_CURSOR_MAX];
 	struct buf inner;
 };
@@ -17,19 +18,29 @@ static void open_as(struct opened *o, struct span text, const uint8_t *with, enu
 {
 	char *page = page_copy(text.p, text.n);
 
-	o->server = 999;
-	o->has_inner = false;
+	struct cursor_place at = { .server = 999 };
+
 	o->inner = buf_on(o->mem, sizeof o->mem);
-	o->good = cursor_open(span_of(page, text.n), with, method, &o->server, &o->has_inner, &o->inner);
+	o->good = cursor_open(span_of(page, text.n), with, method, &at, &o->inner);
+	o->server = at.server;
+	o->has_inner = at.has_inner;
+	o->skip = at.skip;
+	if (o->good && at.inner.p != o->mem)
+		o->good = false;
 	page_free(page, text.n);
+}
+
+static struct span seal_at(char *mem, size_t cap, enum mcp_method method, unsigned server, bool has_inner, uint32_t skip, struct span inner)
+{
+	struct buf b = buf_on(mem, cap);
+
+	cursor_seal(&b, key, method, &(struct cursor_place){ server, has_inner, skip, inner });
+	return b.full ? span_of(NULL, 0) : buf_span(&b);
 }
 
 static struct span seal(char *mem, size_t cap, enum mcp_method method, unsigned server, bool has_inner, struct span inner)
 {
-	struct buf b = buf_on(mem, cap);
-
-	cursor_seal(&b, key, method, server, has_inner, inner);
-	return b.full ? span_of(NULL, 0) : buf_span(&b);
+	return seal_at(mem, cap, method, server, has_inner, 0, inner);
 }
 
 static void there_and_back(void)
@@ -47,11 +58,11 @@ static void there_and_back(void)
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct span text = seal(mem, sizeof mem, MCP_TOOLS_LIST, cases[i].server, cases[i].has_inner, cases[i].inner);
-		bool plain = span_starts(text, SPAN("p1."));
+		bool plain = span_starts(text, SPAN("p2."));
 
 		for (size_t k = 3; k < text.n; k++)
 			plain = plain && strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", text.p[k]) != NULL;
-		ok(plain, "the text is p1. and base64url");
+		ok(plain, "the text is p2. and base64url");
 		open_as(&o, text, key, MCP_TOOLS_LIST);
 		ok(o.good && o.server == cases[i].server && o.has_inner == cases[i].has_inner, cases[i].name);
 		is_mem(o.mem, o.inner.n, cases[i].inner.p, cases[i].inner.n, cases[i].name);
@@ -71,12 +82,18 @@ static void lengths(void)
 
 		open_as(&o, text, key, MCP_PROMPTS_LIST);
 		all = all && o.good && o.inner.n == n && text.n <= MCP_CURSOR_MAX;
-		cursor_seal(&tight, key, MCP_PROMPTS_LIST, 1, true, span_of(inner, n));
+		cursor_seal(&tight, key, MCP_PROMPTS_LIST, &(struct cursor_place){ 1, true, 0, span_of(inner, n) });
 		all = all && tight.full && tight.n == 0;
 	}
 	ok(all, "every length fits in a cursor and comes back; one byte less room and nothing is written");
 	ok(span_absent(seal(mem, sizeof mem, MCP_PROMPTS_LIST, 1, true, span_of(inner, CURSOR_INNER_MAX + 1))), "a longer one is refused");
 	ok(span_absent(seal(mem, sizeof mem, MCP_PROMPTS_LIST, 256, false, span_of(NULL, 0))), "a server that is no byte is refused");
+	static const uint32_t skips[] = { 0, 1, 255, 256, 65536, CURSOR_SKIP_MAX };
+	for (size_t i = 0; i < sizeof skips / sizeof skips[0]; i++) {
+		open_as(&o, seal_at(mem, sizeof mem, MCP_PROMPTS_LIST, 1, i % 2, skips[i], SPAN("x")), key, MCP_PROMPTS_LIST);
+		ok(o.good && o.skip == skips[i] && o.has_inner == (i % 2 == 1), "entries to skip come back");
+	}
+	ok(span_absent(seal_at(mem, sizeof mem, MCP_PROMPTS_LIST, 1, true, CURSOR_SKIP_MAX + 1, SPAN("x"))), "more entries than three bytes say are refused");
 }
 
 static void forgeries(struct span inner)
@@ -126,13 +143,13 @@ static void forgeries(struct span inner)
 	}
 	ok(none, "no other key opens it");
 
-	static const char *const texts[] = { "", "p", "p1", "p1.", "p2.AAAA", "P1.AAAA", "p1.AAAAAAAAAAAAAAAAAAAAAAAA", "page-2" };
+	static const char *const texts[] = { "", "p", "p2", "p2.", "p1.AAAA", "P2.AAAA", "p2.AAAAAAAAAAAAAAAAAAAAAAAA", "page-2" };
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
 		open_as(&o, span_z(texts[i]), key, MCP_TOOLS_LIST);
 		ok(!o.good, "a text that is no cursor");
 	}
 	memset(bad, 'A', sizeof bad);
-	memcpy(bad, "p1.", 3);
+	memcpy(bad, "p2.", 3);
 	for (size_t n = MCP_CURSOR_MAX - 3; n <= MCP_CURSOR_MAX + 8; n++) {
 		open_as(&o, span_of(bad, n), key, MCP_TOOLS_LIST);
 		none = none && !o.good;
@@ -145,10 +162,9 @@ static void room(void)
 	char mem[MCP_CURSOR_MAX], small[5];
 	struct span text = seal(mem, sizeof mem, MCP_TOOLS_LIST, 2, true, SPAN("page-2"));
 	struct buf inner = buf_on(small, sizeof small);
-	unsigned server;
-	bool has_inner;
+	struct cursor_place at;
 
-	ok(!cursor_open(text, key, MCP_TOOLS_LIST, &server, &has_inner, &inner) && !inner.full && inner.n == 0,
+	ok(!cursor_open(text, key, MCP_TOOLS_LIST, &at, &inner) && !inner.full && inner.n == 0,
 		"no room for the inner cursor: not opened, the buffer as before");
 	ok(!span_eq(text, SPAN("")) && text.n < 64, "a short cursor stays short");
 }
