@@ -177,6 +177,7 @@ void stdio_run(struct stdio_start *s)
 	in.cap = (size_t)settings.line_max + 1;
 	e->keep[e->nkeep++] = &s->in;
 	e->keep[e->nkeep++] = &s->out;
+	e->written = &s->out;
 	e->list = &seccomp_stdio;
 	e->need = need + in.cap;
 	e->files = 2 * (settings.requests + settings.listens) + 32; /* both ends of a pair, for a moment */
