@@ -200,6 +200,7 @@ static void notified(struct bridge *b, struct bridge_peer *p, uint64_t of, const
 		message(b, p, of, m);
 		return;
 	case MCP_ACKNOWLEDGED:
+	case MCP_TASK_STATUS:
 		if (b->modern)
 			news(b, p, m);
 		return;

@@ -181,6 +181,8 @@ static void write_capabilities(struct buf *b, unsigned caps)
 	BUF_LIT(b, "{");
 	if (caps & CATALOG_COMPLETIONS)
 		write_capability(b, &any, SPAN("completions"), NOTHING);
+	if (caps & CATALOG_TASKS)
+		write_capability(b, &any, SPAN("extensions"), SPAN("\"io.modelcontextprotocol/tasks\":{}"));
 	if (caps & CATALOG_LOGGING)
 		write_capability(b, &any, SPAN("logging"), NOTHING);
 	if (caps & CATALOG_PROMPTS)

@@ -165,6 +165,8 @@ struct txn {
 	struct span progress;          /* the client's progressToken, raw; absent without one */
 	struct span called;            /* tool, prompt or URI as the client writes it, unescaped, in `names` */
 	struct span name;              /* the same as its server knows it: without the prefix */
+	struct span task;              /* of tasks/get, …: the upstream's own id, in `names`; `name` is then the tool that made it */
+	bool tasks;                    /* the client speaks of tasks */
 	bool checked;                  /* passed the envelope: counts as an MCP request */
 	bool log_asked;                /* _meta has logLevel */
 	uint8_t server;                /* where it goes */
@@ -178,6 +180,7 @@ struct txn {
 	struct span cursor;            /* inner cursor for that server, in `names` */
 	char names[MCP_URI_MAX + MCP_CURSOR_MAX];
 
+	char task_text[MCP_TASK_MAX];  /* the id of a task that its call has become */
 	struct buffer *out;            /* being written to the client: bytes out->from .. out->n */
 	unsigned status;
 	uint8_t outcome;
@@ -428,6 +431,13 @@ void route_cursor_key(const struct txn *t, uint8_t key[CURSOR_KEY]);
 bool route_owns_uri(const struct flow_server *s, struct span uri);
 /* May this upstream be asked for this URI (at least among others)? */
 bool route_serves_uri(const struct flow_server *s, struct span uri);
+
+/* task.c: the extension io.modelcontextprotocol/tasks */
+enum step_end task_gate(struct txn *t);            /* is there anybody here who makes tasks? Waits, or answers that there is no such method */
+struct mcp_fault task_declared(struct txn *t);     /* has the client said that it speaks of them, where it has to? Sets t->tasks */
+enum step_end task_route(struct txn *t);           /* t->called: the id as the client has it */
+/* Ids in a result become the client's, as edits. False: the upstream may not answer so. */
+bool task_result(struct txn *t, struct upstream *up, uint32_t result, struct edits *s);
 
 /* offer.c: tools and prompts that cannot be offered under their names (gate/names.h): not listed, not callable, said once */
 /* Absent: it can. `name`: without prefix, unescaped. */

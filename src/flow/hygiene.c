@@ -131,7 +131,7 @@ void hygiene_meta(const struct upstream *up, uint32_t meta, struct edits *s)
 void hygiene_request(const struct upstream *up, const struct mcp_message *m, struct edits *s)
 {
 	hygiene_meta(up, m->meta, s);
-	if (m->method == MCP_TOOLS_CALL || m->method == MCP_PROMPTS_GET || m->method == MCP_RESOURCES_READ)
+	if (m->method == MCP_TOOLS_CALL || m->method == MCP_PROMPTS_GET || m->method == MCP_RESOURCES_READ || m->method == MCP_TASKS_UPDATE)
 		exchanges(up, json_get(&up->f->json, m->params, SPAN("inputResponses")), s);
 }
 

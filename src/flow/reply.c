@@ -115,6 +115,11 @@ static void reply_error(struct txn *t, struct upstream *up, unsigned status, con
 		txn_goto(t, STEP_ENVELOPE);
 		return;
 	}
+	if (code == MCP_INVALID_PARAMS && (t->msg.method == MCP_TASKS_GET || t->msg.method == MCP_TASKS_CANCEL)) {
+		t->unknown = true; /* as one that never was */
+		txn_goto(t, STEP_ENVELOPE);
+		return;
+	}
 	t->outcome = OUTCOME_ERROR;
 	pass(t, up, status != 0 ? status : status_of(code), SPAN("error"), json_raw(j, m->error), &none);
 }
@@ -143,6 +148,10 @@ void reply_answer(struct txn *t, struct upstream *up, unsigned status, const str
 	if (span_absent(list_member(t->msg.method))) {
 		hygiene_result(up, t->msg.method, m->result, &x.s);
 		resource_edits(t, up, m->result, &x.s);
+		if (!task_result(t, up, m->result, &x.s)) {
+			broken(t, up, SPAN("sent a task where it may not, or another than it was asked for"));
+			return;
+		}
 		if (x.s.full) {
 			broken(t, up, SPAN("sent an answer with too many members of _meta that may not pass"));
 			return;

@@ -139,9 +139,11 @@ static struct buffer *client_message(struct txn *t, struct leg *l)
 	struct flow *f = t->f;
 	const struct json *j = &f->json;
 	const struct mcp_message *m = &t->msg;
-	bool renamed = !f->set->plain && (m->method == MCP_TOOLS_CALL || m->method == MCP_PROMPTS_GET ||
-		(m->method == MCP_COMPLETE && !m->ref_is_resource));
-	char token_mem[24], name_mem[MCP_NAME_MAX * 6 + 2], caller_mem[CALLER_MAX];
+	bool task = mcp_method_is_task(m->method);
+	bool renamed = task || (!f->set->plain && (m->method == MCP_TOOLS_CALL || m->method == MCP_PROMPTS_GET ||
+		(m->method == MCP_COMPLETE && !m->ref_is_resource)));
+	struct span called = task ? t->task : t->name;
+	char token_mem[24], name_mem[MCP_TASK_MAX * 6 + 2], caller_mem[CALLER_MAX];
 	struct buf token = buf_on(token_mem, sizeof(token_mem)), name = buf_on(name_mem, sizeof(name_mem));
 	struct edits s = { f->edits, 0, FLOW_EDITS, false };
 
@@ -149,7 +151,7 @@ static struct buffer *client_message(struct txn *t, struct leg *l)
 		return request_list(l, m, t->has_cursor ? t->cursor : span_of(NULL, 0));
 	buf_u64(&token, leg_id(l));
 	if (renamed)
-		json_write_string(&name, t->name);
+		json_write_string(&name, called);
 	params_edits(t, buf_span(&token), renamed ? buf_span(&name) : span_of(NULL, 0), &s);
 	hygiene_request(l->up, m, &s);
 	put_caller(l, m->meta, caller_mem, &s);
@@ -157,7 +159,7 @@ static struct buffer *client_message(struct txn *t, struct leg *l)
 		return NULL;
 
 	struct span params = json_raw(j, m->params);
-	size_t room = head_room(l, t->name, f->fields);
+	size_t room = head_room(l, called, f->fields);
 	struct buffer *b = buffer_take(f, room + edit_size(params, &s) + 256);
 	if (!b)
 		return NULL;
@@ -166,7 +168,7 @@ static struct buffer *client_message(struct txn *t, struct leg *l)
 	edit_write(&body, params, &s);
 	BUF_LIT(&body, "}");
 	one_line(l, body.p, body.n);
-	return finish(l, b, room, &body, t->name, f->fields);
+	return finish(l, b, room, &body, called, f->fields);
 }
 
 enum step_end request_send(struct txn *t)

@@ -107,6 +107,12 @@ enum step_end answer_unknown(struct txn *t)
 	case MCP_TOOLS_CALL:
 		fault.text = SPAN("Unknown tool");
 		break;
+	case MCP_TASKS_GET:
+	case MCP_TASKS_UPDATE:
+	case MCP_TASKS_CANCEL:
+		fault.text = SPAN("Unknown task");
+		fault.where = NOTHING;
+		break;
 	case MCP_RESOURCES_READ:
 		fault.text = SPAN("Resource not found");
 		BUF_LIT(&data, "{\"uri\":");
@@ -322,6 +328,8 @@ enum step_end step_route(struct txn *t, int64_t now_ms)
 	if (t->unknown)
 		return answer_unknown(t);
 	t->server = 0;
+	if (mcp_method_is_task(m->method))
+		return task_route(t);
 	if (!f->set->plain)
 		return route_prefixed(t);
 	if (m->method == MCP_LISTEN && rights_see(t, &f->up[0]) && !catalog_ready(&f->up[0])) {

@@ -98,7 +98,8 @@ enum step_end step_policy(struct txn *t, int64_t now_ms)
 	if (a.verdict == POLICY_SCOPES)
 		return answer_scopes(t, a.scopes);
 	bool allowed = a.verdict == POLICY_ALLOWED;
-	bool named = t->msg.method != MCP_RESOURCES_READ && !t->msg.ref_is_resource;
+	/* A task has been made by a tool that was there; whether it still is, is nothing to the task. */
+	bool named = t->msg.method != MCP_RESOURCES_READ && !t->msg.ref_is_resource && !mcp_method_is_task(t->msg.method);
 	if (named && up->names && rights_see(t, up) && !rights_see_all(t, up))
 		return judge_name(t, up, allowed);
 	return allowed ? STEP_NEXT : refuse(t, false);

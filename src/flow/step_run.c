@@ -254,7 +254,14 @@ enum step_end step_envelope(struct txn *t, int64_t now_ms)
 		fault = (struct mcp_fault){ MCP_METHOD_NOT_FOUND, 404, SPAN("Method not found"), m->method_text, NOTHING };
 		return answer_fault(t, &fault);
 	}
+	if (mcp_method_is_task(m->method)) {
+		enum step_end end = task_gate(t);
+		if (end != STEP_NEXT)
+			return end;
+	}
 	fault = mcp_request_params(m, j);
+	if (fault.code == 0)
+		fault = task_declared(t);
 	if (fault.code != 0)
 		return answer_fault(t, &fault);
 	if (!t->checked) {

@@ -80,6 +80,8 @@ static unsigned capabilities_of(const struct json *j, uint32_t capabilities)
 		if (json_type(j, json_get(j, offered, known[i].flag)) == JSON_TRUE)
 			caps |= known[i].flagged;
 	}
+	if (json_type(j, json_get(j, json_get(j, capabilities, SPAN("extensions")), SPAN("io.modelcontextprotocol/tasks"))) == JSON_OBJECT)
+		caps |= CATALOG_TASKS;
 	return caps;
 }
 

@@ -19,7 +19,8 @@ enum catalog_caps {
 	CATALOG_PROMPTS = 32,
 	CATALOG_PROMPTS_CHANGED = 64,
 	CATALOG_COMPLETIONS = 128,
-	CATALOG_LOGGING = 256
+	CATALOG_LOGGING = 256,
+	CATALOG_TASKS = 512 /* the extension: whoever makes a task must be asked for it */
 };
 
 enum catalog_type { CATALOG_STRING, CATALOG_INTEGER, CATALOG_BOOLEAN };

@@ -56,6 +56,9 @@
 	METRIC(REQUESTS_RESOURCES_READ, "postern_requests_total{method=\"resources/read\"}", counter, "") \
 	METRIC(REQUESTS_COMPLETE, "postern_requests_total{method=\"completion/complete\"}", counter, "") \
 	METRIC(REQUESTS_LISTEN, "postern_requests_total{method=\"subscriptions/listen\"}", counter, "") \
+	METRIC(REQUESTS_TASKS_GET, "postern_requests_total{method=\"tasks/get\"}", counter, "") \
+	METRIC(REQUESTS_TASKS_UPDATE, "postern_requests_total{method=\"tasks/update\"}", counter, "") \
+	METRIC(REQUESTS_TASKS_CANCEL, "postern_requests_total{method=\"tasks/cancel\"}", counter, "") \
 	METRIC(REQUESTS_OPEN, "postern_requests_open", gauge, "MCP requests in progress now") \
 	METRIC(LISTENS_OPEN, "postern_listens_open", gauge, "subscriptions/listen streams open now") \
 	METRIC(OLD_INITIALIZE, "postern_old_requests_total{kind=\"initialize\"}", counter, "Requests of clients of older revisions") \

@@ -87,7 +87,7 @@ static void request(struct files *f, struct files_link *l, struct files_request 
 
 	if (fault.code == 0 && !json_is(&r->json, r->m.version, SPAN(MCP_VERSION)))
 		fault = bad_version(r, &data);
-	if (fault.code == 0 && (r->m.method >= MCP_REQUESTS ||
+	if (fault.code == 0 && (r->m.method >= MCP_REQUESTS || !handlers[r->m.method] ||
 	    (f->s.prompts_fd < 0 && (r->m.method == MCP_PROMPTS_LIST || r->m.method == MCP_PROMPTS_GET))))
 		fault = (struct mcp_fault){ .code = MCP_METHOD_NOT_FOUND, .text = SPAN("this server has no such method") };
 	if (fault.code == 0)

@@ -28,13 +28,14 @@ static const struct span ref_names[] = { { "type", 4 }, { "name", 4 }, { "uri", 
 static const struct span argument_names[] = { { "name", 4 }, { "value", 5 } };
 static const struct span filter_names[] = {
 	{ "toolsListChanged", 16 }, { "promptsListChanged", 18 }, { "resourcesListChanged", 20 }, { "resourceSubscriptions", 21 },
+	{ "taskIds", 7 },
 };
 static const struct span error_names[] = { { "code", 4 }, { "message", 7 }, { "data", 4 } };
 /* What a gateway reads, changes or filters in a result: a second spelling of it must not reach a client that ignores case. */
 static const struct span result_names[] = {
 	{ "_meta", 5 }, { "resultType", 10 }, { "ttlMs", 5 }, { "cacheScope", 10 }, { "nextCursor", 10 }, { "tools", 5 }, { "prompts", 7 },
 	{ "resources", 9 }, { "resourceTemplates", 17 }, { "contents", 8 }, { "content", 7 }, { "supportedVersions", 17 },
-	{ "capabilities", 12 }, { "instructions", 12 }, { "inputRequests", 13 }, { "requestState", 12 },
+	{ "capabilities", 12 }, { "instructions", 12 }, { "inputRequests", 13 }, { "requestState", 12 }, { "taskId", 6 },
 };
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -161,6 +162,11 @@ static struct mcp_fault complete_params(struct mcp_message *m, const struct json
 	return fine;
 }
 
+bool mcp_request_has_tasks(const struct mcp_message *m, const struct json *j)
+{
+	return json_type(j, json_get(j, json_get(j, m->capabilities, SPAN("extensions")), SPAN("io.modelcontextprotocol/tasks"))) == JSON_OBJECT;
+}
+
 static struct mcp_fault listen_params(struct mcp_message *m, const struct json *j)
 {
 	static const struct span flags[] = { { "toolsListChanged", 16 }, { "promptsListChanged", 18 }, { "resourcesListChanged", 20 } };
@@ -175,6 +181,12 @@ static struct mcp_fault listen_params(struct mcp_message *m, const struct json *
 		if (v != JSON_NONE && json_type(j, v) != JSON_TRUE && json_type(j, v) != JSON_FALSE)
 			return bad_params(SPAN("params.notifications: the ListChanged members must be booleans"));
 	}
+	uint32_t tasks = json_get(j, m->notifications, SPAN("taskIds"));
+	if (tasks != JSON_NONE && (json_type(j, tasks) != JSON_ARRAY || json_size(j, tasks) > MCP_URIS_MAX))
+		return bad_params(SPAN("params.notifications.taskIds: must be an array of at most 64 ids"));
+	for (uint32_t u = json_first(j, tasks); u != JSON_NONE; u = json_next(j, tasks, u))
+		if (!bounded_string(j, u, MCP_TASK_MAX))
+			return bad_params(SPAN("params.notifications.taskIds: every id must be a string of 1 to 640 bytes"));
 	uint32_t uris = json_get(j, m->notifications, SPAN("resourceSubscriptions"));
 	if (uris == JSON_NONE)
 		return fine;
@@ -215,6 +227,15 @@ struct mcp_fault mcp_request_params(struct mcp_message *m, const struct json *j)
 		return complete_params(m, j);
 	case MCP_LISTEN:
 		return listen_params(m, j);
+	case MCP_TASKS_GET:
+	case MCP_TASKS_UPDATE:
+	case MCP_TASKS_CANCEL:
+		m->name = json_get(j, m->params, SPAN("taskId"));
+		if (!bounded_string(j, m->name, MCP_TASK_MAX))
+			return bad_params(SPAN("params.taskId: must be a string of 1 to 640 bytes"));
+		if (m->method == MCP_TASKS_UPDATE && json_type(j, json_get(j, m->params, SPAN("inputResponses"))) != JSON_OBJECT)
+			return bad_params(SPAN("params.inputResponses: missing or not an object"));
+		break;
 	default:
 		break;
 	}
@@ -243,6 +264,8 @@ struct mcp_fault mcp_reply_check(const struct mcp_message *m, const struct json 
 	if (json_is(j, type, SPAN("input_required")) &&
 	    (method == MCP_TOOLS_CALL || method == MCP_PROMPTS_GET || method == MCP_RESOURCES_READ))
 		return fine;
+	if (json_is(j, type, SPAN("task")) && method == MCP_TOOLS_CALL && bounded_string(j, json_get(j, m->result, SPAN("taskId")), MCP_TASK_MAX))
+		return fine;
 	return malformed(SPAN("result.resultType: not one that this method may have"));
 }
 
@@ -250,7 +273,7 @@ struct mcp_fault mcp_event_check(const struct mcp_message *m, const struct json 
 {
 	if (m->kind != MCP_NOTIFICATION)
 		return malformed(SPAN("a request from a server"));
-	if (m->method < MCP_PROGRESS || m->method > MCP_RESOURCE_UPDATED)
+	if (m->method < MCP_PROGRESS || m->method > MCP_TASK_STATUS)
 		return malformed(SPAN("a notification that does not belong here"));
 	if (m->params == JSON_NONE || json_type(j, m->params) != JSON_OBJECT)
 		return malformed(SPAN("params: missing"));

@@ -9,7 +9,7 @@
 #include "wire/mcp_error.h"
 #include "wire/mcp_method.h"
 
-enum { MCP_ID_MAX = 256, MCP_NAME_MAX = 128, MCP_URI_MAX = 2048, MCP_CURSOR_MAX = 1024, MCP_URIS_MAX = 64 };
+enum { MCP_ID_MAX = 256, MCP_NAME_MAX = 128, MCP_URI_MAX = 2048, MCP_CURSOR_MAX = 1024, MCP_URIS_MAX = 64, MCP_TASK_MAX = 640 };
 
 enum mcp_kind { MCP_REQUEST, MCP_NOTIFICATION, MCP_RESULT, MCP_ERROR };
 
@@ -26,7 +26,7 @@ struct mcp_message {
 	uint32_t capabilities;
 	uint32_t progress_token;    /* JSON_NONE if absent */
 	/* mcp_request_params */
-	uint32_t name;              /* string token of params.name (tools/call, prompts/get) or params.uri (resources/read), or ref.name/ref.uri */
+	uint32_t name;              /* string token of params.name (tools/call, prompts/get) or params.uri (resources/read), ref.name/ref.uri, or params.taskId */
 	uint32_t arguments;         /* object or JSON_NONE */
 	uint32_t cursor;            /* JSON_NONE if absent (an empty string is a cursor) */
 	uint32_t notifications;     /* subscriptions/listen filter */
@@ -41,11 +41,14 @@ struct mcp_fault mcp_message_read(struct mcp_message *m, const struct json *j);
 /* params._meta with protocolVersion and clientCapabilities of the right types; -32602 if not. Also progressToken's type. */
 struct mcp_fault mcp_request_meta(struct mcp_message *m, const struct json *j);
 
+/* Has the client declared the extension io.modelcontextprotocol/tasks, in this request? Behind mcp_request_meta(). */
+bool mcp_request_has_tasks(const struct mcp_message *m, const struct json *j);
+
 /* params per method: required members and their types; -32602. Unknown members are left alone. */
 struct mcp_fault mcp_request_params(struct mcp_message *m, const struct json *j);
 
-/* A reply as strictly: jsonrpc, exactly one of result (an object whose resultType, if any, is known: "complete", "input_required" — the
- * latter only for the methods that may) and error (object, integer code, string message). `method` is what was asked. */
+/* A reply as strictly: jsonrpc, exactly one of result (an object whose resultType, if any, is known: "complete", "input_required" and "task" — these
+ * two only for the methods that may) and error (object, integer code, string message). `method` is what was asked. */
 struct mcp_fault mcp_reply_check(const struct mcp_message *m, const struct json *j, enum mcp_method method);
 
 /* A server's notification on a call's or listen's stream: method known, params an object. */

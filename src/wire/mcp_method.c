@@ -20,6 +20,9 @@ static const struct row rows[MCP_METHODS] = {
 	[MCP_RESOURCES_READ] = { NAME("resources/read"), true, NAME("uri") },
 	[MCP_COMPLETE] = { NAME("completion/complete"), false, NOTHING },
 	[MCP_LISTEN] = { NAME("subscriptions/listen"), false, NOTHING },
+	[MCP_TASKS_GET] = { NAME("tasks/get"), false, NAME("taskId") },
+	[MCP_TASKS_UPDATE] = { NAME("tasks/update"), false, NAME("taskId") },
+	[MCP_TASKS_CANCEL] = { NAME("tasks/cancel"), false, NAME("taskId") },
 	[MCP_REQUESTS] = { NOTHING, false, NOTHING },
 	[MCP_CANCELLED] = { NAME("notifications/cancelled"), false, NOTHING },
 	[MCP_PROGRESS] = { NAME("notifications/progress"), false, NOTHING },
@@ -29,6 +32,7 @@ static const struct row rows[MCP_METHODS] = {
 	[MCP_PROMPTS_CHANGED] = { NAME("notifications/prompts/list_changed"), false, NOTHING },
 	[MCP_RESOURCES_CHANGED] = { NAME("notifications/resources/list_changed"), false, NOTHING },
 	[MCP_RESOURCE_UPDATED] = { NAME("notifications/resources/updated"), false, NOTHING },
+	[MCP_TASK_STATUS] = { NAME("notifications/tasks"), false, NOTHING },
 };
 
 enum mcp_method mcp_method_of(struct span name)

@@ -16,6 +16,9 @@ enum mcp_method {
 	MCP_RESOURCES_READ,
 	MCP_COMPLETE,
 	MCP_LISTEN,
+	MCP_TASKS_GET,    /* the extension io.modelcontextprotocol/tasks (mcp.md 9): only towards who speaks it */
+	MCP_TASKS_UPDATE,
+	MCP_TASKS_CANCEL,
 	MCP_REQUESTS, /* the number of methods above */
 	/* notifications */
 	MCP_CANCELLED,
@@ -26,6 +29,7 @@ enum mcp_method {
 	MCP_PROMPTS_CHANGED,
 	MCP_RESOURCES_CHANGED,
 	MCP_RESOURCE_UPDATED,
+	MCP_TASK_STATUS,
 	MCP_METHODS,  /* the number of rows */
 	MCP_INITIALIZE, /* of older revisions: answered by a refusal that lists what is supported */
 	MCP_UNKNOWN
@@ -35,7 +39,8 @@ enum mcp_method mcp_method_of(struct span name);
 struct span mcp_method_name(enum mcp_method m);
 /* True for the methods whose complete result carries ttlMs and cacheScope. */
 bool mcp_method_cached(enum mcp_method m);
-/* The member of params that Mcp-Name mirrors ("name" or "uri"), absent for methods without one. */
+static inline bool mcp_method_is_task(enum mcp_method m) { return m >= MCP_TASKS_GET && m <= MCP_TASKS_CANCEL; }
+/* The member of params that Mcp-Name mirrors ("name", "uri" or "taskId"), absent for methods without one. */
 struct span mcp_method_named_by(enum mcp_method m);
 
 #define MCP_VERSION "2026-07-28"

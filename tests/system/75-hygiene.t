@@ -110,7 +110,8 @@ with Postern(config) as p:
         message = call(p, method, params).message()
         result = message["result"]
         top, parts = result.pop("_meta"), metas(result)
-        ok(set(top) == {IMCP + "serverInfo", "com.good/kept", "traceparent", "tracestate"}, "%s: the result's own: what is the protocol's or configured" % method, top)
+        own = {IMCP + "serverInfo"} | ({"com.good/kept", "traceparent", "tracestate"} if not method.endswith("/list") else set())  # a list is put together here
+        ok(set(top) == own, "%s: the result's own: what is the protocol's or configured" % method, top)
         ok(parts and all(set(m) <= {"com.good/kept", "ui"} and m["com.good/kept"] == "kept" for m in parts), "  and in each part", parts)
         ok(method not in ("tools/call", "tools/list") or any("ui" in m for m in parts), "  what Apps need is there", parts)
     is_(call(p, "tools/call", {"name": "far__echo"}).message()["result"]["structuredContent"], {"_meta": EVIL, "content": [{"_meta": EVIL}]}, "structured content is data")

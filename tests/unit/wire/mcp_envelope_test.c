@@ -188,7 +188,7 @@ static void folded(void)
 	static const char *const meta[] = { "io.modelcontextprotocol/protocolVersion", "io.modelcontextprotocol/clientCapabilities",
 		"io.modelcontextprotocol/clientInfo", "io.modelcontextprotocol/logLevel", "progressToken" };
 	static const char *const ref[] = { "type", "name", "uri" }, *const argument[] = { "name", "value" };
-	static const char *const filter[] = { "toolsListChanged", "promptsListChanged", "resourcesListChanged", "resourceSubscriptions" };
+	static const char *const filter[] = { "toolsListChanged", "promptsListChanged", "resourcesListChanged", "resourceSubscriptions", "taskIds" };
 	static const char *const result[] = { "resultType", "tools", "nextCursor", "_meta", "ttlMs", "cacheScope", "resources", "prompts",
 		"resourceTemplates", "contents" };
 	static const char *const error[] = { "code", "message", "data" };
@@ -287,6 +287,10 @@ static void params(void)
 		{ REQUEST("subscriptions/listen", "\"notifications\":{\"resourceSubscriptions\":null},"), "array" },
 		{ REQUEST("subscriptions/listen", "\"notifications\":{\"resourceSubscriptions\":[\"u\",7]},"), "every URI" },
 		{ REQUEST("subscriptions/listen", "\"notifications\":{\"resourceSubscriptions\":[\"\"]},"), "every URI" },
+		{ REQUEST("subscriptions/listen", "\"notifications\":{\"taskIds\":\"t\"},"), "taskIds" },
+		{ REQUEST("subscriptions/listen", "\"notifications\":{\"taskIds\":[7]},"), "every id" },
+		{ REQUEST("tasks/get", ""), "taskId" }, { REQUEST("tasks/cancel", "\"taskId\":\"\","), "taskId" }, { REQUEST("tasks/get", "\"taskId\":7,"), "taskId" },
+		{ REQUEST("tasks/update", "\"taskId\":\"t\","), "inputResponses" }, { REQUEST("tasks/update", "\"taskId\":\"t\",\"inputResponses\":[],"), "inputResponses" },
 	};
 	static const char *const good[] = {
 		REQUEST("server/discover", ""), REQUEST("tools/list", ""), REQUEST("tools/list", "\"cursor\":\"\","), REQUEST("tools/list", "\"cursor\":\"x\",\"name\":7,"),
@@ -296,7 +300,9 @@ static void params(void)
 		REQUEST("completion/complete", "\"ref\":{\"type\":\"ref/resource\",\"uri\":\"a:{b}\"},\"argument\":{\"name\":\"a\",\"value\":\"v\"},"),
 		REQUEST("subscriptions/listen", "\"notifications\":{},"),
 		REQUEST("subscriptions/listen", "\"notifications\":{\"toolsListChanged\":true,\"promptsListChanged\":false,\"resourceSubscriptions\":[\"a\",\"b\"],\"x\":7},"),
-		REQUEST("initialize", ""), REQUEST("tasks/get", ""),
+		REQUEST("initialize", ""), REQUEST("tasks/list", ""),
+		REQUEST("tasks/get", "\"taskId\":\"t\","), REQUEST("tasks/cancel", "\"taskId\":\"t\","), REQUEST("tasks/update", "\"taskId\":\"t\",\"inputResponses\":{},"),
+		REQUEST("subscriptions/listen", "\"notifications\":{\"taskIds\":[\"t\"]},"),
 	};
 
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
@@ -329,6 +335,8 @@ static void limits(void)
 		{ "completion/complete", "\"argument\":{\"name\":\"a\",\"value\":\"\"},\"ref\":{\"type\":\"ref/resource\",\"uri\":\"", "\"}", MCP_URI_MAX, "params.ref.uri" },
 		{ "completion/complete", "\"ref\":{\"type\":\"ref/prompt\",\"name\":\"p\"},\"argument\":{\"value\":\"\",\"name\":\"", "\"}", MCP_NAME_MAX, "params.argument" },
 		{ "subscriptions/listen", "\"notifications\":{\"resourceSubscriptions\":[\"", "\"]}", MCP_URI_MAX, "every URI" },
+		{ "subscriptions/listen", "\"notifications\":{\"taskIds\":[\"", "\"]}", MCP_TASK_MAX, "every id" },
+		{ "tasks/get", "\"taskId\":\"", "\"", MCP_TASK_MAX, "params.taskId" },
 	};
 	static char text[8192], filler[4097];
 
@@ -360,6 +368,11 @@ static void replies(void)
 		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"resultType\":\"complete\"}}", MCP_TOOLS_LIST, true },
 		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"resultType\":\"compl\\u0065te\"}}", MCP_LISTEN, true },
 		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"resultType\":\"input_required\"}}", MCP_TOOLS_CALL, true },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"resultType\":\"task\",\"taskId\":\"t\"}}", MCP_TOOLS_CALL, true },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"resultType\":\"task\"}}", MCP_TOOLS_CALL, false },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"resultType\":\"task\",\"taskId\":7}}", MCP_TOOLS_CALL, false },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"resultType\":\"task\",\"taskId\":\"t\"}}", MCP_PROMPTS_GET, false },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"resultType\":\"task\",\"taskId\":\"t\"}}", MCP_TASKS_GET, false },
 		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"resultType\":\"input_required\"}}", MCP_PROMPTS_GET, true },
 		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"resultType\":\"input_required\"}}", MCP_RESOURCES_READ, true },
 		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"resultType\":\"input_required\"}}", MCP_TOOLS_LIST, false },

@@ -19,6 +19,9 @@ static const struct {
 	{ MCP_RESOURCES_READ, "resources/read", "uri", true },
 	{ MCP_COMPLETE, "completion/complete", NULL, false },
 	{ MCP_LISTEN, "subscriptions/listen", NULL, false },
+	{ MCP_TASKS_GET, "tasks/get", "taskId", false },
+	{ MCP_TASKS_UPDATE, "tasks/update", "taskId", false },
+	{ MCP_TASKS_CANCEL, "tasks/cancel", "taskId", false },
 	{ MCP_CANCELLED, "notifications/cancelled", NULL, false },
 	{ MCP_PROGRESS, "notifications/progress", NULL, false },
 	{ MCP_MESSAGE, "notifications/message", NULL, false },
@@ -27,13 +30,14 @@ static const struct {
 	{ MCP_PROMPTS_CHANGED, "notifications/prompts/list_changed", NULL, false },
 	{ MCP_RESOURCES_CHANGED, "notifications/resources/list_changed", NULL, false },
 	{ MCP_RESOURCE_UPDATED, "notifications/resources/updated", NULL, false },
+	{ MCP_TASK_STATUS, "notifications/tasks", NULL, false },
 };
 
 /* Gone with 2026-07-28, extensions we do not speak, and near misses. */
 static const char *const unknown[] = {
 	"ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe", "roots/list", "sampling/createMessage",
 	"elicitation/create", "notifications/initialized", "notifications/roots/list_changed", "notifications/elicitation/complete",
-	"tasks/get", "tasks/update", "tasks/cancel", "tasks/list", "tasks/result", "notifications/tasks/status", "", "tools", "tools/",
+	"tasks/list", "tasks/result", "notifications/tasks/status", "", "tools", "tools/",
 	"tools/list/", "Tools/List", "TOOLS/LIST", "tools/call ", " tools/call", "tools\\/call", "initialize ", "Initialize", "rpc.discover",
 };
 
