@@ -61,7 +61,7 @@ static const struct pin pins[] = {
 	{ "P", SYS_setsockopt, "another socket option", { -1, SOL_SOCKET, SO_REUSEPORT, 0, 0 }, { -1, SOL_SOCKET, SO_ATTACH_FILTER, 0, 0 } },
 	{ "P", SYS_setsockopt, "a timeout of another level", { -1, SOL_SOCKET, SO_RCVTIMEO, 0, 0 }, { -1, IPPROTO_TCP, SO_RCVTIMEO, 0, 0 } },
 	{ "P", SYS_setsockopt, "another IPv6 option", { -1, IPPROTO_IPV6, IPV6_V6ONLY, 0, 0 }, { -1, IPPROTO_IPV6, IPV6_MULTICAST_IF, 0, 0 } },
-	{ "Pwdrs", SYS_shutdown, "shutdown of the reading side", { -1, SHUT_WR }, { -1, SHUT_RD } },
+	{ "Pwdr", SYS_shutdown, "shutdown of the reading side", { -1, SHUT_WR }, { -1, SHUT_RD } },
 	{ "Pes", SYS_sendmsg, "sendmsg that waits", { -1, 0, MSG_NOSIGNAL | MSG_DONTWAIT }, { -1, 0, MSG_NOSIGNAL } },
 	{ "P", SYS_socketpair, "a pair of another kind", { AF_UNIX, SOCK_SEQPACKET | NEW, 0, 0 }, { AF_UNIX, SOCK_DGRAM | NEW, 0, 0 } },
 	{ "P", SYS_socketpair, "a pair of streams that waits", { AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, 0 }, { AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, 0 } },
