@@ -8,6 +8,7 @@
 #include "cmd/key.h"
 #include "cmd/load.h"
 #include "cmd/serve.h"
+#include "cmd/stdio.h"
 #include "cmd/version.h"
 
 static const struct {
@@ -16,6 +17,7 @@ static const struct {
 	const char *what;
 } commands[] = {
 	{ "serve", cmd_serve, "-c FILE           serve what the configuration says" },
+	{ "stdio", cmd_stdio, "-c FILE           serve it to one client on standard input and output" },
 	{ "check", cmd_check, "-c FILE           say what is wrong with a configuration, and what would be right" },
 	{ "budget", cmd_budget, "-c FILE [--json]  the memory it will take, worst case, in bytes" },
 	{ "health", cmd_health, "[--address A]     ask the admin listener whether Postern is alive" },

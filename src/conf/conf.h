@@ -156,7 +156,7 @@ struct conf {
 	struct span file;             /* its name, for messages */
 	unsigned workers;             /* 0 in the file or absent: one per core, filled in by role/parent */
 	struct conf_listener listeners[CONF_LISTENERS_MAX];
-	unsigned nlisteners;          /* at least 1 */
+	unsigned nlisteners;          /* at least 1, but for a file with identity.stdio: 0 there is for `postern stdio` only */
 	bool has_admin;
 	struct addr admin;            /* loopback unless admin_insecure */
 	bool admin_insecure;
@@ -181,12 +181,16 @@ struct conf {
 		bool anonymous;           /* every listener is on loopback then */
 		uint8_t anonymous_tenant;
 		uint64_t anonymous_roles;
+		bool stdio;               /* who calls over `postern stdio` */
+		uint8_t stdio_tenant;
+		uint64_t stdio_roles;
 		enum auth_dpop dpop;
 		bool certificate_bound;
 	} identity;
 	/* policy: required; may be empty, and then nothing is allowed */
 	struct policy_rule policy[POLICY_RULES_MAX];
 	unsigned npolicy;
+	bool door;                    /* not in the file: role/generation says that this is `postern stdio` */
 	bool legacy_clients;          /* clients of 2025-11-25, 2025-06-18 and 2025-03-26 are served; default true */
 	bool strict;                  /* "strict": true: refuse to start when the kernel lacks a part of the sandbox; default false */
 	struct {

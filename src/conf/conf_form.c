@@ -180,7 +180,7 @@ static void text_names(struct conf_reader *r, uint32_t value, struct span s, voi
 static const struct conf_member root_members[] = {
 	{ WHOLE("$schema", CONF_STRING), .most = 4096, .text = conf_text_ignored },
 	{ MEMBER(conf, workers, "workers", CONF_COUNT), .least = 0, .most = CONF_WORKERS_MAX },
-	{ WHOLE("listeners", CONF_LIST), .required = true, .walk = walk_listeners },
+	{ WHOLE("listeners", CONF_LIST), .walk = walk_listeners },
 	{ WHOLE("admin", CONF_OBJECT), .walk = walk_admin },
 	{ WHOLE("mcpServers", CONF_OBJECT), .required = true, .walk = conf_walk_servers },
 	{ WHOLE("identity", CONF_OBJECT), .required = true, .form = &conf_form_identity,
@@ -197,14 +197,21 @@ static const struct conf_member root_members[] = {
 	{ WHOLE("timeouts", CONF_OBJECT), .form = &timeout_form },
 	LATER("environment"), LATER("limits"), LATER("audit"),
 };
+/* `postern stdio` needs no listener. */
+static void root_whole(struct conf_reader *r, uint32_t object, void *to, uint32_t given)
+{
+	(void)to;
+	if (!conf_given(&conf_form_root, given, "listeners") && conf_member(r, conf_member(r, object, "identity"), "stdio") == JSON_NONE)
+		conf_complain(r, object, SPAN("member \"listeners\" is missing; the configuration needs it"));
+}
+
 const struct conf_form conf_form_root = {
-	.where = SPAN_INIT("the configuration"), .members = root_members, .nmembers = COUNT_OF(root_members), .at_root = true
+	.where = SPAN_INIT("the configuration"), .members = root_members, .nmembers = COUNT_OF(root_members), .at_root = true, .whole = root_whole
 };
 
 const struct conf_form *const conf_forms[] = {
 	&conf_form_root, &conf_form_listener, &admin_form, &conf_form_server, &memory_form, &timeout_form, &conf_form_identity, &conf_form_issuer,
 	&conf_form_key, &conf_form_client, &conf_form_rule, &conf_form_tls_in, &conf_form_certificate, &conf_form_tls_out, &conf_form_credential,
-	&conf_form_introspection, &conf_form_claims, &conf_form_peer, &conf_form_anonymous,
-	&conf_form_limits
+	&conf_form_introspection, &conf_form_claims, &conf_form_peer, &conf_form_anonymous, &conf_form_stdio, &conf_form_limits
 };
 const unsigned conf_nforms = COUNT_OF(conf_forms);

@@ -254,6 +254,15 @@ const struct conf_form conf_form_anonymous = {
 	.where = SPAN_INIT("anonymous"), .members = anonymous_members, .nmembers = COUNT_OF(anonymous_members)
 };
 
+/* The process that started us; who that is, nobody shows. */
+static const struct conf_member stdio_members[] = {
+	{ MEMBER(conf, identity.stdio_tenant, "tenant", CONF_STRING), .required = true, .most = 256, .text = conf_text_tenant },
+	{ MEMBER(conf, identity.stdio_roles, "roles", CONF_NAMED), .naming = CONF_ROLES },
+};
+const struct conf_form conf_form_stdio = {
+	.where = SPAN_INIT("stdio"), .members = stdio_members, .nmembers = COUNT_OF(stdio_members)
+};
+
 /* ---- all of it ---- */
 
 static void walk_tenants(struct conf_reader *r, uint32_t value, void *to)
@@ -281,6 +290,9 @@ static void identity_whole(struct conf_reader *r, uint32_t object, void *to, uin
 	struct conf *c = to;
 
 	c->identity.anonymous = conf_given(&conf_form_identity, given, "anonymous");
+	c->identity.stdio = conf_given(&conf_form_identity, given, "stdio");
+	if (c->identity.stdio && conf_member(r, JSON_ROOT, "listeners") == JSON_NONE)
+		return;
 	if (!c->identity.anonymous && none(r, conf_member(r, object, "issuers")) && none(r, conf_member(r, object, "keys"))
 		&& none(r, conf_member(r, object, "certificates")))
 		conf_complain(r, object, SPAN("nobody can be anybody here; write \"issuers\", \"keys\", \"certificates\", or, for a first try on this machine, "
@@ -295,6 +307,7 @@ static const struct conf_member identity_members[] = {
 	{ WHOLE("certificates", CONF_LIST), .walk = walk_certificates },
 	{ WHOLE("revoked_certificates", CONF_LIST), .walk = walk_revoked },
 	{ WHOLE("anonymous", CONF_OBJECT), .form = &conf_form_anonymous },
+	{ WHOLE("stdio", CONF_OBJECT), .form = &conf_form_stdio },
 	{ WHOLE("dpop", CONF_STRING), .most = 32, .text = text_dpop },
 	{ MEMBER(conf, identity.certificate_bound, "certificate_bound_tokens", CONF_BOOL) },
 };

@@ -175,11 +175,13 @@ void conf_cross_policy(struct conf_reader *r)
 {
 	const struct conf *c = r->c;
 	uint32_t list = conf_member(r, JSON_ROOT, "policy"), e;
-	uint64_t roles = c->identity.anonymous_roles, tenants = r->declared;
+	uint64_t roles = c->identity.anonymous_roles | c->identity.stdio_roles, tenants = r->declared;
 	bool roles_claim = false, tenant_claim = false;
 
 	if (c->identity.anonymous)
 		tenants |= UINT64_C(1) << c->identity.anonymous_tenant;
+	if (c->identity.stdio)
+		tenants |= UINT64_C(1) << c->identity.stdio_tenant;
 	for (unsigned i = 0; i < c->identity.nissuers; i++) {
 		const struct auth_issuer *a = &c->identity.issuers[i].auth;
 

@@ -104,7 +104,7 @@ extern const struct conf_form conf_form_server;                                 
 extern const struct conf_form conf_form_tls_in, conf_form_certificate, conf_form_tls_out; /* conf_tls.c */
 extern const struct conf_form conf_form_peer, conf_form_credential;                       /* conf_peer.c */
 extern const struct conf_form conf_form_identity, conf_form_issuer, conf_form_introspection, conf_form_claims, conf_form_key, conf_form_client,
-	conf_form_anonymous;                                                                  /* conf_identity.c */
+	conf_form_anonymous, conf_form_stdio;                                                             /* conf_identity.c */
 extern const struct conf_form conf_form_rule;                                             /* conf_policy.c */
 /* All forms, for "it belongs to …". */
 extern const struct conf_form *const conf_forms[];

@@ -367,8 +367,8 @@ void flow_drain(struct flow *f, int64_t grace_ms)
 	/* A connection at rest may be sending its next request right now: it gets a moment, and that request an answer. */
 	for (uint32_t i = 0; i < f->fronts.fresh; i++) {
 		struct front *c = slots_at(&f->fronts, i);
-		if (c->f == f && c->item.fd >= 0 && c->state == FRONT_REST)
-			timer_arm(&f->timers, &c->timer, flow_now(f) + FLOW_LINGER_MS);
+		if (c->f == f && c->item.fd >= 0 && c->state == FRONT_REST) /* the elder has nothing to ask when nobody asks it */
+			timer_arm(&f->timers, &c->timer, flow_now(f) + (c->inner == FLOW_INNER_ELDER && f->elder.posts == 0 ? 1 : FLOW_LINGER_MS));
 	}
 }
 

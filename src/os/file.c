@@ -130,6 +130,25 @@ bool file_put(int fd, struct span line)
 	return put == (ssize_t)line.n;
 }
 
+int file_another(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || ((flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0))
+		return -1;
+	return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+long file_take(int fd, char *to, size_t cap)
+{
+	ssize_t got;
+
+	do
+		got = read(fd, to, cap);
+	while (got < 0 && errno == EINTR);
+	return got < 0 && errno == EAGAIN ? FILE_LATER : got < 0 ? -1 : got;
+}
+
 bool file_beside(struct buf *to, struct span beside, struct span path)
 {
 	size_t dir = beside.n;

@@ -23,6 +23,11 @@ int file_open_null(void);
 bool file_write(int fd, struct span text);
 /* One write and no waiting: true if all of it went. For log lines, where waiting is worse than losing one. */
 bool file_put(int fd, struct span line);
+/* Another descriptor above 2 for the same pipe, socket, terminal or file, close-on-exec, on which writing waits; -1: there is none. Before the jail. */
+int file_another(int fd);
+/* One read of whatever it is: bytes (> 0), 0 at the end, FILE_LATER, or -1 on a failure. */
+enum { FILE_LATER = -2 };
+long file_take(int fd, char *to, size_t cap);
 /* A path of the configuration: absolute as it is, else beneath the directory of the file `beside`. False: longer than FILE_PATH_MAX. */
 bool file_beside(struct buf *to, struct span beside, struct span path);
 

@@ -66,15 +66,15 @@ bool jail_descriptors(int *const *keep, unsigned n, int null_fd, int log_fd)
 	return syscall(CALL_CLOSE_RANGE, 3 + n, ~0U, 0) == 0;
 }
 
-bool jail_limits(unsigned files)
+bool jail_limits(unsigned files, int written)
 {
 	static const struct rlimit none = { 0, 0 }, stack = { 1 << 20, 1 << 20 };
 	const struct rlimit exact = { files, files };
-	struct stat log;
+	struct stat log, other;
 	/* A log that is a file must be able to grow; whoever runs us chose that. */
-	bool log_is_file = fstat(2, &log) == 0 && S_ISREG(log.st_mode);
+	bool is_file = (fstat(2, &log) == 0 && S_ISREG(log.st_mode)) || (written >= 0 && fstat(written, &other) == 0 && S_ISREG(other.st_mode));
 
-	return setrlimit(RLIMIT_CORE, &none) == 0 && (log_is_file || setrlimit(RLIMIT_FSIZE, &none) == 0)
+	return setrlimit(RLIMIT_CORE, &none) == 0 && (is_file || setrlimit(RLIMIT_FSIZE, &none) == 0)
 		&& setrlimit(RLIMIT_STACK, &stack) == 0 && setrlimit(RLIMIT_NOFILE, &exact) == 0;
 }
 

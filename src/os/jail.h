@@ -32,8 +32,8 @@ struct jail_op {
 /* Renumbers the n descriptors keep[i] (ascending order not needed, all >= 3, no two equal) to 3, 4, …; closes every other one from 3 on. The
  * new numbers are written back. 0 and 1 become `null_fd`, 2 becomes `log_fd` (both are among neither). */
 bool jail_descriptors(int *const *keep, unsigned n, int null_fd, int log_fd);
-/* No core, no new bytes in files (unless the log is one), a small stack, exactly `files` descriptors. */
-bool jail_limits(unsigned files);
+/* No core, no new bytes in files (unless the log is one, or the descriptor `written`; -1: none), a small stack, exactly `files` descriptors. */
+bool jail_limits(unsigned files, int written);
 /* No children. After the proof, which needs some. */
 bool jail_no_children(void);
 /* No new privileges, not dumpable; nothing about memory, which a program may need to execute. */

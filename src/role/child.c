@@ -10,6 +10,7 @@
 #include "role/keeper.h"
 #include "role/log.h"
 #include "role/provider.h"
+#include "role/stdio.h"
 #include "role/worker.h"
 
 void child_name(struct buf *b, const struct child *c)
@@ -38,6 +39,9 @@ void child_name(struct buf *b, const struct child *c)
 		break;
 	case ROLE_ELDER:
 		BUF_LIT(b, "elder");
+		break;
+	case ROLE_STDIO:
+		BUF_LIT(b, "stdio");
 		break;
 	default:
 		BUF_LIT(b, "desk");
@@ -175,6 +179,25 @@ static _Noreturn void become_elder(const struct child *c, struct entry *e)
 	elder_run(&s);
 }
 
+static _Noreturn void become_stdio(const struct child *c, struct entry *e)
+{
+	static const struct span label = { "stdio", 5 };
+	struct house *h = c->house;
+	static struct stdio_start s;
+	uint8_t key[CRYPTO_HASH];
+
+	s.conf = c->of->config.conf;
+	s.entry = e;
+	s.in = h->door[0];
+	s.out = h->door[1];
+	crypto_hmac_sha256(h->seed, sizeof h->seed, &label, 1, key);
+	memcpy(s.seed, key, sizeof s.seed);
+	crypto_wipe(h->seed, sizeof h->seed);
+	map_drop(h->metrics, LISTEN_USERS * sizeof h->metrics[0]);
+	drop_replay(h);
+	stdio_run(&s);
+}
+
 static _Noreturn void become_bridge(struct child *c, struct entry *e)
 {
 	const struct house *h = c->house;
@@ -207,6 +230,8 @@ static _Noreturn void become(struct child *c, int channel)
 		become_broker(c, &e);
 	if (c->role == ROLE_ELDER)
 		become_elder(c, &e);
+	if (c->role == ROLE_STDIO)
+		become_stdio(c, &e);
 	become_desk(c, &e);
 }
 
@@ -341,12 +366,14 @@ void child_reap(struct house *h)
 			continue;
 		if (!c)
 			continue; /* a proof's child whose role was killed, if we are process 1 */
-		if (!(c->of->state == GENERATION_DRAINING && end.status == 0))
+		if (!(end.status == 0 && (c->of->state == GENERATION_DRAINING || c->role == ROLE_STDIO))) /* else it was told to, or its client has left */
 			log_end_of(c, &end);
 		close_channel(c);
 		c->pid = 0;
 		if (c->role == ROLE_WORKER)
 			metrics_forget(&h->metrics[c->of->slot][c->index].m);
+		if (c->role == ROLE_STDIO && end.status != 0)
+			h->door_failed = true;
 		house_ended(c);
 	}
 }

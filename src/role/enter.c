@@ -103,7 +103,7 @@ static void shut(struct entry *e, unsigned files)
 {
 	const char *leak;
 
-	if (!jail_limits(files + e->files))
+	if (!jail_limits(files + e->files, e->written ? *e->written : -1))
 		fail("cannot set its limits: the hard limit on open files is too low (ulimit -Hn)");
 	if (!jail_privileges(&e->missing))
 		fail("cannot give up privileges (no_new_privs, dumpable)");

@@ -23,6 +23,7 @@ struct entry {
 	int null_fd, log_fd;
 	int *keep[ENTRY_KEEP_MAX];   /* further descriptors, -1 is passed over; renumbered in place */
 	unsigned nkeep;
+	const int *written;          /* the one of them that may be a file to write to; NULL: none */
 	size_t need;                 /* bytes */
 	unsigned files;              /* descriptors it may hold open besides those kept and the loop */
 	struct jail_land land;       /* read_dirs are kept descriptors */

@@ -145,6 +145,30 @@ static enum config_end open_material(struct generation *g, struct buf *errors)
 	return end;
 }
 
+/* `postern stdio` has one client, at its own pipes: nobody else gets in. */
+static bool fit_door(const struct house *h, struct conf *c, struct buf *errors)
+{
+	if (!h->stdio && c->nlisteners == 0) {
+		buf_put(errors, c->file);
+		BUF_LIT(errors, ": there are no \"listeners\", so this is for \"postern stdio\"; to serve it write such as \"listeners\": [{\"address\": "
+			"\"127.0.0.1:8080\"}]\n");
+		return false;
+	}
+	if (h->stdio && !c->identity.stdio && !c->identity.anonymous) {
+		buf_put(errors, c->file);
+		BUF_LIT(errors, ": /identity: who calls over stdio is not said; write such as \"stdio\": {\"tenant\": \"local\", \"roles\": [\"reader\"]}\n");
+		return false;
+	}
+	if (h->stdio) {
+		c->door = true;
+		c->memory.connections = 1;
+		c->workers = 1;
+		c->nlisteners = 0;
+		c->has_admin = false;
+	}
+	return true;
+}
+
 enum config_end generation_prepare(struct house *h, struct generation *g, struct buf *errors)
 {
 	unsigned slot = (unsigned)(g - h->generations);
@@ -158,6 +182,10 @@ enum config_end generation_prepare(struct house *h, struct generation *g, struct
 	end = config_load(&g->config, h->path, errors);
 	if (end != CONFIG_RIGHT)
 		return end;
+	if (!fit_door(h, g->config.conf, errors)) {
+		config_drop(&g->config);
+		return CONFIG_WRONG;
+	}
 	c = g->config.conf;
 	g->state = GENERATION_STARTING;
 	end = open_material(g, errors);
@@ -181,6 +209,8 @@ enum config_end generation_prepare(struct house *h, struct generation *g, struct
 			add(h, g, ROLE_BRIDGE, i);
 	if (c->legacy_clients)
 		add(h, g, ROLE_ELDER, 0);
+	if (c->door)
+		add(h, g, ROLE_STDIO, 0);
 	for (unsigned i = 0; i < c->workers; i++)
 		add(h, g, ROLE_WORKER, i);
 	if (g->admin)

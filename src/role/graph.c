@@ -10,11 +10,14 @@
  *              |
  *               ==++====== elder (sessions of older revisions)
  *
+ *   `postern stdio`, instead of clients and desk:   client == stdio ++++ worker
+ *
  *   ---  channel: packets of role/msg.h, parent and one role        ===  byte stream: HTTP, or MCP lines over a socket pair
  *   +++  packets: signatures (role/msg.h), or what the broker is asked (flow/broker_msg.h)
  *
  * Every worker has a stream to every provider of its generation, an edge to its keeper and one to its broker; the broker has one to the keeper.
- * With the elder it has two: a stream of frames (flow/elder_msg.h), and packets that bring the connections on which the elder is its client.
+ * With the elder it has two: a stream of frames (flow/elder_msg.h), and packets that bring the connections on which the elder is its client. The
+ * latter it has with the process at the client's pipes too.
  * Nothing else is connected with anything.
  */
 #include "role/graph.h"
@@ -35,6 +38,7 @@ static const struct { enum role one, other; enum kind kind; } edges[] = {
 	{ ROLE_BROKER, ROLE_KEEPER, ASKING },
 	{ ROLE_WORKER, ROLE_ELDER, STREAM },
 	{ ROLE_WORKER, ROLE_ELDER, INNER },
+	{ ROLE_WORKER, ROLE_STDIO, INNER },
 };
 
 bool graph_channel(int *ours, int *theirs)

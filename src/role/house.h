@@ -14,7 +14,7 @@
 #include "role/msg.h"
 
 enum {
-	HOUSE_CHILDREN_MAX = CONF_WORKERS_MAX + CONF_SERVERS_MAX + 4, /* a provider or a bridge for each server */
+	HOUSE_CHILDREN_MAX = CONF_WORKERS_MAX + CONF_SERVERS_MAX + 5, /* a provider or a bridge for each server */
 	HOUSE_METRICS = CONF_WORKERS_MAX + 1, /* pages of a generation: each worker's, and the keeper's */
 	HOUSE_REPLAY_MARKS = 1 << 20, /* proofs of possession remembered by all workers together: some thousands a second find room, so that no tenant takes all */
 	HOUSE_START_MS = 30000,      /* a generation that is not READY by then has failed */
@@ -79,6 +79,9 @@ struct house {
 	struct generation *serving;  /* NULL before the first is READY */
 	struct generation *starting; /* NULL when none is */
 	unsigned numbers;
+	bool stdio;                  /* `postern stdio`: there is one client, at the other ends of `door` */
+	int door[2];                 /* its pipes: in, out */
+	bool door_failed;
 	bool reload_wanted, stopping, state_changed;
 	int exit_status;             /* -1: go on */
 };

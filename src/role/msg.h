@@ -36,7 +36,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum role { ROLE_PARENT, ROLE_PROVIDER, ROLE_WORKER, ROLE_DESK, ROLE_KEEPER, ROLE_BROKER, ROLE_BRIDGE, ROLE_LAUNCHER, ROLE_ELDER, ROLES };
+enum role { ROLE_PARENT, ROLE_PROVIDER, ROLE_WORKER, ROLE_DESK, ROLE_KEEPER, ROLE_BROKER, ROLE_BRIDGE, ROLE_LAUNCHER, ROLE_ELDER, ROLE_STDIO, ROLES };
 /* Where the sender or receiver stands, seen from the role: before READY, serving, after DRAIN. */
 enum phase { PHASE_STARTING, PHASE_SERVING, PHASE_DRAINING, PHASES };
 

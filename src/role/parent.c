@@ -141,6 +141,8 @@ static void all_ready(struct house *h, struct generation *g)
 		log_end();
 		serving_log(g);
 		generation_drain(h, old);
+	} else if (h->stdio) {
+		serving_log(g);
 	} else {
 		serving_print(g);
 	}
@@ -209,6 +211,8 @@ void house_loaded(struct house *h, const struct msg_loaded *m)
 	}
 }
 
+static void stop(struct house *h);
+
 void house_ended(struct child *c)
 {
 	struct generation *g = c->of;
@@ -217,6 +221,11 @@ void house_ended(struct child *c)
 
 	h->state_changed = true;
 	c->start_at_ms = 0;
+	if (c->role == ROLE_STDIO && c->phase != PHASE_STARTING) { /* its client has left, or nobody can speak with it any more */
+		if (!h->stopping)
+			stop(h);
+		return;
+	}
 	if (g->state == GENERATION_STARTING) {
 		condemn(h, g);
 		return;
@@ -308,6 +317,8 @@ static void on_signals(struct loop_item *item, unsigned events)
 			child_reap(&house);
 		else if (s == PROC_STOP)
 			stop(&house);
+		else if (house.stdio)
+			log_line(LOG_WARN, SPAN("SIGHUP: this client keeps its configuration to its end; start anew for another"));
 		else if (!house.stopping)
 			house.reload_wanted = true;
 	}
@@ -408,11 +419,17 @@ static bool walls(void)
 /* What needs root, and what the parent's own list does not allow any more. */
 static bool open_house(struct house *h)
 {
-	int *const none[1] = { NULL };
+	int *const keep[2] = { &h->door[0], &h->door[1] };
 	void *replay;
 
+	if (h->stdio) {
+		h->door[0] = file_another(0);
+		h->door[1] = file_another(1);
+		if (h->door[0] < 0 || h->door[1] < 0)
+			return false;
+	}
 	h->null_fd = file_open_null();
-	if (h->null_fd < 0 || !jail_descriptors(none, 0, -1, -1))
+	if (h->null_fd < 0 || !jail_descriptors(keep, h->stdio ? 2 : 0, h->stdio ? h->null_fd : -1, -1))
 		return false;
 	h->null_fd = file_open_null();
 	h->log_fd = log_open();
@@ -429,9 +446,8 @@ static bool open_house(struct house *h)
 		&& loop_add(&h->loop, &h->signals);
 }
 
-int parent_run(struct span config_path)
+static int run(struct house *h, struct span config_path)
 {
-	struct house *h = &house;
 	struct buf errors = buf_on(errors_mem, sizeof errors_mem);
 	int wait_ms = 0;
 
@@ -465,5 +481,13 @@ int parent_run(struct span config_path)
 		if ((anyone(h) || h->launcher.pid) && !loop_wait(&h->loop, wait_ms))
 			return environment("epoll failed");
 	}
-	return h->exit_status < 0 ? EXIT_STOPPED : h->exit_status;
+	return h->exit_status >= 0 ? h->exit_status : h->door_failed ? EXIT_WRONG : EXIT_STOPPED;
+}
+
+int parent_run(struct span config_path) { return run(&house, config_path); }
+
+int parent_run_stdio(struct span config_path)
+{
+	house.stdio = true;
+	return run(&house, config_path);
 }

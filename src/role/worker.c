@@ -30,6 +30,10 @@ static bool link_fits(enum role of, const struct flow_server *s)
 
 static void take_link(const struct msg_link *l, int fd)
 {
+	if (l->of == ROLE_STDIO && l->peer == 0 && l->type == MSG_INNER) {
+		flow_inner(flow, FLOW_INNER_STDIO, fd);
+		return;
+	}
 	if (l->of == ROLE_ELDER && l->peer == 0) {
 		if (l->type == MSG_INNER)
 			flow_inner(flow, FLOW_INNER_ELDER, fd);

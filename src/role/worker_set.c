@@ -100,6 +100,10 @@ void worker_settings(const struct conf *c, const struct material *m, struct flow
 	s->plain = c->plain;
 	s->name_max = c->name_max;
 	s->version = SPAN(POSTERN_VERSION);
+	if (c->door)
+		s->stdio = (struct identity){ .kind = IDENTITY_ANONYMOUS,
+			.tenant = c->identity.stdio ? c->identity.stdio_tenant : c->identity.anonymous_tenant,
+			.roles = c->identity.stdio ? c->identity.stdio_roles : c->identity.anonymous_roles };
 	s->elder = c->legacy_clients;
 	s->connections = c->memory.connections;
 	s->requests = c->memory.requests;
@@ -135,8 +139,11 @@ unsigned worker_files(const struct conf *c)
 			builtins++;
 	}
 	/* A link to a built-in server, the keeper or the broker that is started again comes before the old one is closed; and one connection over
-	 * the pool, to be refused. The elder's two edges likewise, and the connections on which it is a client. */
+	 * the pool, to be refused. The elder's two edges likewise, and the connections on which it, or the client
+	 * of `postern stdio`, is a client. */
 	unsigned elder = c->legacy_clients ? 2 * 2 + c->memory.requests + c->memory.listens : 0;
 
-	return c->memory.connections + upstreams * c->memory.links + 2 * builtins + 2 * 2 + elder + 8;
+	unsigned door = c->door ? 2 + c->memory.requests + c->memory.listens : 0;
+
+	return c->memory.connections + upstreams * c->memory.links + 2 * builtins + 2 * 2 + elder + door + 8;
 }

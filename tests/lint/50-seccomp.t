@@ -20,6 +20,7 @@ NEVER = {  # what a list must not hold; no role of Postern starts a program
     "bridge_http": " ".join([MEMORY, OPEN, START, REACH, "openat2 read bind listen accept accept4 sendmsg"]),
     "broker": " ".join([MEMORY, OPEN, START, REACH, "openat2 read bind listen accept accept4 sendmsg"]),
     "elder": " ".join([MEMORY, OPEN, START, REACH, "openat2 read socket connect bind listen accept accept4 pread64"]),
+    "stdio": " ".join([MEMORY, OPEN, START, REACH, "openat2 socket connect bind listen accept accept4 pread64"]),
     "provider": " ".join([START, REACH, "open creat openat socket connect bind listen accept accept4 unlink unlinkat rename "
                           "renameat renameat2 mkdir mkdirat link linkat symlink symlinkat chmod fchmod fchmodat chown "
                           "truncate ftruncate pwrite64 pwritev"]),

@@ -23,6 +23,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
 from pki import Pki, Signer, secret_write
 from postern import Postern, call, done, http_get, is_, raw, request_bytes, skip_all
+from stdio_client import META, Stdio
 
 if shutil.which("strace") is None:
     skip_all("strace is not installed")
@@ -162,6 +163,23 @@ def run(trace, tmp):
     upstream.shutdown()
 
 
+def run_stdio(trace, tmp):
+    """The same, for one client at pipes: its own worker dies once under it."""
+    with Stdio({"mcpServers": {"docs": {"builtin": "files", "root": os.path.join(tmp, "docs")}}, "memory": {"requests": 4}}, wrap=["strace", "-f", "-qq", "-s", "64", "-o", trace]) as p:
+        p.initialize()
+        p.old("tools/list")
+        p.request("tools/list", id_=2)
+        started = p.children()["worker-0"]
+        os.kill(started, signal.SIGKILL)
+        until("another worker", lambda: p.children().get("worker-0", started) != started)
+        p.request("tools/list", id_=3)
+        p.send({"jsonrpc": "2.0", "id": 4, "method": "tools/call", "params": {"name": "docs__search_text", "arguments": {"query": "hello"}, "_meta": META}})
+        p.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 4}})
+        p.request("tools/list", id_=5)
+        p.close_input()
+        p.wait()
+
+
 def read_trace(trace):
     """Role -> calls after its filter; and all calls of roles on the way to it."""
     names, lines = {}, []
@@ -193,10 +211,12 @@ with tempfile.TemporaryDirectory() as tmp:
     trace = os.path.join(tmp, "trace")
     run(trace, tmp)
     used = read_trace(trace)
+    run_stdio(trace, tmp)
+    used["stdio"] = read_trace(trace)["stdio"]
     # The parent's filter also binds what the roles do.
     used["parent"] = used.pop("postern") | used["the way in"] | used["worker"] | used["provider"] | used["desk"] \
-        | used["keeper"] | used["broker"] | used["bridge"] | used["bridge_http"] | used["elder"]
-    for role in ("parent", "worker", "provider", "desk", "keeper", "broker", "elder", "bridge", "bridge_http"):
+        | used["keeper"] | used["broker"] | used["bridge"] | used["bridge_http"] | used["elder"] | used["stdio"]
+    for role in ("parent", "worker", "provider", "desk", "keeper", "broker", "elder", "bridge", "bridge_http", "stdio"):
         is_(sorted(used[role] - listed(role)), [], "%s: nothing outside its list was called" % role)
         is_(sorted(listed(role) - used[role]), [], "%s: every call on its list was used" % role)
 done()

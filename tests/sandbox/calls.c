@@ -35,7 +35,7 @@ static const struct role roles[] = {
 	{ "parent", &seccomp_parent, 'P' }, { "worker", &seccomp_worker, 'w' }, { "provider", &seccomp_provider, 'p' }, { "desk", &seccomp_desk, 'd' },
 	{ "keeper", &seccomp_keeper, 'k' }, { "broker", &seccomp_broker, 'b' },
 	{ "bridge", &seccomp_bridge, 'r' }, { "elder", &seccomp_elder, 'e' },
-	{ "bridge_http", &seccomp_bridge_http, 'h' },
+	{ "bridge_http", &seccomp_bridge_http, 'h' }, { "stdio", &seccomp_stdio, 's' },
 };
 enum { NROLES = sizeof roles / sizeof roles[0] };
 
@@ -44,11 +44,11 @@ struct pin { const char *of; long call; const char *what; long good[6], bad[6]; 
 #define NEW (SOCK_NONBLOCK | SOCK_CLOEXEC)
 static const struct pin pins[] = {
 	{ "Pwd", SYS_accept4, "accept4 without CLOEXEC", { -1, 0, 0, NEW }, { -1, 0, 0, SOCK_NONBLOCK } },
-	{ "Pwpdkbreh", SYS_recvmsg, "recvmsg that waits", { -1, 0, MSG_DONTWAIT | MSG_CMSG_CLOEXEC }, { -1, 0, MSG_CMSG_CLOEXEC } },
-	{ "Pwpdbreh", SYS_recvfrom, "recvfrom that asks who sent", { -1, 0, 0, 0, 0, 0 }, { -1, 0, 0, 0, 8, 0 } },
-	{ "Pwpdbreh", SYS_recvfrom, "recvfrom with flags", { -1, 0, 0, 0, 0, 0 }, { -1, 0, 0, MSG_PEEK, 0, 0 } },
-	{ "Pwpdbreh", SYS_sendto, "sendto with an address", { -1, 0, 0, MSG_NOSIGNAL, 0, 0 }, { -1, 0, 0, MSG_NOSIGNAL, 8, 0 } },
-	{ "Pwpdbreh", SYS_sendto, "sendto with other flags", { -1, 0, 0, MSG_NOSIGNAL, 0, 0 }, { -1, 0, 0, MSG_OOB, 0, 0 } },
+	{ "Pwpdkbrehs", SYS_recvmsg, "recvmsg that waits", { -1, 0, MSG_DONTWAIT | MSG_CMSG_CLOEXEC }, { -1, 0, MSG_CMSG_CLOEXEC } },
+	{ "Pwpdbrehs", SYS_recvfrom, "recvfrom that asks who sent", { -1, 0, 0, 0, 0, 0 }, { -1, 0, 0, 0, 8, 0 } },
+	{ "Pwpdbrehs", SYS_recvfrom, "recvfrom with flags", { -1, 0, 0, 0, 0, 0 }, { -1, 0, 0, MSG_PEEK, 0, 0 } },
+	{ "Pwpdbrehs", SYS_sendto, "sendto with an address", { -1, 0, 0, MSG_NOSIGNAL, 0, 0 }, { -1, 0, 0, MSG_NOSIGNAL, 8, 0 } },
+	{ "Pwpdbrehs", SYS_sendto, "sendto with other flags", { -1, 0, 0, MSG_NOSIGNAL, 0, 0 }, { -1, 0, 0, MSG_OOB, 0, 0 } },
 	{ "k", SYS_sendto, "sendto that waits", { -1, 0, 0, MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0 }, { -1, 0, 0, MSG_NOSIGNAL, 0, 0 } },
 	{ "Pk", SYS_sendto, "sendto that does not wait, with an address", { -1, 0, 0, MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0 },
 		{ -1, 0, 0, MSG_NOSIGNAL | MSG_DONTWAIT, 8, 0 } },
@@ -63,11 +63,11 @@ static const struct pin pins[] = {
 	{ "P", SYS_setsockopt, "a timeout of another level", { -1, SOL_SOCKET, SO_RCVTIMEO, 0, 0 }, { -1, IPPROTO_TCP, SO_RCVTIMEO, 0, 0 } },
 	{ "P", SYS_setsockopt, "another IPv6 option", { -1, IPPROTO_IPV6, IPV6_V6ONLY, 0, 0 }, { -1, IPPROTO_IPV6, IPV6_MULTICAST_IF, 0, 0 } },
 	{ "Pwdr", SYS_shutdown, "shutdown of the reading side", { -1, SHUT_WR }, { -1, SHUT_RD } },
-	{ "Pe", SYS_sendmsg, "sendmsg that waits", { -1, 0, MSG_NOSIGNAL | MSG_DONTWAIT }, { -1, 0, MSG_NOSIGNAL } },
+	{ "Pes", SYS_sendmsg, "sendmsg that waits", { -1, 0, MSG_NOSIGNAL | MSG_DONTWAIT }, { -1, 0, MSG_NOSIGNAL } },
 	{ "P", SYS_socketpair, "a pair of another kind", { AF_UNIX, SOCK_SEQPACKET | NEW, 0, 0 }, { AF_UNIX, SOCK_DGRAM | NEW, 0, 0 } },
 	{ "P", SYS_socketpair, "a pair of streams that waits", { AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, 0 }, { AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, 0 } },
-	{ "e", SYS_socketpair, "a pair of packets", { AF_UNIX, SOCK_STREAM | NEW, 0, 0 }, { AF_UNIX, SOCK_SEQPACKET | NEW, 0, 0 } },
-	{ "Pe", SYS_socketpair, "a pair without CLOEXEC", { AF_UNIX, SOCK_STREAM | NEW, 0, 0 }, { AF_UNIX, SOCK_STREAM, 0, 0 } },
+	{ "es", SYS_socketpair, "a pair of packets", { AF_UNIX, SOCK_STREAM | NEW, 0, 0 }, { AF_UNIX, SOCK_SEQPACKET | NEW, 0, 0 } },
+	{ "Pes", SYS_socketpair, "a pair without CLOEXEC", { AF_UNIX, SOCK_STREAM | NEW, 0, 0 }, { AF_UNIX, SOCK_STREAM, 0, 0 } },
 	{ "P", SYS_mmap, "executable memory", { 0, 0, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0 },
 		{ 0, 0, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0 } },
 	{ "P", SYS_getrandom, "random bytes from elsewhere", { 0, 0, 0 }, { 0, 0, 2 } },

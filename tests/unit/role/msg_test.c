@@ -9,7 +9,7 @@
 static int channel[2];
 
 static const char *const type_name[] = { "none", "START", "READY", "LINK", "STATE", "DRAIN", "DRAINED", "LOAD", "LOADED", "FORGET", "INNER" };
-static const char *const role_name[] = { "parent", "provider", "worker", "desk", "keeper", "broker", "bridge", "launcher", "elder" };
+static const char *const role_name[] = { "parent", "provider", "worker", "desk", "keeper", "broker", "bridge", "launcher", "elder", "stdio" };
 static const char *const phase_name[] = { "starting", "serving", "draining" };
 
 /* role, phase, what it may be told, what it may say: written by hand, against the table in msg.c */
@@ -29,6 +29,9 @@ static const struct { enum role role; enum phase phase; const char *told, *says;
 	{ ROLE_ELDER, PHASE_STARTING, "START LINK INNER DRAIN", "READY" },
 	{ ROLE_ELDER, PHASE_SERVING, "LINK INNER DRAIN", "" },
 	{ ROLE_ELDER, PHASE_DRAINING, "", "" },
+	{ ROLE_STDIO, PHASE_STARTING, "START INNER DRAIN", "READY" },
+	{ ROLE_STDIO, PHASE_SERVING, "INNER DRAIN", "" },
+	{ ROLE_STDIO, PHASE_DRAINING, "", "" },
 	{ ROLE_BRIDGE, PHASE_STARTING, "START LINK DRAIN", "READY" },
 	{ ROLE_BRIDGE, PHASE_SERVING, "LINK DRAIN", "" },
 	{ ROLE_BRIDGE, PHASE_DRAINING, "", "" },

@@ -1,0 +1,213 @@
+#include "role/stdio.h"
+
+#include "flow/door.h"
+#include "flow/elder_msg.h"
+#include "os/file.h"
+#include "os/pass.h"
+#include "os/proc.h"
+#include "os/sock.h"
+#include "role/log.h"
+
+static struct door *door;
+static const struct entry *self;
+static struct loop *loop;
+static enum phase phase = PHASE_STARTING;
+static int worker = -1;          /* takes the inner connections */
+static int out;
+static struct {
+	struct loop_item item;       /* first */
+	char *p;
+	size_t n, from, scanned, cap; /* bytes p[from .. n); the first `scanned` of them hold no newline */
+	bool pollable, watched;      /* a file is no matter for epoll: it can always be read */
+	bool readable, ended;
+	bool skipping;               /* in a line that is too long */
+} in;
+
+static void say(void *ctx, struct span line)
+{
+	(void)ctx;
+	if (!file_write(out, line)) {
+		log_line(LOG_INFO, SPAN("the client reads no more"));
+		proc_exit(0);
+	}
+}
+
+/* The other end of a new pair becomes the worker's. */
+static int dial(void *ctx)
+{
+	static const struct elder_inner packet = { ELDER_INNER, 0 };
+	int pair[2];
+	bool sent;
+
+	(void)ctx;
+	if (worker < 0 || !sock_pair(pair))
+		return -1;
+	sent = pass_send(worker, &packet, sizeof packet, pair[1]);
+	sock_close(pair[1]);
+	if (sent)
+		return pair[0];
+	sock_close(pair[0]);
+	sock_close(worker); /* it has died: the next one comes with a link of its own */
+	worker = -1;
+	return -1;
+}
+
+/* ---- lines ---- */
+
+static void read_some(void)
+{
+	long n;
+
+	if (in.from > 0) {
+		memmove(in.p, in.p + in.from, in.n - in.from);
+		in.n -= in.from;
+		in.from = 0;
+	}
+	n = in.n == in.cap ? FILE_LATER : file_take(in.item.fd, in.p + in.n, in.cap - in.n);
+	in.readable = false;
+	if (n > 0)
+		in.n += (size_t)n;
+	else if (n != FILE_LATER)
+		in.ended = true;
+}
+
+static void on_input(struct loop_item *item, unsigned events)
+{
+	(void)item;
+	(void)events;
+	in.readable = true;
+}
+
+/* The next line goes to the door. False: there is none, or it may not have it yet. */
+static bool feed(void)
+{
+	struct span rest = span_of(in.p + in.from, in.n - in.from);
+	const char *nl = memchr(rest.p + in.scanned, '\n', rest.n - in.scanned);
+
+	if (worker < 0 || !door_ready(door))
+		return false;
+	if (!nl && rest.n == in.cap) {
+		in.skipping = true;
+		in.from = in.n = in.scanned = 0;
+		return false;
+	}
+	if (!nl && !(in.ended && rest.n > 0)) {
+		in.scanned = rest.n;
+		return false;
+	}
+	rest.n = nl ? (size_t)(nl - rest.p) : rest.n;
+	in.from += rest.n + (nl != NULL);
+	in.scanned = 0;
+	if (in.skipping)
+		door_long_line(door);
+	else
+		door_line(door, rest);
+	in.skipping = false;
+	return true;
+}
+
+static bool more(void)
+{
+	while (!in.ended && worker >= 0 && (in.readable || !in.pollable) && in.n - in.from < in.cap) {
+		read_some();
+		if (feed())
+			return true;
+		if (in.pollable)
+			break; /* level-triggered: what is left comes again */
+	}
+	return feed();
+}
+
+/* What lies in the buffer is enough until the door takes it; and a client that is gone would be told of again and again. */
+static void watch_input(void)
+{
+	bool watch = !in.ended && worker >= 0 && in.n - in.from < in.cap;
+
+	if (!in.pollable || watch == in.watched)
+		return;
+	in.watched = watch;
+	if (!watch) {
+		loop_forget(loop, &in.item);
+		return;
+	}
+	in.item.event = on_input;
+	if (!loop_add_level(loop, &in.item))
+		in.pollable = false;
+}
+
+/* ---- the parent ---- */
+
+static void handle(const union msg *m, int fd)
+{
+	switch (m->type) {
+	case MSG_START:
+		phase = PHASE_SERVING;
+		role_ready(self);
+		break;
+	case MSG_INNER:
+		if (m->link.of != ROLE_WORKER || m->link.peer != 0)
+			role_end("a link from a worker that is not there");
+		if (worker >= 0)
+			sock_close(worker);
+		worker = fd;
+		break;
+	case MSG_DRAIN: /* the worker is gone: there is nobody to ask */
+		proc_exit(0);
+	}
+}
+
+static struct door_settings settings_of(const struct stdio_start *s)
+{
+	const struct conf *c = s->conf;
+	struct door_settings d = { .requests = c->memory.requests, .listens = c->memory.listens, .large = c->memory.large, .tokens = c->memory.tokens,
+		.line_max = c->memory.body, .reply_max = c->memory.reply, .grace_ms = c->timeouts.drain_ms,
+		.hooks = { .say = say, .dial = dial, .log = log_flow } };
+
+	memcpy(d.seed, s->seed, sizeof d.seed);
+	return d;
+}
+
+void stdio_run(struct stdio_start *s)
+{
+	struct entry *e = s->entry;
+	struct door_settings settings = settings_of(s);
+	size_t need = (door_need(&settings) + 63) & ~(size_t)63;
+	int wait_ms = 0;
+
+	in.cap = (size_t)settings.line_max + 1;
+	e->keep[e->nkeep++] = &s->in;
+	e->keep[e->nkeep++] = &s->out;
+	e->written = &s->out;
+	e->list = &seccomp_stdio;
+	e->need = need + in.cap;
+	e->files = 2 * (settings.requests + settings.listens) + 32; /* both ends of a pair, for a moment */
+	role_enter(e);
+
+	self = e;
+	loop = &e->loop;
+	out = s->out;
+	in.p = (char *)e->memory + need;
+	in.item = (struct loop_item){ on_input, s->in };
+	in.pollable = true; /* until we hear otherwise */
+	door = door_place(e->memory, &settings, loop);
+	if (!door || !role_listen(e, &phase, handle)) {
+		log_line(LOG_ERROR, SPAN("cannot lay out its memory"));
+		proc_exit(ENTRY_EXIT_WALLS);
+	}
+	while (loop_wait(loop, wait_ms)) {
+		do
+			wait_ms = door_tick(door);
+		while (more());
+		if (in.ended && in.n == in.from && door_ready(door)) {
+			door_end(door);
+			wait_ms = 0;
+		}
+		watch_input();
+		if (door_over(door))
+			proc_exit(0);
+		if (!in.pollable && !in.ended && worker >= 0 && door_ready(door))
+			wait_ms = 0;
+	}
+	log_line(LOG_ERROR, SPAN("epoll failed"));
+	proc_exit(1);
+}

@@ -1,0 +1,17 @@
+/* role/stdio.h: the process between a client's pipes and a worker (`postern stdio`): lines in, lines out. The engine is flow/door.h. It ends
+ * with the client, and with it the house. */
+#ifndef POSTERN_ROLE_STDIO_H
+#define POSTERN_ROLE_STDIO_H
+
+#include "conf/conf.h"
+#include "role/enter.h"
+
+struct stdio_start {
+	const struct conf *conf;
+	struct entry *entry;         /* role, name, channel, pids and log filled in */
+	int in, out;                 /* the client's: pipes, sockets, terminals or files */
+	uint8_t seed[16];
+};
+_Noreturn void stdio_run(struct stdio_start *s);
+
+#endif
