@@ -25,17 +25,17 @@ def file(name):
 # what: (the file, the servers that come out, what is said of what was not kept, in order)
 CASES = {
     "a desktop client": (
-        {"mcpServers": {"filesystem": {"command": "npx", "args": ["-y", "@modelcontextprotocol/server-filesystem", "/home/me/Desktop", "/home/me/Down loads"]},
-                        "sqlite": {"command": "uvx", "args": ["mcp-server-sqlite", "--db-path", "/home/me/test.db"], "env": {}}}},
-        {"filesystem": {"command": "npx", "args": ["-y", "@modelcontextprotocol/server-filesystem", "/home/me/Desktop", "/home/me/Down loads"], "network": True},
-         "sqlite": {"command": "uvx", "args": ["mcp-server-sqlite", "--db-path", "/home/me/test.db"], "network": True}}, []),
+        {"mcpServers": {"filesystem": {"command": "npx", "args": ["-y", "@modelcontextprotocol/server-filesystem", "/srv/me/Desktop", "/srv/me/Down loads"]},
+                        "sqlite": {"command": "uvx", "args": ["mcp-server-sqlite", "--db-path", "/srv/me/test.db"], "env": {}}}},
+        {"filesystem": {"command": "npx", "args": ["-y", "@modelcontextprotocol/server-filesystem", "/srv/me/Desktop", "/srv/me/Down loads"], "network": True},
+         "sqlite": {"command": "uvx", "args": ["mcp-server-sqlite", "--db-path", "/srv/me/test.db"], "network": True}}, []),
     "secrets in variables": (
         {"mcpServers": {"github": {"command": "docker", "args": ["run", "-i", "--rm", "-e", "GITHUB_PERSONAL_ACCESS_TOKEN", "ghcr.io/github/github-mcp-server"],
                                    "env": {"GITHUB_PERSONAL_ACCESS_TOKEN": GHP, "LOG_LEVEL": "debug", "PORT": 8080, "DEBUG": True, "EMPTY": "",
-                                           "GOOGLE_APPLICATION_CREDENTIALS": "/home/me/gcp.json", "DB": "postgres://me:hunter2@db/x", "SOMETHING": LONG}}}},
+                                           "GOOGLE_APPLICATION_CREDENTIALS": "/srv/me/gcp.json", "DB": "postgres://me:hunter2@db/x", "SOMETHING": LONG}}}},
         {"github": {"command": "docker", "args": ["run", "-i", "--rm", "-e", "GITHUB_PERSONAL_ACCESS_TOKEN", "ghcr.io/github/github-mcp-server"],
                     "env": {"GITHUB_PERSONAL_ACCESS_TOKEN": file("github.GITHUB_PERSONAL_ACCESS_TOKEN"), "LOG_LEVEL": "debug", "PORT": "8080", "DEBUG": "true", "EMPTY": "",
-                            "GOOGLE_APPLICATION_CREDENTIALS": "/home/me/gcp.json", "DB": file("github.DB"), "SOMETHING": file("github.SOMETHING")}, "network": True}},
+                            "GOOGLE_APPLICATION_CREDENTIALS": "/srv/me/gcp.json", "DB": file("github.DB"), "SOMETHING": file("github.SOMETHING")}, "network": True}},
         ["github: \"GITHUB_PERSONAL_ACCESS_TOKEN\" .*put its value into the file secrets/github.GITHUB_PERSONAL_ACCESS_TOKEN", "github: \"DB\" ", "github: \"SOMETHING\" "]),
     "an editor, with inputs and comments": (
         """\ufeff{
