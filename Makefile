@@ -233,9 +233,10 @@ PEERS := $(if $(wildcard tests/peers/package-lock.json),tests/peers/node_modules
 tests/peers/node_modules/.installed: tests/peers/package-lock.json
 	$(call say,NPM,tests/peers)
 	$(Q)cd tests/peers && npm ci --no-audit --no-fund --loglevel=error >/dev/null && touch node_modules/.installed
+# (Debian's own Python: servers that Postern starts are not root, and must be able to run it.)
 build/peers/python-%/.installed: tests/peers/python-%.txt
 	$(call say,PIP,$(@D))
-	$(Q)rm -rf $(@D); mkdir -p $(@D) && python3 -m venv $(@D) && $(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes \
+	$(Q)rm -rf $(@D); mkdir -p $(@D) && $(firstword $(wildcard /usr/bin/python3) python3) -m venv $(@D) && $(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes \
 	    --no-deps --only-binary=:all: -r $< && touch $@
 
 # ------------------------------------------------------------------------------------------------------------ testing

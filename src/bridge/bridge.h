@@ -49,7 +49,7 @@ struct bridge_settings {
 	unsigned listens_max;         /* open subscriptions/listen to a legacy upstream */
 	unsigned waiting_max;         /* texts kept at once: requests that wait for a peer, questions of the upstream, answers to parked calls */
 	unsigned parks_max;           /* calls that wait for their caller's answer */
-	unsigned parks_each;          /* of one principal */
+	unsigned parks_each;          /* of one principal: its oldest is given up for one more */
 	uint32_t tokens;              /* JSON tokens per message */
 	uint64_t line_max;            /* longest line of a worker, without its LF */
 	uint64_t reply_max;           /* longest message of a peer */

@@ -126,15 +126,36 @@ static unsigned cap_of(const struct json *j, const struct mcp_message *m, enum b
 		json_type(j, json_get(j, m->params, SPAN("requestedSchema"))) == JSON_OBJECT ? CAP_FORM : 0;
 }
 
-static unsigned parks_of(const struct bridge *b, const struct bridge_call *c)
+/* How many the caller of `c` has, and the oldest that waits for an answer; NULL: none does. */
+static unsigned parks_of(const struct bridge *b, const struct bridge_call *c, struct bridge_call **oldest)
 {
 	unsigned n = 0;
 
-	for (const struct list *x = b->calls_used.next; x != &b->calls_used; x = x->next) {
-		const struct bridge_call *o = LIST_OWNER(x, struct bridge_call, of_all);
-		n += o->park && span_eq(call_principal(o), call_principal(c));
+	*oldest = NULL;
+	for (struct list *x = b->calls_used.next; x != &b->calls_used; x = x->next) {
+		struct bridge_call *o = LIST_OWNER(x, struct bridge_call, of_all);
+		if (!o->park || !span_eq(call_principal(o), call_principal(c)))
+			continue;
+		n++;
+		if (o->state == CALL_PARKED && (!*oldest || o->order < (*oldest)->order))
+			*oldest = o;
 	}
 	return n;
+}
+
+/* Whoever has as many as one may have gives up the oldest: a user who is asked now is more likely to be there. */
+static struct bridge_park *park_new(struct bridge *b, struct bridge_call *c)
+{
+	struct bridge_call *oldest;
+
+	if (parks_of(b, c, &oldest) >= b->s.parks_each) {
+		if (!oldest)
+			return NULL;
+		say_log(b, SPAN("a caller is asked more than may wait; its oldest call is given up"), NOTHING);
+		call_withdraw(b, oldest, SPAN("the caller did not answer, and is asked something else"));
+		call_free(b, oldest);
+	}
+	return slots_take(&b->parks);
 }
 
 static struct bridge_question *question_new(struct bridge *b, struct bridge_call *c)
@@ -142,7 +163,7 @@ static struct bridge_question *question_new(struct bridge *b, struct bridge_call
 	struct bridge_park *park = c->park;
 
 	if (!park) {
-		park = parks_of(b, c) < b->s.parks_each ? slots_take(&b->parks) : NULL;
+		park = park_new(b, c);
 		if (!park)
 			return NULL;
 		memset(park, 0, sizeof *park);

@@ -75,10 +75,10 @@ static bool same_principal(const struct bridge *b, const struct bridge_call *c)
 }
 
 /* On a shared line nothing says whose a log message is. So one call at a time is given them, and for a while behind it only calls of the same
- * principal: what comes late must not reach another. */
+ * principal: what comes late must not reach another. A listen has no end and would keep everybody else out. */
 static void take_seat(struct bridge *b, struct bridge_call *c)
 {
-	if (c->level == 0 || b->seat != 0 || (!same_principal(b, c) && bridge_now(b) - b->seat_ms < BRIDGE_SEAT_MS && b->seat_ms != 0))
+	if (c->level == 0 || c->method == MCP_LISTEN || b->seat != 0 || (!same_principal(b, c) && bridge_now(b) - b->seat_ms < BRIDGE_SEAT_MS && b->seat_ms != 0))
 		return;
 	b->seat = c->id_up;
 	b->seat_n = c->principal_n;

@@ -12,7 +12,7 @@
 enum {
 	GROWTH = 32768,            /* a worker reads frames that are so much longer than a reply */
 	SMALL_ROOM = 65536,        /* kept free in an edge's buffer for frames without a text */
-	EXCHANGES_MAX = 1024, LARGES = 32,
+	EXCHANGES_MAX = 1024, LARGES_MAX = 64,
 	READS = 64                 /* in a row on one edge, before others have their turn */
 };
 
@@ -58,7 +58,7 @@ void elder_from(const struct conf *c, struct elder_settings *s)
 	s->calls = calls < EXCHANGES_MAX ? (uint32_t)calls : EXCHANGES_MAX;
 	s->body_max = c->memory.body;
 	s->reply_max = c->memory.reply;
-	s->kept = ELDER_KEPT;
+	s->kept = ELDER_KEPT + (s->calls * s->body_max < ELDER_BODIES_MAX ? s->calls * s->body_max : ELDER_BODIES_MAX);
 	s->kept_each = ELDER_KEPT_EACH;
 	s->tokens = c->memory.tokens;
 	s->idle_ms = ELDER_IDLE_MS;
@@ -70,7 +70,7 @@ static void pool_from(const struct conf *c, struct exchange_settings *s)
 
 	memset(s, 0, sizeof *s);
 	s->exchanges = n < EXCHANGES_MAX ? (uint32_t)n : EXCHANGES_MAX;
-	s->larges = LARGES;
+	s->larges = c->memory.large < LARGES_MAX ? c->memory.large : LARGES_MAX;
 	s->request_max = (uint32_t)c->memory.body + EXCHANGE_SMALL;
 	s->reply_max = (uint32_t)c->memory.reply + ELDER_GROWTH;
 }

@@ -10,8 +10,34 @@ const OLD = '2025-11-25';
 const MODERN = '2026-07-28';
 const REFERENCE = { [OLD]: { SUCCESS: 84, INFO: 7 }, [MODERN]: { SUCCESS: 164, FAILURE: 30, SKIPPED: 1, INFO: 1 } };
 
-// What may differ, by run: scenario and check, and why.
-const EXPECTED = {};
+// What differs, and why. A row is a scenario and a check, or a scenario and `*` for all of its checks; the third member `maybe` is said where
+// it need not.
+const QUICK = [
+    ['server-sse-multiple-streams server-sse-streams-functional', 'an answer that is there at once is plain JSON, which the suite notes as information'],
+    ['server-sse-polling *', 'the same: it is there before there would be a stream to break (not scored)']
+];
+const NO_HEADERS = 'an old server knows no x-mcp-header, so the bridge takes what looks like one out of its tools';
+const KEYS = 'an old server sends its question under an id and not under a key; the suite wants the key of its own server';
+const ONE_BY_ONE = 'an old server sends its questions one by one; the first that comes is asked first';
+const CANNOT_SAY = 'an old server cannot say that it lacks a capability';
+const FROM_OLD = [
+    ['http-custom-header-server-validation *', NO_HEADERS],
+    ['input-required-result-basic-elicitation sep-2322-elicitation-incomplete', KEYS],
+    ['input-required-result-basic-elicitation sep-2322-elicitation-complete', KEYS],
+    ['input-required-result-ignore-extra-params sep-2322-ignore-unexpected-params', KEYS],
+    ['input-required-result-multiple-input-requests *', ONE_BY_ONE],
+    ['server-stateless sep-2575-missing-capability-http-400', CANNOT_SAY],
+    ['server-stateless sep-2575-server-rejects-undeclared-capability', CANNOT_SAY],
+    ['server-stateless sep-2575-http-server-no-independent-requests-on-stream', 'the suite waits 600 ms; a session for a caller that can be asked may take longer to begin', 'maybe']
+];
+const STDIO = [['server-sse-polling *', 'there is no stream of events to break (not scored)']];
+const EXPECTED = {
+    '2025-11-25 before a modern HTTP upstream': QUICK, '2025-11-25 before an old HTTP upstream': QUICK,
+    '2025-11-25 before a modern child': QUICK, '2025-11-25 before an old child': QUICK,
+    '2026-07-28 before an old HTTP upstream': FROM_OLD, '2026-07-28 before an old child': FROM_OLD, '2025-11-25 over stdio': STDIO
+};
+
+const ASK = ['elicitation', 'sampling', 'roots'];
 
 const only = process.argv[2];
 
@@ -26,21 +52,20 @@ await main(async () => {
 
     async function judge(name, revision, url, postern) {
         const through = await runSuite(url, join(out, name.replaceAll(/\W/g, '-')), revision);
-        const expected = new Map(EXPECTED[name] ?? []);
+        const expected = EXPECTED[name] ?? [];
         const differences = compare(direct[revision], through);
-        const keyOf = line => line.slice(0, line.indexOf(': '));
-        const strange = differences.filter(line => !expected.has(keyOf(line)));
-        ok(strange.length === 0, `${name}: no difference but the ${expected.size} listed`,
+        const covers = ([row], line) => row.endsWith(' *') ? line.startsWith(row.slice(0, -1)) : line.startsWith(`${row}: `);
+        const strange = differences.filter(line => !expected.some(row => covers(row, line)));
+        ok(strange.length === 0, `${name}: no difference but the ${expected.length} listed`,
             () => `direct ${told(direct[revision])}\nthrough ${told(through)}\n${strange.join('\n')}\n${postern.errors.slice(-1500)}`);
-        const seen = new Set(differences.map(keyOf));
-        is([...expected.keys()].filter(key => !seen.has(key)), [], `${name}: and these do differ`);
+        is(expected.filter(row => row[2] !== 'maybe' && !differences.some(line => covers(row, line))), [], `${name}: and these do differ`);
     }
 
     const http = async era => {
         const upstream = await startUpstream('--era', era);
-        return [{ url: upstream.url }, upstream];
+        return [{ url: upstream.url, ...(era === 'old' ? { ask: ASK } : {}) }, upstream];
     };
-    const child = era => [{ command: nodeBinary(), args: [join(PEERS, 'upstream.mjs'), '--stdio', '--era', era] }];
+    const child = era => [{ command: nodeBinary(), args: [join(PEERS, 'upstream.mjs'), '--stdio', '--era', era], ask: ASK }];
     for (const [what, [server, upstream], revisions] of [
         ['modern HTTP upstream', await http('modern'), [OLD]], ['old HTTP upstream', await http('old'), [OLD, MODERN]],
         ['modern child', child('modern'), [OLD, MODERN]], ['old child', child('old'), [OLD, MODERN]]

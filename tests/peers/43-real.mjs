@@ -1,7 +1,7 @@
 // Servers as people run them, all behind one Postern at once: those of npm, servers on both SDKs for TypeScript and for Python, as children
 // and over HTTP, old and new. Asked by the clients as people have them: both SDKs for TypeScript, both for Python, and the Inspector.
 
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect, textOf } from './clients.mjs';
 import { BINARY, is, main, nodeBinary, ok, PEERS, ROOT, run, scratch, startPeer, startPostern, startServer } from '../lib/postern.mjs';
@@ -34,7 +34,11 @@ await main(async () => {
     mkdirSync(files);
     writeFileSync(join(files, 'hello.txt'), 'Hello, files.\n');
     CALLS.files[1].path = join(files, 'hello.txt');
-    const graph = join(dir, 'memory.jsonl');
+    // Children of a Postern that root starts are not root.
+    const graphs = join(dir, 'graphs');
+    mkdirSync(graphs);
+    chmodSync(graphs, 0o777);
+    const graph = join(graphs, 'memory.jsonl');
 
     const node = (...args) => ({ command: nodeBinary(), args });
     const children = {

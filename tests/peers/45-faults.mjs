@@ -112,6 +112,10 @@ await main(async () => {
             if (TELL) process.stdout.write(`# p99 of the others, ${name} ${fault}: ${(p99(tally, name) / quiet).toFixed(2)} of before\n`);
             const others = Object.entries(tally).filter(([other]) => other !== name);
             ok(others.every(([, row]) => row.good > 20 && row.refused + row.lost + row.wrong === 0), say('the others are answered'), () => shown(tally));
+            const { refused, took } = tally[name];
+            const slowest = Math.max(...took) / 1000;
+            const felt = { killed: refused > 0, stalled: slowest > 0.8 * FAULT_MS, slow: slowest > 290, garbage: refused > 0, flood: true };
+            ok(felt[fault], say('it is felt there'), () => shown(tally)[name]);
             is([tally[name].wrong, tally[name].lost], [0, 0], say('nobody gets a wrong answer or none'));
             const before = tally[name].good;
             ok(await until(() => tally[name].good > before + 20, CALL_MS), say('it comes back'), () => `${JSON.stringify(shown(tally)[name])}\n${postern.errors.slice(-1500)}`);

@@ -58,8 +58,10 @@ function answer(ctx, key, kind) {
     return view;
 }
 
+// What the client has declared: with this request, or once for the session.
+const serverOf = new WeakMap();
 function declared(ctx) {
-    return ctx.mcpReq.envelope?.[CAPABILITIES_KEY] ?? {};
+    return ctx.mcpReq.envelope?.[CAPABILITIES_KEY] ?? serverOf.get(ctx.mcpReq.signal)?.server.getClientCapabilities() ?? {};
 }
 
 const sampling = (question, maxTokens = 100) => inputRequired.createMessage({
@@ -317,10 +319,11 @@ function around(mcp, method, outer) {
     mcp.server._requestHandlers.set(method, (request, ctx) => outer(request, ctx, inner));
 }
 
-function counted(run) {
+function counted(run, mcp) {
     return async (...given) => {
         const ctx = given.at(-1);
         const args = given.length > 1 ? given[0] : {};
+        serverOf.set(ctx.mcpReq.signal, mcp);
         seen.calls++;
         seen.running++;
         let ended = false;
@@ -437,7 +440,7 @@ export function makeServer({ page = 0, name = 'postern-test-upstream', old = fal
             description, ...more,
             ...(inputSchema ? { inputSchema: fromJsonSchema(inputSchema) } : {}),
             ...(more.outputSchema ? { outputSchema: fromJsonSchema(more.outputSchema) } : {})
-        }, counted(run));
+        }, counted(run, mcp));
     addPrompts(mcp);
     addResources(mcp);
     addCompletion(mcp);

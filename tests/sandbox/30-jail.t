@@ -11,6 +11,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
 from pki import Pki, secret_write
 from postern import Postern, done, is_, ok, skip
+from tls import until
 
 libc = ctypes.CDLL(None, use_errno=True)
 IS_ROOT = os.geteuid() == 0
@@ -103,6 +104,10 @@ with Postern(config) as p:
         if not IS_ROOT:
             skip("%s: descriptors" % role, "only root sees those of a process that is not dumpable")
             continue
+        # channel; a worker: its listener and the link to the provider, the bridge, the keeper, the broker, and two to the elder; the provider: two directories and a link
+        # per worker; the bridge: a link per worker and the launcher; keeper and broker: the same, and one to each other; the elder: two per worker. Key and secret files are closed once they were read.
+        want = {"worker-0": (0, 8), "worker-1": (0, 8), "elder": (0, 5), "bridge-run": (0, 5), "desk": (0, 2), "provider-docs": (2, 3), "keeper": (0, 4), "broker": (0, 4)}[role]
+        until(lambda: sum(to.startswith("socket:") for to in descriptors(pid).values()) >= want[1], 5)  # edges come while it serves
         fds = descriptors(pid)
         is_((fds.pop(0), fds.pop(1)), ("/dev/null", "/dev/null"), "%s: nothing on standard input and output" % role)
         ok(fds.pop(2).startswith("pipe:"), "%s: the log on standard error" % role)
@@ -111,9 +116,6 @@ with Postern(config) as p:
         fds.pop(epoll[0])
         dirs = [to for to in fds.values() if to.startswith("/")]
         sockets = [to for to in fds.values() if to.startswith("socket:")]
-        # channel; a worker: its listener and the link to the provider, the bridge, the keeper, the broker, and two to the elder; the provider: two directories and a link
-        # per worker; the bridge: a link per worker and the launcher; keeper and broker: the same, and one to each other; the elder: two per worker. Key and secret files are closed once they were read.
-        want = {"worker-0": (0, 8), "worker-1": (0, 8), "elder": (0, 5), "bridge-run": (0, 5), "desk": (0, 2), "provider-docs": (2, 3), "keeper": (0, 4), "broker": (0, 4)}[role]
         is_((len(dirs), len(sockets), len(fds)), want + (sum(want),), "%s: its own descriptors and no other" % role)
         if role.startswith("worker"):
             # 0 1 2, channel, listener, loop; connections, links of one upstream, 2 each for two lines, keeper and broker, the elder's (100 requests, 64 listens, 4 for edges), 8 to spare

@@ -230,6 +230,7 @@ def text(message):
 
 
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Modern)
+server.handle_error = lambda *args: None    # clients that leave
 server.daemon_threads = True
 threading.Thread(target=server.serve_forever, daemon=True).start()
 config = {"listeners": [{"address": "127.0.0.1:0"}], "workers": 2, "names": "plain", "mcpServers": {"m": {"url": "http://127.0.0.1:%d/mcp" % server.server_port, "idle_timeout": "60s"}},

@@ -143,6 +143,11 @@ static void seats(void)
 	ok(hasnt(peer_next(0), "logLevel") && quiet(0) && quiet(1), "soon behind it another principal has none");
 	ask_as(0, "2", "tools/call", "\"name\":\"t\"," META_OF("{}", LEVEL("debug") AS("aa")));
 	ok(has(peer_next(0), "logLevel"), "the same one has");
+	modern_begin();
+	ask_as(0, "1", "subscriptions/listen", "\"notifications\":{\"toolsListChanged\":true}," META_OF("{}", LEVEL("info") AS("aa")));
+	ok(hasnt(peer_next(0), "logLevel"), "a listen, which has no end, has none");
+	ask_as(0, "2", "tools/call", "\"name\":\"t\"," META_OF("{}", LEVEL("info") AS("aa")));
+	ok(has(peer_next(0), "logLevel"), "and leaves it to others");
 }
 
 static void listening(void)
