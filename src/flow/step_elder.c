@@ -89,13 +89,14 @@ static void count(struct txn *t, bool initialize)
 	metrics_add(t->f->metrics, METRIC_OLD_OPEN, 1);
 }
 
-/* Half of the slots at most: what the elder makes of a request needs one too. */
-static bool room_for(struct flow *f, bool stream)
+/* Half of the slots at most: what the elder makes of a request needs one too. A client's answers to what it was asked, which requests in
+ * progress may wait for, and its notifications find room beyond. */
+static bool room_for(struct flow *f, bool stream, bool brief)
 {
 	const struct elder_edge *e = &f->elder;
 	if (stream)
 		return e->streams < (f->set->listens + 1) / 2 && f->listens + e->streams < f->set->listens;
-	return e->posts < (f->set->requests + 1) / 2;
+	return e->posts < (f->set->requests + 1) / 2 + (brief ? f->set->requests / 4 : 0);
 }
 
 static bool visible(struct span s)
@@ -124,7 +125,7 @@ enum step_end elder_send(struct txn *t)
 		return refuse(t, 404, SPAN("There is no such session"));
 	if (stream && f->draining)
 		return refuse(t, 503, SPAN("Postern is being restarted; try again shortly"));
-	if (!room_for(f, stream))
+	if (!room_for(f, stream, post && json_type(&f->json, JSON_ROOT) == JSON_OBJECT && t->msg.kind != MCP_REQUEST))
 		return too_many(t);
 	if (stream && h->count[HTTP_LAST_EVENT_ID] > 0 && visible(h->known[HTTP_LAST_EVENT_ID]) && h->known[HTTP_LAST_EVENT_ID].n <= ELDER_EVENT_MAX)
 		m.event = h->known[HTTP_LAST_EVENT_ID]; /* else it is none that was ever given out */

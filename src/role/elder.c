@@ -58,7 +58,7 @@ void elder_from(const struct conf *c, struct elder_settings *s)
 	s->calls = calls < EXCHANGES_MAX ? (uint32_t)calls : EXCHANGES_MAX;
 	s->body_max = c->memory.body;
 	s->reply_max = c->memory.reply;
-	s->kept = ELDER_KEPT;
+	s->kept = ELDER_KEPT + (s->calls * s->body_max < ELDER_BODIES_MAX ? s->calls * s->body_max : ELDER_BODIES_MAX);
 	s->kept_each = ELDER_KEPT_EACH;
 	s->tokens = c->memory.tokens;
 	s->idle_ms = ELDER_IDLE_MS;

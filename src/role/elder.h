@@ -12,7 +12,8 @@
 
 enum {
 	ELDER_SESSIONS = 1024, ELDER_SESSIONS_EACH = 256,
-	ELDER_KEPT = 16 << 20, ELDER_KEPT_EACH = 4 << 20,
+	ELDER_KEPT = 32 << 20, ELDER_KEPT_EACH = 4 << 20, /* and room for the requests in progress */
+	ELDER_BODIES_MAX = 96 << 20,
 	ELDER_IDLE_MS = 1800000,
 	ELDER_CALL_MS = 900000 /* a modern request that has no end by then has failed; workers have their own, shorter times */
 };

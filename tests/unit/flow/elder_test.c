@@ -384,6 +384,11 @@ static void edges(void)
 	for (unsigned i = 0; i < 6; i++)
 		busy += status_of(heard(c[i])) == 503;
 	is_int(busy, 2, "half of the requests at most are old ones");
+	struct sim_conn *answers[3];
+	for (unsigned i = 0; i < 3; i++)
+		answers[i] = post(AS_ACME SESSION OLD, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}");
+	ok(status_of(heard(answers[0])) != 503 && status_of(heard(answers[1])) != 503, "what they may be waiting for finds room beyond");
+	is_int(status_of(heard(answers[2])), 503, "within bounds");
 	struct elder_msg first, second;
 	ok(frame_came(), "the first");
 	first = m;
