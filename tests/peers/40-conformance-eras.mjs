@@ -16,18 +16,13 @@ const QUICK = [
     ['server-sse-multiple-streams server-sse-streams-functional', 'an answer that is there at once is plain JSON, which the suite notes as information'],
     ['server-sse-polling *', 'the same: it is there before there would be a stream to break (not scored)']
 ];
-const NO_HEADERS = 'an old server knows no x-mcp-header, so the bridge takes what looks like one out of its tools';
 const KEYS = 'an old server sends its question under an id and not under a key; the suite wants the key of its own server';
 const ONE_BY_ONE = 'an old server sends its questions one by one; the first that comes is asked first';
-const CANNOT_SAY = 'an old server cannot say that it lacks a capability';
 const FROM_OLD = [
-    ['http-custom-header-server-validation *', NO_HEADERS],
     ['input-required-result-basic-elicitation sep-2322-elicitation-incomplete', KEYS],
     ['input-required-result-basic-elicitation sep-2322-elicitation-complete', KEYS],
     ['input-required-result-ignore-extra-params sep-2322-ignore-unexpected-params', KEYS],
     ['input-required-result-multiple-input-requests *', ONE_BY_ONE],
-    ['server-stateless sep-2575-missing-capability-http-400', CANNOT_SAY],
-    ['server-stateless sep-2575-server-rejects-undeclared-capability', CANNOT_SAY],
     ['server-stateless sep-2575-http-server-no-independent-requests-on-stream', 'the suite waits 600 ms; a session for a caller that can be asked may take longer to begin', 'maybe']
 ];
 const STDIO = [['server-sse-polling *', 'there is no stream of events to break (not scored)']];
