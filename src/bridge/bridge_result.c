@@ -1,5 +1,6 @@
 /* Answers of old revisions in today's words (mcp.md 14.1, 14.2), and those of today's as they are. */
 #include "bridge/bridge_state.h"
+#include "gate/catalog.h"
 
 enum { OLD_NOT_FOUND = -32002, OLD_FIRST = -32019, OLD_LAST = -32000 };
 
@@ -62,7 +63,7 @@ static struct shape shape_of(enum mcp_method m)
 	}
 }
 
-/* inputSchema without x-mcp-header in its properties: an old server does not know what it would mean today. */
+/* inputSchema without x-mcp-header in its properties. */
 static void put_schema(struct buf *out, const struct json *j, uint32_t schema)
 {
 	static const struct span properties[] = { { "properties", 10 } }, header[] = { { "x-mcp-header", 12 } };
@@ -100,6 +101,7 @@ static void put_tools(struct buf *out, const struct json *j, uint32_t list)
 	BUF_LIT(out, "[");
 	for (uint32_t tool = json_first(j, list); tool != JSON_NONE; tool = json_next(j, list, tool)) {
 		uint32_t schema = json_get(j, tool, drop[1]);
+		struct span why;
 		bool any = false;
 
 		if (json_type(j, tool) != JSON_OBJECT)
@@ -109,7 +111,11 @@ static void put_tools(struct buf *out, const struct json *j, uint32_t list)
 		say_members(out, j, tool, drop, 2, &any);
 		if (schema != JSON_NONE) {
 			say_member(out, &any, SPAN("\"inputSchema\""));
-			put_schema(out, j, schema);
+			/* An old server may mean it as today's do; if it cannot be meant so it is there by accident (mcp.md 14.2), and is no reason to lose the tool. */
+			if (catalog_judge(j, tool, &why) == CATALOG_INVALID)
+				put_schema(out, j, schema);
+			else
+				buf_put(out, json_raw(j, schema));
 		}
 		BUF_LIT(out, "}");
 	}
@@ -154,18 +160,27 @@ bool result_legacy(struct bridge *b, struct bridge_peer *p, struct bridge_call *
 	return true;
 }
 
+/* A library of today may speak as a server of old and say what its client should have declared: that means the same in both. */
+static bool code_is_today(const struct json *j, uint32_t error)
+{
+	uint32_t needed = json_get(j, json_get(j, error, SPAN("data")), SPAN("requiredCapabilities"));
+	int64_t code;
+
+	return json_int(j, json_get(j, error, SPAN("code")), &code) && code == MCP_MISSING_CAPABILITY && json_type(j, needed) == JSON_OBJECT;
+}
+
 void result_error(struct bridge *b, struct bridge_call *c, struct buf *out, const struct mcp_message *m)
 {
 	static const struct span code_name[] = { { "code", 4 }, { "data", 4 } };
 	const struct json *j = &b->json;
 	int64_t code = 0;
-	bool any = true;
+	bool any = true, ours = code_is_today(j, m->error);
 
 	(void)json_int(j, json_get(j, m->error, code_name[0]), &code);
 	BUF_LIT(out, "{\"jsonrpc\":\"2.0\",\"id\":");
 	buf_put(out, call_id(c));
 	BUF_LIT(out, ",\"error\":{\"code\":");
-	if (b->modern || ((code < OLD_FIRST || code > OLD_LAST) && code != BRIDGE_URL_REQUIRED && (code < MCP_UNSUPPORTED_VERSION || code > MCP_HEADER_MISMATCH))) {
+	if (b->modern || ours || ((code < OLD_FIRST || code > OLD_LAST) && code != BRIDGE_URL_REQUIRED && (code < MCP_UNSUPPORTED_VERSION || code > MCP_HEADER_MISMATCH))) {
 		buf_i64(out, code);
 		say_members(out, j, m->error, code_name, 1, &any);
 	} else if (code == OLD_NOT_FOUND) {

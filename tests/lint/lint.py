@@ -41,7 +41,7 @@ ROOMS = {
     "gate": "gate wire base",
     "conf": "conf gate wire base",
     "provider": "provider wire os base",
-    "bridge": "bridge wire base",
+    "bridge": "bridge gate wire base",
     "elder": "elder wire base",
     "flow": "flow gate wire os base",
     "role": "role flow bridge elder provider conf gate wire os base",

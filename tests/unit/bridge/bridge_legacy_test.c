@@ -164,10 +164,10 @@ static void requests(void)
 	ok(has(next(0), "\"structuredContent\":{\"n\":1},\"content\":[],\"resultType\":\"complete\""), "content is made if it is missing");
 	ask_as(0, "4", "tools/list", "\"cursor\":\"c1\"," META);
 	ok(has(peer_next(0), "\"params\":{\"cursor\":\"c1\"}"), "a cursor");
-	peer_answer(0, kit_id, "\"result\":{\"tools\":[{\"name\":\"t\",\"execution\":{\"taskSupport\":\"optional\"},\"inputSchema\":{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\",\"x-mcp-header\":\"A\"},\"b\":{}}}},"
-	    "7,{\"name\":\"u\",\"inputSchema\":{\"type\":\"object\"}}],\"nextCursor\":\"\"}");
+	peer_answer(0, kit_id, "\"result\":{\"tools\":[{\"name\":\"t\",\"execution\":{\"taskSupport\":\"optional\"},\"inputSchema\":{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\",\"x-mcp-header\":\"A b\"},\"b\":{}}}},"
+	    "7,{\"name\":\"u\",\"inputSchema\":{\"type\":\"object\",\"properties\":{\"c\":{\"type\":\"string\",\"x-mcp-header\":\"C\"}}}}],\"nextCursor\":\"\"}");
 	ok(has(next(0), "{\"nextCursor\":\"\",\"tools\":[{\"name\":\"t\",\"inputSchema\":{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\"},\"b\":{}}}},"
-	    "{\"name\":\"u\",\"inputSchema\":{\"type\":\"object\"}}],\"resultType\":\"complete\",\"ttlMs\":7000,\"cacheScope\":\"private\""), "a list of tools");
+	    "{\"name\":\"u\",\"inputSchema\":{\"type\":\"object\",\"properties\":{\"c\":{\"type\":\"string\",\"x-mcp-header\":\"C\"}}}}],\"resultType\":\"complete\",\"ttlMs\":7000,\"cacheScope\":\"private\""), "a list of tools");
 	ask_as(0, "5", "prompts/list", META);
 	(void)peer_next(0);
 	peer_answer(0, kit_id, "\"result\":{\"prompts\":[],\"ttlMs\":99,\"cacheScope\":\"public\"}");
@@ -188,6 +188,10 @@ static void requests(void)
 	(void)peer_next(0);
 	peer_answer(0, kit_id, "\"error\":{\"code\":-32021,\"message\":\"mine\"}");
 	ok(has(next(0), "\"error\":{\"code\":-32603,\"message\":\"mine\",\"data\":{\"upstream\":\"old\",\"code\":-32021}}"), "codes that mean something only today");
+	ask_as(0, "9", "prompts/get", "\"name\":\"p\"," META);
+	(void)peer_next(0);
+	peer_answer(0, kit_id, "\"error\":{\"code\":-32021,\"message\":\"mine\",\"data\":{\"requiredCapabilities\":{\"sampling\":{}}}}");
+	ok(has(next(0), "\"error\":{\"code\":-32021,\"message\":\"mine\",\"data\":{\"requiredCapabilities\""), "but the one that says the same");
 	ask_as(0, "10", "prompts/get", "\"name\":\"p\"," META);
 	(void)peer_next(0);
 	peer_answer(0, kit_id, "\"error\":{\"code\":17,\"message\":\"app\"}");
