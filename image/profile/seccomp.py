@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 
-ROLES = ("parent", "worker", "provider", "desk", "keeper", "broker", "bridge", "elder", "stdio")
+ROLES = ("parent", "worker", "provider", "desk", "keeper", "broker", "bridge", "bridge_http", "elder", "stdio")
 RUNTIME = "runtime"
 KINDS = ("start", "runtime")
 ARCHITECTURES = ("x86_64", "aarch64")
@@ -101,8 +101,9 @@ SYSTEM CALLS OF POSTERN
 
 Made from seccomp/*.list by image/profile/seccomp.py; the same lists become the binary's own filters and the container's profile.
 
-parent, worker, provider, desk, keeper, broker, bridge, elder, stdio: processes of Postern. What a process may not call kills it (its own filter). Filters add up: what a
-role may do is what its own filter and its parent's both allow.
+parent, worker, provider, desk, keeper, broker, bridge, bridge_http, elder, stdio: processes of Postern (bridge_http: a
+bridge whose server is at a URL). What a process may not call kills it (its own filter). Filters add up: what a role may do is what its own
+filter and its parent's both allow.
 start: Postern before its filter is on, and its commands that need none. runtime: the container runtime, inside the container, before Postern
 is started. Neither is in any filter of Postern; only the container's profile has them. A running Postern can use none of them.
 What the container's profile does not have fails with EPERM (clone3 with ENOSYS).
