@@ -53,6 +53,8 @@ config = {"workers": 2, "listeners": [{"address": "127.0.0.1:0", "tls": {"cert":
           "memory": {"connections": 100, "links": 10}}
 with Postern(config) as p:
     roles = {p.pid: "parent"}
+    # The program of the server: between fork and exec it looks like its launcher.
+    until(lambda: any(proc(pid, "comm").strip() == "cat" for pid in p.children()), 10)
     for pid in p.children():
         roles[pid] = proc(pid, "comm").strip()
     started = {pid: name for pid, name in roles.items() if name in ("launcher", "launcher-guard", "sleep")}
