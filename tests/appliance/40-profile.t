@@ -21,7 +21,7 @@ import termios
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from postern import ROOT, done, is_, ok
 
-ROLES = ("parent", "worker", "provider", "desk", "keeper", "broker", "bridge", "elder", "stdio")
+ROLES = ("parent", "worker", "provider", "desk", "keeper", "broker", "bridge", "bridge_http", "elder", "stdio")
 ARCHES = {"x86_64": (0xC000003E, "build/gen/role/seccomp_table.c"), "aarch64": (0xC00000B7, "build/arm64/gen/role/seccomp_table.c")}
 ALLOW, KILL = 0x7FFF0000, 0x80000000
 CALLS_END = 600
