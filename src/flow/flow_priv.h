@@ -575,6 +575,8 @@ struct flow {
 /* Legs that may be sent before their turn, over what there is for requests. */
 static inline uint32_t flow_ahead(const struct flow_settings *s) { return s->nservers > 1 ? 2 * s->nservers : 0; }
 
+static inline int64_t flow_list_ms(const struct flow_settings *s) { return s->list_ms > 0 ? s->list_ms : FLOW_LIST_MS; }
+
 static inline int64_t flow_now(const struct flow *f) { return f->loop->now_ms; }
 int64_t flow_unix(const struct flow *f);        /* the time of day; 0 without a clock, which validates nothing */
 void flow_log(struct flow *f, struct span what, struct span who, struct span detail);

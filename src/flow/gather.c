@@ -21,7 +21,8 @@ struct gather {
 	int64_t ttl_ms;
 	bool shared;                  /* all that was read may be shown to others */
 	bool paged;                   /* this is not the first page of the whole list */
-	bool sending, late, full, bad_cursor, no_buffer;
+	bool late, last;              /* its time is up, for the last time */
+	bool sending, full, bad_cursor, no_buffer;
 	unsigned status, first;       /* what the first that is left out did */
 	size_t why_n;
 	char why[WHY_MAX];
@@ -406,31 +407,44 @@ static void give_up(struct txn *t, unsigned i)
 	metrics_add(t->f->metrics, METRIC_UPSTREAM_FAULT_LATE, 1);
 	flow_log(t->f, SPAN("upstream"), up->set->name, SPAN("did not answer in time: a list is served without it"));
 	up->slow = true;
+	t->f->metrics->down[i] = 1;
 	skip(t, i, 504, SPAN("did not answer in time"));
+}
+
+/* Whoever is still silent is done without. The others may have more pages: they get as much time again. */
+static void time_is_up(struct txn *t)
+{
+	struct gather *g = t->gather;
+
+	for (unsigned i = 0; i < t->f->set->nservers; i++)
+		if (g->part[i] == PART_ASKED)
+			give_up(t, i);
+	if (g->last)
+		return;
+	g->last = true;
+	g->late = false;
+	timer_arm(&t->f->timers, &t->timer, flow_now(t->f) + flow_list_ms(t->f->set));
 }
 
 /* As far as it goes with what is here. Each turn brings `at` forward or asks for a page, of which there are at most FLOW_CATALOG_PAGES. */
 static enum step_end go(struct txn *t)
 {
 	struct gather *g = t->gather;
-	bool heard = g->late && heard_any(t);
 
+	if (g->late && heard_any(t))
+		time_is_up(t);
 	while (!g->full && !g->bad_cursor && g->at < t->f->set->nservers) {
 		switch ((enum part)g->part[g->at]) {
 		case PART_HELD:
 			take_held(t);
 			break;
 		case PART_ASKED:
-			if (!heard)
-				return STEP_WAIT;
-			give_up(t, g->at);
-			break;
+			return STEP_WAIT;
 		case PART_WANTED:
-			if (heard) {
-				g->full = true; /* in time for the next page */
-				break;
-			}
-			ask(t);
+			if (g->late && g->last)
+				g->full = true; /* in time for the next page of ours */
+			else
+				ask(t);
 			break;
 		default:
 			g->at++;

@@ -129,6 +129,14 @@ static void count_fault(struct flow *f, enum leg_fault fault)
 	metrics_add(f->metrics, ids[fault], 1);
 }
 
+/* Does it say something of the whole upstream? A call may take too long, and our own limits are ours. */
+static bool tells(const struct leg *l, enum leg_fault fault)
+{
+	if (fault == LEG_FULL || fault == LEG_CREDENTIAL)
+		return false;
+	return fault == LEG_CONNECT || fault == LEG_TLS || l->method == MCP_DISCOVER || !span_absent(list_member(l->method));
+}
+
 void leg_failed(struct leg *l, enum leg_fault fault, struct span detail)
 {
 	struct upstream *up = l->up;
@@ -136,6 +144,8 @@ void leg_failed(struct leg *l, enum leg_fault fault, struct span detail)
 	struct link *k = l->link;
 
 	count_fault(l->f, fault);
+	if (tells(l, fault))
+		l->f->metrics->down[up->index] = 1;
 	flow_log(l->f, SPAN("upstream"), up->set->name, detail);
 	if (k) {
 		link_detach(k);
@@ -211,6 +221,7 @@ static void deliver(struct leg *l, unsigned status, const struct mcp_message *m)
 	struct txn *t = l->txn;
 
 	leg_free(l);
+	up->f->metrics->down[up->index] = 0;
 	if (t)
 		reply_answer(t, up, status, m);
 	else

@@ -158,7 +158,7 @@ void route_cursor_key(const struct txn *t, uint8_t key[CURSOR_KEY])
 
 int64_t list_until(const struct txn *t)
 {
-	int64_t most = t->f->set->list_ms > 0 ? t->f->set->list_ms : FLOW_LIST_MS;
+	int64_t most = flow_list_ms(t->f->set);
 	int64_t until = t->start_ms + most, least = flow_now(t->f) + most / 4;
 	return until > least ? until : least;
 }

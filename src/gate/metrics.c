@@ -75,6 +75,8 @@ void metrics_forget(struct metrics *m)
 	for (size_t i = 0; i < METRIC_COUNT; i++)
 		if (table[i].kind == KIND_gauge)
 			m->v[i] = 0;
+	for (size_t i = 0; i < METRICS_UPSTREAMS; i++)
+		m->down[i] = 0;
 }
 
 void metrics_write(struct buf *b, const struct metrics *const *blocks, size_t nblocks)
@@ -98,6 +100,22 @@ void metrics_write(struct buf *b, const struct metrics *const *blocks, size_t nb
 		buf_put(b, table[i].name);
 		buf_char(b, ' ');
 		buf_u64(b, v);
+		buf_char(b, '\n');
+	}
+}
+
+void metrics_write_upstreams(struct buf *b, const struct metrics *const *blocks, size_t nblocks, const struct span *names, size_t nnames)
+{
+	BUF_LIT(b, "# HELP postern_upstream_down Workers to which the last word of this server was a fault\n# TYPE postern_upstream_down gauge\n");
+	for (size_t i = 0; i < nnames && i < METRICS_UPSTREAMS; i++) {
+		uint64_t n = 0;
+
+		for (size_t k = 0; k < nblocks; k++)
+			n += blocks[k]->down[i];
+		BUF_LIT(b, "postern_upstream_down{server=\"");
+		buf_put(b, names[i]);
+		BUF_LIT(b, "\"} ");
+		buf_u64(b, n);
 		buf_char(b, '\n');
 	}
 }

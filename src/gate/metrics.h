@@ -104,8 +104,11 @@ enum metric_id {
 	METRIC_COUNT
 };
 
+enum { METRICS_UPSTREAMS = 32 };
+
 struct metrics {
 	_Alignas(64) volatile uint64_t v[METRIC_COUNT];
+	volatile uint64_t down[METRICS_UPSTREAMS]; /* by place in the configuration; 1: the last that was heard of it was a fault */
 };
 
 static inline void metrics_add(struct metrics *m, enum metric_id id, uint64_t by) { m->v[id] += by; }
@@ -120,5 +123,7 @@ static inline void metrics_peak(struct metrics *m, enum metric_id id, uint64_t n
 void metrics_forget(struct metrics *m);
 /* Prometheus text exposition 0.0.4, counters and gauges summed over the blocks. */
 void metrics_write(struct buf *b, const struct metrics *const *blocks, size_t nblocks);
+/* postern_upstream_down, for servers of these names and the blocks of one generation. */
+void metrics_write_upstreams(struct buf *b, const struct metrics *const *blocks, size_t nblocks, const struct span *names, size_t nnames);
 
 #endif

@@ -126,6 +126,10 @@ static _Noreturn void become_desk(const struct child *c, struct entry *e)
 	for (unsigned g = 0; g < LISTEN_USERS; g++)
 		for (unsigned w = 0; w < HOUSE_METRICS; w++)
 			d.blocks[d.nblocks++] = &h->metrics[g][w].m;
+	d.own = c->of->slot * HOUSE_METRICS;
+	d.nown = HOUSE_METRICS;
+	for (unsigned i = 0; i < c->of->config.conf->nservers; i++)
+		d.servers[d.nservers++] = c->of->config.conf->servers[i].name;
 	map_read_only(h->metrics, LISTEN_USERS * sizeof h->metrics[0]);
 	drop_replay(h);
 	desk_run(&d);

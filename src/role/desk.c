@@ -226,7 +226,8 @@ void desk_run(struct desk_start *d)
 
 	self = e;
 	desk = e->memory;
-	view = (struct desk_view){ .host = { .address = d->bound }, .state = &state, .blocks = d->blocks, .nblocks = d->nblocks };
+	view = (struct desk_view){ .host = { .address = d->bound }, .state = &state, .blocks = d->blocks, .nblocks = d->nblocks,
+		.own = d->own, .nown = d->nown, .servers = d->servers, .nservers = d->nservers };
 	listener = (struct loop_item){ on_listener, d->listener };
 	if (!role_listen(e, &phase, handle)) {
 		log_line(LOG_ERROR, SPAN("cannot watch its channel"));

@@ -15,7 +15,7 @@
 #include "role/enter.h"
 #include "role/listen.h"
 
-enum { DESK_SLOTS = 16, DESK_HEAD_MAX = 4096, DESK_ANSWER_MAX = 16384, DESK_WAIT_MS = 10000 };
+enum { DESK_SLOTS = 16, DESK_HEAD_MAX = 4096, DESK_ANSWER_MAX = 24576, DESK_WAIT_MS = 10000 };
 
 struct desk_start {
 	struct entry *entry;     /* role, name, channel, pids and log filled in */
@@ -23,6 +23,9 @@ struct desk_start {
 	struct addr bound;
 	const struct metrics *blocks[LISTEN_USERS * (CONF_WORKERS_MAX + 1)];
 	unsigned nblocks;
+	unsigned own, nown;      /* those of its own generation */
+	struct span servers[CONF_SERVERS_MAX];
+	unsigned nservers;
 };
 /* Bytes it reserves, for the budget. */
 size_t desk_need(void);

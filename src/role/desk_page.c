@@ -98,10 +98,11 @@ static void write_sandbox(struct buf *b, const struct msg_state *s)
 
 static void metrics(struct buf *out, const struct desk_view *v)
 {
-	static char mem[12 << 10];
+	static char mem[20 << 10];
 	struct buf b = buf_on(mem, sizeof mem);
 
 	metrics_write(&b, v->blocks, v->nblocks);
+	metrics_write_upstreams(&b, v->blocks + v->own, v->nown, v->servers, v->nservers);
 	write_sandbox(&b, v->state);
 	if (b.full)
 		respond_text(out, 500, SPAN(""), SPAN("the metrics do not fit\n"));

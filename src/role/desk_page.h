@@ -11,6 +11,9 @@ struct desk_view {
 	const struct msg_state *state;
 	const struct metrics *const *blocks;
 	unsigned nblocks;
+	unsigned own, nown;               /* which of them are of the desk's own generation */
+	const struct span *servers;       /* by their place in its configuration */
+	unsigned nservers;
 };
 
 /* The response to a complete head. It always closes the connection. */

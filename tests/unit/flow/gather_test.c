@@ -470,7 +470,8 @@ static void faults(void)
 				ok(right && took <= (mode == SILENT ? set.list_ms + 50 : 100), name);
 				snprintf(mark, sizeof mark, "\"postern/unavailable\":[\"s%u\"]", s);
 				ok(says(a, mark) == (mode != NO_SUCH) && says(a, "\"ttlMs\":1000") == (mode != NO_SUCH) &&
-				    metrics.v[METRIC_LISTS_INCOMPLETE] == (mode != NO_SUCH), "  it is named, and looked for again soon");
+				    metrics.v[METRIC_LISTS_INCOMPLETE] == (mode != NO_SUCH) &&
+				    metrics.down[s] == (mode == SILENT || mode == REFUSES || mode == HANGS_UP || mode == GARBAGE), "  it is named, and looked for again soon");
 				if (mode == SILENT) {
 					from = sim.now_ms;
 					a = ask(methods[m], "");
@@ -486,9 +487,46 @@ static void faults(void)
 					pass_time(FLOW_CATALOG_RETRY_MS);
 					a = ask(methods[m], "");
 					ok(is_status(a, 200) && !says(a, "unavailable"), "  and is back at once");
+				ok(metrics.down[s] == 0, "  and not counted as down any more");
 				}
 				end();
 			}
+}
+
+/* Behind one that is silent, others have many pages; one of these falls silent in its turn. */
+static void late_pages(void)
+{
+	char cursor[1100];
+	begin();
+	for (unsigned s = 1; s < SERVERS; s++) {
+		server[s].entries = 7;
+		server[s].per_page = 2;
+	}
+	place();
+	server[0].mode = SILENT;
+	want_n = 0;
+	expect("tools/list", 1);
+	expect("tools/list", 2);
+	struct sim_conn *c = say("tools/list", "");
+	pass_time(set.list_ms + 50);
+	shown_n = 0;
+	ok(add_page(heard(c), "tools/list", cursor, sizeof cursor) && shown_n == want_n && memcmp(shown, want, want_n) == 0 && !cursor[0], "behind a silent one, all pages of the others");
+	end();
+	begin();
+	server[1].entries = 7;
+	server[1].per_page = 2;
+	place();
+	server[0].mode = server[1].mode = server[2].mode = SILENT;
+	c = say("tools/list", "");
+	server[1].mode = server[2].mode = GOOD;
+	answer_waiting();
+	server[1].mode = SILENT; /* behind its first page */
+	pass_time(set.list_ms + 50);
+	ok(c->got.n == 0, "who has answered gets as much time again");
+	pass_time(set.list_ms + 50);
+	const char *a = heard(c);
+	ok(is_status(a, 200) && says(a, "s1__n1.1") && !says(a, "s1__n1.2") && says(a, "s2__n2.2") && says(a, "\"postern/unavailable\":[\"s0\",\"s1\"]"), "and no more");
+	end();
 }
 
 static void nobody(void)
@@ -807,6 +845,7 @@ int main(void)
 	together();
 	one_has_it();
 	faults();
+	late_pages();
 	nobody();
 	full_pages();
 	short_of_buffers();

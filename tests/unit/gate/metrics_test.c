@@ -54,7 +54,15 @@ int main(void)
 	is_int(count("\n") - 2 * count("# TYPE"), METRIC_COUNT, "each metric has one line");
 	ok(strncmp(text, "# HELP ", 7) == 0 && strstr(text, "# HELP postern_refused_total Connections or requests") != NULL, "the first help of a name is used");
 
+	static const struct span names[2] = { { "x", 1 }, { "y", 1 } };
+	char shown[400];
+	struct buf lines = buf_on(shown, sizeof shown - 1);
+	a.down[1] = b.down[1] = 1;
+	metrics_write_upstreams(&lines, both, 2, names, 2);
+	shown[lines.n] = 0;
+	ok(strstr(shown, "# TYPE postern_upstream_down gauge\npostern_upstream_down{server=\"x\"} 0\npostern_upstream_down{server=\"y\"} 2\n"), "upstreams that are down");
 	metrics_forget(&a);
+	ok(a.down[1] == 0 && b.down[1] == 1, "who dies has no opinion");
 	render(both, 2);
 	ok(strstr(text, "\npostern_connections_open 1\n") != NULL, "a dead owner's gauges are forgotten");
 	ok(strstr(text, "\npostern_connections_total 7\n") != NULL && strstr(text, "le=\"1\"} 5\n") != NULL

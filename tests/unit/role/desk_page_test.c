@@ -8,7 +8,7 @@ static struct msg_state state;
 static struct metrics block;
 static const struct metrics *const blocks[1] = { &block };
 static struct desk_view view = { .state = &state, .blocks = blocks, .nblocks = 1 };
-static char out[16384];
+static char out[24576];
 
 static const char *answer(const char *head)
 {
@@ -53,6 +53,17 @@ int main(void)
 	ok(says(get("/ready"), 503, NULL) && strstr(out, "\"reasons\":[\"draining\"]}"), "draining");
 	state.up = 3;
 	ok(says(get("/ready"), 503, NULL) && strstr(out, "\"reasons\":[\"draining\",\"not all roles are up\"]}"), "both reasons");
+	static const struct span servers[2] = { { "clock", 5 }, { "docs", 4 } };
+	view.nown = 1;
+	view.servers = servers;
+	view.nservers = 2;
+	block.down[1] = 1;
+	ok(strstr(get("/metrics"), "\npostern_upstream_down{server=\"clock\"} 0\npostern_upstream_down{server=\"docs\"} 1\n"), "servers by name");
+	static struct span many[METRICS_UPSTREAMS];
+	for (unsigned i = 0; i < METRICS_UPSTREAMS; i++)
+		many[i] = SPAN("a_name_of_thirty_two_characters_");
+	view.servers = many;
+	view.nservers = METRICS_UPSTREAMS;
 	for (unsigned i = 0; i < METRIC_COUNT; i++)
 		block.v[i] = UINT64_MAX >> 1;
 	state = (struct msg_state){ MSG_STATE, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, 1 };

@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""Several servers behind one door: lists are merged in the order of the configuration, whichever of them is dead, hangs or talks garbage;
+a subscription outlives its servers; who is missing is named, in the result and in the metrics.
+"""
+
+import http.server
+import json
+import os
+import socket
+import sys
+import threading
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+from postern import Conn, Postern, call, done, is_, ok, raw, request_bytes  # noqa: E402
+
+ENTRIES = 5
+
+
+class Server:
+    """A scripted MCP server over HTTP. mode: good, stall, garbage, hangup, error; stop() and start() end and begin it on one port."""
+
+    def __init__(self, name):
+        self.name, self.mode, self.httpd, self.listeners = name, "good", None, []
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        self.start()
+
+    def start(self):
+        server = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *a):
+                pass
+
+            def setup(self):
+                super().setup()
+                server.connections.append(self.connection)
+
+            def do_POST(self):
+                m = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                if server.mode == "stall":
+                    server.released.wait(60)
+                if server.mode == "hangup":
+                    self.close_connection = True
+                    return
+                if m["method"] == "subscriptions/listen":
+                    self.listen(m)
+                    return
+                text = "{not json" if server.mode == "garbage" else json.dumps({"jsonrpc": "2.0", "id": m["id"], **server.result(m)})
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            def listen(self, m):
+                self.send_response(200)
+                self.send_header("Content-Type", "text/event-stream")
+                self.end_headers()
+                self.close_connection = True
+                ack = {"notifications": m["params"]["notifications"], "_meta": {"io.modelcontextprotocol/subscriptionId": m["id"]}}
+                self.wfile.write(b"data: " + json.dumps({"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged", "params": ack}).encode() + b"\n\n")
+                self.wfile.flush()
+                server.listeners.append(m["id"])
+                server.ending.wait(60)
+
+        class Httpd(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+            allow_reuse_address = True
+            request_queue_size = 64
+
+            def handle_error(self, *a):  # Postern has closed: it may
+                pass
+
+        self.connections, self.released, self.ending = [], threading.Event(), threading.Event()
+        self.httpd = Httpd(("127.0.0.1", self.port), Handler)
+        threading.Thread(target=self.httpd.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self):
+        self.released.set()
+        self.ending.set()
+        self.httpd.shutdown()
+        self.httpd.server_close()
+        for c in self.connections:
+            try:
+                c.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def back(self):
+        self.mode = "good"
+        self.released.set()
+        self.released = threading.Event()
+
+    def result(self, m):
+        kind = {"tools/list": "tools", "prompts/list": "prompts", "resources/list": "resources", "resources/templates/list": "resourceTemplates"}.get(m["method"])
+        common = {"resultType": "complete", "ttlMs": 60000, "cacheScope": "public"}
+        if self.mode == "error" and kind:
+            return {"error": {"code": -32603, "message": "out of order"}}
+        if m["method"] == "server/discover":
+            return {"result": dict(common, supportedVersions=["2026-07-28"], instructions="I am %s." % self.name, capabilities={
+                "tools": {"listChanged": True}, "prompts": {"listChanged": True}, "resources": {"listChanged": True}})}
+        if kind:
+            at = int(m["params"].get("cursor", "0"))
+            one = {"name": "n%d" % at, "inputSchema": {"type": "object"}, "uri": "%s://%d" % (self.name, at), "uriTemplate": "%s://%d/{x}" % (self.name, at)}
+            more = {"nextCursor": str(at + 1)} if at + 1 < ENTRIES else {}
+            return {"result": dict(common, **{kind: [one]}, **more)}
+        return {"result": dict(common, content=[{"type": "text", "text": self.name}])}
+
+
+NAMES = ["one", "two", "three"]
+METHODS = {"tools/list": "tools", "prompts/list": "prompts", "resources/list": "resources", "resources/templates/list": "resourceTemplates"}
+servers = {n: Server(n) for n in NAMES}
+CONFIG = {"workers": 1, "names": "prefixed", "timeouts": {"list": "1s"},
+          "mcpServers": {n: {"url": "http://127.0.0.1:%d/mcp" % servers[n].port, "connect_timeout": "1s", "idle_timeout": "3s"} for n in NAMES}}
+
+
+def wanted(method, missing=()):
+    named = method.startswith(("tools", "prompts"))
+    return [("%s__n%d" % (n, i)) if named else "%s://%d" % (n, i) for n in NAMES if n not in missing for i in range(ENTRIES)]
+
+
+def listed(p, method):
+    """(names in order, servers that are named as missing, seconds)"""
+    began = time.monotonic()
+    a = call(p, method)
+    r = (a.message() or {}).get("result")
+    if a.status != 200 or r is None:
+        return a, None, time.monotonic() - began
+    named = method.startswith(("tools", "prompts"))
+    return ([e["name"] if named else e.get("uri", e["uriTemplate"].replace("/{x}", "")) for e in r[METHODS[method]]],
+            r["_meta"].get("postern/unavailable", []), time.monotonic() - began)
+
+
+def down(p):
+    text = raw(p.admin_port, b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").body.decode()
+    return [n for n in NAMES if 'postern_upstream_down{server="%s"} 0' % n not in text]
+
+
+def comes(what, limit=20.0):
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        if what():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+with Postern(CONFIG) as p:
+    for method in METHODS:
+        names, missing, _s = listed(p, method)
+        is_((names, missing), (wanted(method), []), "%s: all of three servers, in order, on one page" % method)
+    r = call(p, "server/discover").message()["result"]
+    is_(r["instructions"], "\n\n".join("%s__*: I am %s." % (n, n) for n in NAMES), "instructions of all")
+
+    for name in NAMES:
+        s = servers[name]
+        others = [n for n in NAMES if n != name]
+        for fault in ("killed", "stall", "garbage", "hangup", "error"):
+            if fault == "killed":
+                s.stop()
+            else:
+                s.mode = fault
+            first = True
+            for method in METHODS:
+                names, missing, seconds = listed(p, method)
+                is_((names, missing), (wanted(method, [name]), [name]), "%s %s: %s has the others' and says so" % (name, fault, method))
+                ok(seconds < (2.5 if fault == "stall" and first else 1.0), "  in time", "%.2f s" % seconds)
+                first = False
+            if fault not in ("error",):
+                is_(down(p), [name], "  the metrics know it")
+            a = call(p, "tools/call", {"name": others[0] + "__n0", "arguments": {}})
+            ok(a.status == 200 and a.message()["result"]["content"][0]["text"] == others[0], "  calls of others are answered", a)
+            if fault == "killed":
+                s.start()
+            s.back()
+            ok(comes(lambda: listed(p, "tools/list")[:2] == (wanted("tools/list"), [])), "  and it comes back")
+            is_(down(p), [], "  for the metrics too")
+
+    # A subscription outlives them all.
+    with Conn(p.port) as c:
+        c.send(request_bytes("subscriptions/listen", {"notifications": {"toolsListChanged": True}}, path=p.path))
+        ok(comes(lambda: all(s.listeners for s in servers.values())), "a subscription is one to each server")
+        for n in NAMES:
+            servers[n].listeners.clear()
+            servers[n].stop()
+        a = call(p, "tools/list")
+        m = a.message()
+        ok(a.status in (502, 503, 504) and m["error"]["code"] == -32603 and "2 other servers" in m["error"]["message"], "all are dead: an error, and not an empty list", a)
+        for n in NAMES:
+            servers[n].start()
+            servers[n].back()
+        ok(comes(lambda: all(s.listeners for s in servers.values()), 40.0), "they are listened to again")
+        c.sock.settimeout(10)
+        text, end = b"", time.monotonic() + 10
+        while text.count(b"notifications/tools/list_changed") < 3 and time.monotonic() < end:
+            text += c.sock.recv(65536)
+        ok(text.count(b"subscriptions/acknowledged") == 1 and text.count(b"notifications/tools/list_changed") == 3, "and the client is told that their lists may have changed", text)
+    is_(listed(p, "tools/list")[:2], (wanted("tools/list"), []), "lists are whole again")
+is_(p.status, 0, "SIGTERM: status 0")
+done()
