@@ -64,7 +64,6 @@ struct elder_hooks {
 	/* False: it cannot be sent now. Else elder_message() any number of times, and elder_over() once, unless it is dropped. */
 	bool (*send)(void *ctx, const struct elder_question *q);
 	void (*drop)(void *ctx, uint64_t number);
-	void (*log)(struct span line);
 };
 
 struct elder_settings {

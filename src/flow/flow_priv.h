@@ -171,6 +171,7 @@ struct txn {
 	bool log_asked;                /* _meta has logLevel */
 	uint8_t server;                /* where it goes */
 	uint8_t skip_to;               /* servers before this one have been asked in vain */
+	uint8_t missed;                /* 1 and the first server that may have the resource and could not be asked; 0: none */
 	bool looked;                   /* it has waited for a newer catalogue: as the names are now, so they are */
 	bool unknown;                  /* an upstream has said that there is no such resource: this caller hears it in our words */
 	bool waited;                   /* it has waited for catalogues as long as it does: it goes on without those that have not come */

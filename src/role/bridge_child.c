@@ -278,13 +278,23 @@ static int hear(struct bridge *b, struct peer_child *c, bool (*room)(void))
 	return 0;
 }
 
+/* What is said by one that is to end goes nowhere, but must go, or it could not end. */
+static bool drained(struct peer_child *c)
+{
+	struct span line, tail;
+
+	for (unsigned n = 0; n < LINES_A_TURN; n++)
+		if (talk_next(&c->line, &line, &tail) > TALK_LONG)
+			return true;
+	return false;
+}
+
 int child_turn(struct bridge *b, bool (*room)(void))
 {
 	int wait_ms = -1;
 
 	for (unsigned i = 0; i < nchildren; i++) {
 		struct peer_child *c = &children[i];
-		struct span line, tail;
 
 		if (c->failed) {
 			c->failed = c->engaged = false;
@@ -292,9 +302,8 @@ int child_turn(struct bridge *b, bool (*room)(void))
 		}
 		if (c->state == CHILD_RUNS && (c->line.readable || c->line.in_n > c->line.in_from || c->gone || c->line.over))
 			wait_ms = sooner(wait_ms, hear(b, c, room));
-		for (unsigned n = 0; n < LINES_A_TURN && c->state == CHILD_ENDING && c->line.item.fd >= 0; n++)
-			if (talk_next(&c->line, &line, &tail) > TALK_LONG)
-				break;
+		if (c->state == CHILD_ENDING && c->line.item.fd >= 0 && !drained(c))
+			wait_ms = 0;
 	}
 	return wait_ms;
 }

@@ -12,7 +12,9 @@
 #include "role/kid.h"
 #include "role/log.h"
 
-enum { GENERATIONS = LISTEN_USERS + 1 /* one that has ended may still be forgotten */, EDGES = GENERATIONS * CONF_SERVERS_MAX };
+enum { GENERATIONS = LISTEN_USERS + 1 /* one that has ended may still be forgotten */, EDGES = GENERATIONS * CONF_SERVERS_MAX,
+	END_TRIES = 250, END_WAIT_MS = 20
+};
 
 struct generation_of {
 	unsigned number;             /* 0: none */
@@ -237,17 +239,17 @@ static bool nobody(int pid, int session)
 	return false;
 }
 
-/* No child, no zombie, and nobody who lost its parent. */
+/* No child, no zombie, and nobody who lost its parent; as far as /proc shows them. */
 static void end_all(int signal_fd)
 {
 	struct proc_end end;
 
-	while (proc_any()) {
+	for (unsigned tries = 0; tries < END_TRIES && proc_any(); tries++) {
 		(void)start_kill_strays(nobody);
 		while (proc_reap(&end))
 			;
 		if (proc_any())
-			pass_wait(signal_fd, 20);
+			pass_wait(signal_fd, END_WAIT_MS);
 		while (proc_signal_take(signal_fd) != PROC_NO_SIGNAL)
 			;
 	}

@@ -49,21 +49,21 @@ gw = Pki(os.path.join(tmp.name, "pki")).issue("gw", dns=["gw.example"])
 secret = secret_write(os.path.join(tmp.name, "secret"), "s3cret")
 config = {"workers": 2, "listeners": [{"address": "127.0.0.1:0", "tls": {"cert": gw.cert, "key": gw.key}}], "mcpServers": {"docs": {"builtin": "files", "root": docs, "prompts": docs},
                                        "up": {"url": "http://127.0.0.1:9/mcp", "credentials": {"secret": {"file": secret}}},
-                                       "run": {"command": "/bin/cat"}},
+                                       "run": {"command": "/bin/sleep", "args": ["100000"], "start_timeout": "10m"}},
           "memory": {"connections": 100, "links": 10}}
 with Postern(config) as p:
     roles = {p.pid: "parent"}
     for pid in p.children():
         roles[pid] = proc(pid, "comm").strip()
-    started = {pid: name for pid, name in roles.items() if name in ("launcher", "launcher-guard", "cat")}
-    is_(sorted(set(started.values()) - {"cat"}), ["launcher", "launcher-guard"], "a launcher and its guard")
+    started = {pid: name for pid, name in roles.items() if name in ("launcher", "launcher-guard", "sleep")}
+    is_(sorted(set(started.values()) - {"sleep"}), ["launcher", "launcher-guard"], "a launcher and its guard")
     for pid, role in sorted(started.items()):
         del roles[pid]
         is_((field(pid, "NoNewPrivs"), field(pid, "Seccomp")), ("1", "2"), "%s: no new privileges, a syscall filter" % role)
         if IS_ROOT:
             is_((field(pid, "Uid").split(), field(pid, "Gid").split(), field(pid, "Groups").split()), (["65532"] * 4, ["65532"] * 4, []), "%s: user and group 65532" % role)
             is_([int(field(pid, c), 16) for c in ("CapPrm", "CapEff", "CapAmb")], [0, 0, 0], "%s: no capabilities" % role)
-        if IS_ROOT and role != "cat":
+        if IS_ROOT and role != "sleep":
             is_(os.stat("/proc/%d/mem" % pid).st_uid, 0, "%s: not dumpable" % role)
             fds = list(descriptors(pid).values())
             is_(sorted(set(re.sub(r"\W.*", "", to) for to in fds) - {"pipe", "socket", "anon_inode"}), [""], "%s: no file is open but /dev/null" % role)
