@@ -153,6 +153,10 @@ static bool worker_hear(unsigned i)
 	for (unsigned n = 0; n < LINES_A_TURN && l->item.fd >= 0; n++) {
 		struct span line, tail;
 
+		if (talk_room(l) <= BRIDGE_SLACK) /* who takes no answers is not asked for more */
+			talk_flush(l, self->loop.now_ms);
+		if (talk_room(l) <= BRIDGE_SLACK)
+			return false;
 		switch (talk_next(l, &line, &tail)) {
 		case TALK_GOT:
 			bridge_worker_line(bridge, i, line);
