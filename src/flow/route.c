@@ -350,6 +350,10 @@ enum step_end step_params(struct txn *t, int64_t now_ms)
 	(void)now_ms;
 
 	f->fields = NOTHING;
+	if (!up->era_known && t->msg.method != MCP_LISTEN && !catalog_ready(up)) { /* which way to send it */
+		wait_for_catalog(t, up);
+		return STEP_WAIT;
+	}
 	if (t->msg.method != MCP_TOOLS_CALL || up->set->kind == FLOW_BUILTIN)
 		return STEP_NEXT;
 	if (!catalog_ready(up)) {

@@ -14,6 +14,7 @@ static void server_settings(const struct conf_server *from, const struct tls_rou
 
 	to->name = from->name;
 	to->kind = from->kind == CONF_FILES ? FLOW_BUILTIN : from->kind == CONF_HTTP ? FLOW_HTTP : FLOW_LINE;
+	to->era = from->kind != CONF_HTTP || !conf_bridged(from) ? FLOW_ERA_MODERN : from->era == CONF_ERA_LEGACY ? FLOW_ERA_LEGACY : FLOW_ERA_AUTO;
 	to->address = from->address;
 	to->host = from->host;
 	to->path = from->path;
@@ -125,17 +126,15 @@ void worker_settings(const struct conf *c, const struct material *m, struct flow
 
 unsigned worker_files(const struct conf *c)
 {
-	unsigned upstreams = 0, builtins = 0;
+	unsigned upstreams = 0, lines = 0;
 
 	for (unsigned i = 0; i < c->nservers; i++) {
-		if (c->servers[i].kind == CONF_HTTP)
-			upstreams++;
-		else
-			builtins++;
+		upstreams += c->servers[i].kind == CONF_HTTP;
+		lines += c->servers[i].kind == CONF_FILES || conf_bridged(&c->servers[i]);
 	}
-	/* A link to a built-in server, the keeper or the broker that is started again comes before the old one is closed; and one connection over
+	/* A link to a built-in server or a bridge, the keeper or the broker that is started again comes before the old one is closed; and one connection over
 	 * the pool, to be refused. The elder's two edges likewise, and the connections on which it is a client. */
 	unsigned elder = c->legacy_clients ? 2 * 2 + c->memory.requests + c->memory.listens : 0;
 
-	return c->memory.connections + upstreams * c->memory.links + 2 * builtins + 2 * 2 + elder + 8;
+	return c->memory.connections + upstreams * c->memory.links + 2 * lines + 2 * 2 + elder + 8;
 }
