@@ -5,6 +5,7 @@
 #include "cmd/budget.h"
 #include "cmd/check.h"
 #include "cmd/health.h"
+#include "cmd/import.h"
 #include "cmd/key.h"
 #include "cmd/load.h"
 #include "cmd/serve.h"
@@ -22,6 +23,7 @@ static const struct {
 	{ "budget", cmd_budget, "-c FILE [--json]  the memory it will take, worst case, in bytes" },
 	{ "health", cmd_health, "[--address A]     ask the admin listener whether Postern is alive" },
 	{ "key", cmd_key, "new               a new API key, and its line for the configuration" },
+	{ "import", cmd_import, "FILE [--allow]    another client's mcp.json as a configuration" },
 	{ "version", cmd_version, "[--json]          version, protocol revisions, build digest" },
 };
 

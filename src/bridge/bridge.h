@@ -110,7 +110,8 @@ size_t bridge_need(const struct bridge_settings *s);
 struct bridge *bridge_place(void *mem, const struct bridge_settings *s, const struct bridge_hooks *h);
 
 /* A worker's stream is there (anew: what an earlier one had open is cancelled), has brought a line (without LF), has brought one longer than
- * line_max (which was let go by; its call gets no answer but an id-less error, as with other servers), is gone. */
+ * line_max (which was let go by; its call gets no answer but an id-less error, as with other servers), is gone. A line is handed over only while
+ * the worker has room for an error (BRIDGE_SLACK): with all calls taken it could not be kept. */
 void bridge_worker_up(struct bridge *b, unsigned worker);
 void bridge_worker_line(struct bridge *b, unsigned worker, struct span line);
 void bridge_worker_long(struct bridge *b, unsigned worker);

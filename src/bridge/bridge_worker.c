@@ -75,6 +75,21 @@ static struct mcp_fault bad_version(const struct json *j, const struct mcp_messa
 	return fault;
 }
 
+/* A request that is not one to go on. Without room for the answer it takes the place of a call until there is. */
+static void refuse(struct bridge *b, unsigned worker, const struct mcp_message *m, const struct mcp_fault *fault)
+{
+	struct bridge_call *c;
+
+	if (say_error(b, worker, m->id, fault)) {
+		b->counts.answers++;
+		b->counts.faults++;
+		return;
+	}
+	c = call_new(b, worker, m);
+	if (c)
+		call_fault(b, c, fault->code, fault->text);
+}
+
 static void request(struct bridge *b, unsigned worker, struct span line, struct mcp_message *m)
 {
 	char mem[512];
@@ -93,9 +108,7 @@ static void request(struct bridge *b, unsigned worker, struct span line, struct 
 	if (fault.code == 0 && (call_of_worker(b, worker, m->id) || listen_of_worker(b, worker, m->id)))
 		fault = (struct mcp_fault){ .code = MCP_INVALID_REQUEST, .text = SPAN("id: a request with this id is in progress") };
 	if (fault.code != 0) {
-		b->counts.answers++;
-		b->counts.faults++;
-		(void)say_error(b, worker, m->id, &fault);
+		refuse(b, worker, m, &fault);
 		return;
 	}
 	c = call_new(b, worker, m);

@@ -76,12 +76,12 @@ static bool fill(struct budget *b, const struct config *l)
 	for (unsigned i = 0; i < c->nservers; i++) {
 		struct bridge_settings bridge;
 
-		if (c->servers[i].kind != CONF_STDIO)
+		if (!conf_bridged(&c->servers[i]))
 			continue;
 		bridging_settings(c, i, &bridge);
 		budget_part(b, SPAN("bridge"), c->servers[i].name, 1, LISTEN_USERS);
 		budget_row(b, SPAN("calls, peers, what waits"), bridge_need(&bridge), 1);
-		budget_row(b, SPAN("lines of workers and children"), bridging_need(c, i), 1);
+		budget_row(b, SPAN("lines, children, sessions"), bridging_need(c, i), 1);
 		add_process(b);
 	}
 	if (program_wanted(c)) {

@@ -101,6 +101,9 @@ enum { CONF_ASK_ELICITATION = 1, CONF_ASK_SAMPLING = 2, CONF_ASK_ROOTS = 4 };
 
 enum conf_kind { CONF_FILES, CONF_HTTP, CONF_STDIO };
 
+/* Which revisions of MCP a server speaks: found out, 2026-07-28, or an older one. */
+enum conf_era { CONF_ERA_AUTO, CONF_ERA_MODERN, CONF_ERA_LEGACY };
+
 struct conf_header { struct span name, value; };
 
 /* secret.path absent: `value` stands in the file; else the file's content is the value. */
@@ -144,6 +147,7 @@ struct conf_server {
 	bool offline;                 /* "network": false */
 	unsigned ask;                 /* CONF_ASK_…: what a legacy one may ask callers, default all but roots */
 	uint32_t children;            /* how many processes of it there may be, default 4 */
+	enum conf_era era;            /* CONF_HTTP too; `children`, start_ms and ask count there for a server of an older revision ("sessions") */
 	int64_t start_ms;             /* "start_timeout": until it answers for the first time, default 15s */
 	enum { CONF_TYPE_ANY, CONF_TYPE_HTTP, CONF_TYPE_STDIO } type; /* as "type" says; only compared with the kind */
 };
@@ -214,6 +218,13 @@ struct conf {
 		int64_t list_ms;          /* how long what several servers say together waits for the slowest ("list"), default 5s */
 	} timeouts;
 };
+
+/* A process of ours speaks for it, or may have to: it is started, or at a url and perhaps of an older revision. An older one cannot be had with tokens
+ * exchanged for each caller, or a certificate of ours. */
+static inline bool conf_bridged(const struct conf_server *v)
+{
+	return v->kind == CONF_STDIO || (v->kind == CONF_HTTP && v->era != CONF_ERA_MODERN && v->credential.kind != CONF_EXCHANGE && !v->tls.has_own);
+}
 
 /* Memory conf_read() may need for a text of n bytes: the arena, for its tokens and unescaped strings. */
 size_t conf_arena_need(size_t n);

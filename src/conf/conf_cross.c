@@ -106,6 +106,22 @@ static void children(struct conf_reader *r)
 	conf_said(r);
 }
 
+/* Nobody's own token, and no key of ours, reaches the process that speaks to old servers. */
+static void eras(struct conf_reader *r)
+{
+	uint32_t servers = conf_member(r, JSON_ROOT, "mcpServers"), name = r->c->nservers > 0 ? json_first(&r->json, servers) : JSON_NONE;
+
+	for (unsigned i = 0; i < r->c->nservers; i++, name = json_next(&r->json, servers, name)) {
+		const struct conf_server *v = &r->c->servers[i];
+
+		if (v->kind == CONF_HTTP && v->era == CONF_ERA_LEGACY && !conf_bridged(v))
+			conf_complain(r, conf_member(r, json_value(&r->json, name), "era"), v->tls.has_own
+				? SPAN("found \"legacy\" beside a client certificate; a server of an older revision can be had with a \"secret\" or \"client_credentials\" only")
+				: SPAN("found \"legacy\" beside \"token_exchange\"; a server of an older revision has one session for many callers: "
+					"\"secret\" or \"client_credentials\" fit it"));
+	}
+}
+
 /* Every two servers, the later one named: in the order of the file that is the one that came into it. */
 static void names(struct conf_reader *r)
 {
@@ -150,6 +166,7 @@ void conf_cross(struct conf_reader *r)
 	names(r);
 	memory(r);
 	children(r);
+	eras(r);
 	conf_cross_identity(r);
 	conf_cross_policy(r);
 	if (c->plain && c->nservers > 1) {

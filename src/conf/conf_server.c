@@ -35,6 +35,16 @@ static void text_type(struct conf_reader *r, uint32_t value, struct span s, void
 	conf_said(r);
 }
 
+static void text_era(struct conf_reader *r, uint32_t value, struct span s, void *to)
+{
+	static const char *const word[] = { "auto", "modern", "legacy" };
+	struct conf_server *v = to;
+	int era = conf_choice(r, value, s, word, 3, SPAN("the era is \"auto\", \"modern\" (2026-07-28) or \"legacy\" (older revisions)"));
+
+	if (era >= 0)
+		v->era = (enum conf_era)era;
+}
+
 static void walk_headers(struct conf_reader *r, uint32_t value, void *to)
 {
 	struct conf_server *v = to;
@@ -143,14 +153,16 @@ static const struct conf_member server_members[] = {
 	{ MEMBER(conf_server, command, "command", CONF_STRING), .most = 4000, .text = conf_text_any, .kinds = CONF_FOR_STDIO },
 	{ WHOLE("args", CONF_LIST), .walk = conf_walk_args, .kinds = CONF_FOR_STDIO },
 	{ WHOLE("env", CONF_OBJECT), .walk = conf_walk_env, .kinds = CONF_FOR_STDIO },
-	{ WHOLE("ask", CONF_LIST), .walk = conf_walk_ask, .kinds = CONF_FOR_STDIO },
+	{ WHOLE("era", CONF_STRING), .most = 16, .text = text_era, .kinds = CONF_FOR_HTTP | CONF_FOR_STDIO },
+	{ MEMBER(conf_server, children, "sessions", CONF_COUNT), .least = 1, .most = 64, .def = 4, .kinds = CONF_FOR_HTTP },
+	{ WHOLE("ask", CONF_LIST), .walk = conf_walk_ask, .kinds = CONF_FOR_HTTP | CONF_FOR_STDIO },
 	{ MEMBER(conf_server, cwd, "cwd", CONF_STRING), .most = 4000, .text = conf_text_any, .kinds = CONF_FOR_STDIO },
 	{ WHOLE("limits", CONF_OBJECT), .form = &conf_form_limits, .kinds = CONF_FOR_STDIO },
 	{ WHOLE("read", CONF_LIST), .walk = conf_walk_read, .kinds = CONF_FOR_STDIO },
 	{ WHOLE("write", CONF_LIST), .walk = conf_walk_write, .kinds = CONF_FOR_STDIO },
 	{ WHOLE("network", CONF_ANY), .walk = conf_walk_network, .kinds = CONF_FOR_STDIO },
 	{ MEMBER(conf_server, children, "children", CONF_COUNT), .least = 1, .most = 64, .def = 4, .kinds = CONF_FOR_STDIO },
-	{ MEMBER(conf_server, start_ms, "start_timeout", CONF_DURATION), .least = 10, .most = 10 * MINUTE, .def = 15 * SECOND, .kinds = CONF_FOR_STDIO },
+	{ MEMBER(conf_server, start_ms, "start_timeout", CONF_DURATION), .least = 10, .most = 10 * MINUTE, .def = 15 * SECOND, .kinds = CONF_FOR_HTTP | CONF_FOR_STDIO },
 };
 const struct conf_form conf_form_server = {
 	.where = SPAN_INIT("a server"), .members = server_members, .nmembers = COUNT_OF(server_members), .whole = server_whole

@@ -67,10 +67,10 @@ bool broker_wants(const struct broker_settings *s, enum broker_owner of, unsigne
 
 void broker_budget(const struct broker_settings *s, void (*row)(void *to, struct span what, uint64_t each, uint64_t count), void *to)
 {
-	uint64_t asks = (uint64_t)s->workers * s->asks * ENTRY_KINDS;
+	uint64_t asks = (uint64_t)broker_edges(s) * s->asks * ENTRY_KINDS;
 
 	row(to, SPAN("broker state"), slots_each(sizeof(struct broker)), 1);
-	row(to, SPAN("edges to workers"), sizeof(struct broker_edge), s->workers);
+	row(to, SPAN("edges to workers"), sizeof(struct broker_edge), broker_edges(s));
 	row(to, SPAN("questions of workers"), slots_each(sizeof(struct broker_ask)), asks);
 	row(to, SPAN("key sets"), sizeof(struct broker_keyset), s->nissuers);
 	row(to, SPAN("secrets of issuers"), sizeof(struct broker_secret), s->nissuers);
@@ -145,13 +145,13 @@ struct broker *broker_place(void *mem, const struct broker_settings *s, struct l
 {
 	char *at = mem;
 	struct broker *b = carve(&at, slots_each(sizeof(struct broker)), 1);
-	uint32_t asks = s->workers * s->asks * ENTRY_KINDS, tls = tls_fetches(s);
+	uint32_t asks = broker_edges(s) * s->asks * ENTRY_KINDS, tls = tls_fetches(s);
 	char *keys, *calls;
 
 	b->set = s;
 	b->loop = loop;
 	timers_init(&b->timers, loop->now_ms);
-	b->edges = carve(&at, sizeof(struct broker_edge), s->workers);
+	b->edges = carve(&at, sizeof(struct broker_edge), broker_edges(s));
 	slots_place(&b->asks, carve(&at, slots_each(sizeof(struct broker_ask)), asks), sizeof(struct broker_ask), asks);
 	b->keysets = carve(&at, sizeof(struct broker_keyset), s->nissuers);
 	b->issuer_secrets = carve(&at, sizeof(struct broker_secret), s->nissuers);
@@ -179,7 +179,7 @@ struct broker *broker_place(void *mem, const struct broker_settings *s, struct l
 	b->room = (struct fetch_room){ loop, &b->timers, &b->conns };
 	place_fetches(b, keys, calls);
 	place_entries(b->statics, s->nservers);
-	for (unsigned i = 0; i < s->workers; i++) {
+	for (unsigned i = 0; i < broker_edges(s); i++) {
 		b->edges[i] = (struct broker_edge){ .item = { NULL, -1 }, .b = b, .worker = i };
 		list_init(&b->edges[i].asks);
 	}
@@ -308,7 +308,7 @@ void broker_link(struct broker *b, unsigned worker, int fd)
 {
 	struct broker_edge *e;
 
-	if (worker >= b->set->workers) {
+	if (worker >= broker_edges(b->set)) {
 		sock_close(fd);
 		return;
 	}
@@ -322,7 +322,8 @@ void broker_link(struct broker *b, unsigned worker, int fd)
 		e->item = (struct loop_item){ NULL, -1 };
 		return;
 	}
-	keys_owe_all(e);
+	if (edge_server(e) < 0)
+		keys_owe_all(e);
 }
 
 /* A whole message; what is wrong with it. */
@@ -332,6 +333,8 @@ static const char *handle(struct broker_edge *e, union broker_packet *m, size_t 
 
 	if (wrong)
 		return wrong;
+	if (edge_server(e) >= 0 && (m->type != BROKER_TOKEN_ASK || (int)m->token_ask.head.server != edge_server(e)))
+		return "a question that is not a bridge's to ask";
 	switch (m->type) {
 	case BROKER_ASK_KEYS:
 		return keys_asked(e, m->ask_keys.issuer);
@@ -411,7 +414,7 @@ static int64_t edges_next_ms(const struct broker *b)
 {
 	int64_t next = INT64_MAX;
 
-	for (unsigned i = 0; i < b->set->workers; i++) {
+	for (unsigned i = 0; i < broker_edges(b->set); i++) {
 		const struct broker_edge *e = &b->edges[i];
 
 		if (e->item.fd >= 0 && e->readable)
@@ -430,12 +433,12 @@ int broker_tick(struct broker *b)
 
 	timers_run(&b->timers, broker_now(b));
 	again = conn_turn(&b->conns);
-	for (unsigned i = 0; i < b->set->workers; i++)
+	for (unsigned i = 0; i < broker_edges(b->set); i++)
 		if (b->edges[i].item.fd >= 0)
 			read_edge(&b->edges[i]);
 	keys_tick(b);
 	call_tick(b);
-	for (unsigned i = 0; i < b->set->workers; i++)
+	for (unsigned i = 0; i < broker_edges(b->set); i++)
 		if (b->edges[i].item.fd >= 0)
 			flush_edge(&b->edges[i]);
 	if (broker_now(b) >= b->sweep_ms) {

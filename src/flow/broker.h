@@ -63,6 +63,8 @@ struct broker_settings {
 	struct broker_server servers[BROKER_SERVERS_MAX]; /* likewise */
 	unsigned nservers;
 	unsigned workers, tenants;
+	unsigned bridges;             /* 0, or nservers: edges behind those of the workers, of the process that speaks for that server; it may ask for
+	                               * credentials of its own server and nothing else, and is sent no keys */
 	uint32_t asks;                /* of a kind open per worker; the same number as broker_client_place() gets */
 	uint32_t entries;             /* 0: BROKER_ENTRIES */
 	int64_t fetch_ms;             /* one ask from beginning to end, waiting included */
@@ -87,7 +89,7 @@ const char *broker_secret(struct broker *b, enum broker_owner of, unsigned index
 
 /* Starts to fetch key sets. */
 void broker_open(struct broker *b);
-/* A worker's new edge: an older one is closed and forgotten. Takes the fd. The sets that are there are sent at once. */
+/* A worker's new edge (or, from number `workers` on, that of a server's bridge): an older one is closed and forgotten. Takes the fd. The sets that are there are sent at once. */
 void broker_link(struct broker *b, unsigned worker, int fd);
 /* After each loop_wait(). Returns how long the next wait may last in ms (-1: for ever). */
 int broker_tick(struct broker *b);

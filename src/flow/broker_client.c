@@ -27,7 +27,9 @@ struct broker_client {
 	struct loop_item edge;       /* first: the loop hands it back; fd -1: none */
 	const struct flow_settings *set;
 	struct loop *loop;
-	struct flow *flow;
+	struct flow *flow;           /* NULL: `credential` hears of what came */
+	void (*credential)(void *ctx, uint64_t call, struct span line);
+	void *ctx;
 	bool readable, writable;
 	struct slots calls;
 	struct list waiting;         /* oldest first: all wait equally long */
@@ -99,6 +101,12 @@ struct broker_client *broker_client_place(void *mem, const struct flow_settings 
 }
 
 void broker_client_serve(struct broker_client *c, struct flow *flow) { c->flow = flow; }
+
+void broker_client_serve_other(struct broker_client *c, void (*credential)(void *ctx, uint64_t call, struct span line), void *ctx)
+{
+	c->credential = credential;
+	c->ctx = ctx;
+}
 
 /* ---- the edge ---- */
 
@@ -279,7 +287,9 @@ bool broker_client_token(struct broker_client *c, unsigned server, unsigned tena
 
 static void give(struct broker_client *c, const struct call *k, struct span text)
 {
-	if (k->kind == CALL_TOKEN)
+	if (!c->flow)
+		c->credential(c->ctx, k->call, text);
+	else if (k->kind == CALL_TOKEN)
 		flow_credential(c->flow, k->call, text);
 	else
 		flow_introspected(c->flow, k->call, text);

@@ -29,6 +29,8 @@ size_t broker_client_need(const struct flow_settings *s);
 /* mem: zeroed, aligned to 64. `flow` is set before anything can be answered: broker_client_serve(). */
 struct broker_client *broker_client_place(void *mem, const struct flow_settings *s, struct loop *loop);
 void broker_client_serve(struct broker_client *c, struct flow *flow);
+/* Without a flow, for who asks for credentials alone (`calls` as in broker_client_token): where they go. */
+void broker_client_serve_other(struct broker_client *c, void (*credential)(void *ctx, uint64_t call, struct span line), void *ctx);
 
 bool broker_client_ask_keys(struct broker_client *c, unsigned issuer);
 bool broker_client_introspect(struct broker_client *c, unsigned issuer, uint64_t call, struct span token);

@@ -107,6 +107,9 @@ struct broker {
 	bool opened;
 };
 
+static inline unsigned broker_edges(const struct broker_settings *s) { return s->workers + s->bridges; }
+/* The server whose bridge it is; -1: it is a worker's. */
+static inline int edge_server(const struct broker_edge *e) { return e->worker < e->b->set->workers ? -1 : (int)(e->worker - e->b->set->workers); }
 static inline int64_t broker_now(const struct broker *b) { return b->loop->now_ms; }
 
 /* broker.c */

@@ -1,6 +1,6 @@
 /* What each upstream offers, and (where the policy tells some of its names from others) what it is called: asked at start, when it has grown old, when it said it changed, and when somebody needs it. One question at a
  * time per upstream; requests that cannot go on without the answer wait in line. */
-#include "flow/flow_priv.h"
+#include "flow/way.h"
 
 #define NOTHING span_of(NULL, 0)
 
@@ -32,9 +32,10 @@ bool catalog_ready(struct upstream *up)
 		up->catalog_asked_ms = now;
 		catalog_clear(up->staging);
 		offer_begin(up);
+		way_begin(up);
 		up->catalog_asking = true; /* the answer may come before ask() returns */
 		ask(up, MCP_DISCOVER, NOTHING);
-		up->catalog_asking = false;
+		up->catalog_asking = up->catalog_due;
 	}
 	return up->catalog_state != CATALOG_FETCHING;
 }
@@ -131,18 +132,48 @@ static void ask_next(struct upstream *up)
 		whole(up, up->staging->ttl_ms);
 }
 
-void catalog_answer(struct upstream *up, const struct mcp_message *m)
+void catalog_refused(struct upstream *up, enum leg_fault fault, unsigned status)
+{
+	if (way_refused(up, fault, status))
+		up->catalog_asking = up->catalog_due = true;
+	else
+		catalog_failed(up);
+}
+
+void catalog_turn(struct flow *f)
+{
+	for (unsigned i = 0; i < f->set->nservers; i++) {
+		struct upstream *up = &f->up[i];
+		if (!up->catalog_due)
+			continue;
+		up->catalog_due = false;
+		catalog_clear(up->staging);
+		ask(up, MCP_DISCOVER, NOTHING);
+		up->catalog_asking = false;
+	}
+}
+
+static void discovered(struct upstream *up, const struct mcp_message *m, unsigned status)
+{
+	if (m->kind == MCP_RESULT && catalog_discover(up->staging, &up->f->json, m->result)) {
+		way_modern(up);
+		ask_next(up);
+	} else if (way_answered(up, m, status) == WAY_AGAIN) {
+		catalog_clear(up->staging);
+		ask(up, MCP_DISCOVER, NOTHING);
+	} else {
+		flow_log(up->f, SPAN("upstream"), up->set->name, upstream_by_line(up) ? SPAN("could not be asked what it offers") : SPAN("does not speak MCP " MCP_VERSION));
+		catalog_failed(up);
+	}
+}
+
+void catalog_answer(struct upstream *up, const struct mcp_message *m, unsigned status)
 {
 	const struct json *j = &up->f->json;
 	enum catalog_kind kind = up->catalog_asked == MCP_PROMPTS_LIST ? CATALOG_PROMPT : CATALOG_TOOL;
 
 	if (up->catalog_asked == MCP_DISCOVER) {
-		if (m->kind != MCP_RESULT || !catalog_discover(up->staging, j, m->result)) {
-			flow_log(up->f, SPAN("upstream"), up->set->name, SPAN("does not speak MCP " MCP_VERSION));
-			catalog_failed(up);
-		} else {
-			ask_next(up);
-		}
+		discovered(up, m, status);
 		return;
 	}
 	if (m->kind != MCP_RESULT) {

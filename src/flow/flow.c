@@ -26,6 +26,14 @@ static uint32_t link_count(const struct flow_settings *s)
 	return n * s->links;
 }
 
+static uint32_t line_count(const struct flow_settings *s)
+{
+	uint32_t n = 0;
+	for (unsigned i = 0; i < s->nservers; i++)
+		n += server_has_line(&s->servers[i]);
+	return n;
+}
+
 static uint32_t known_tokens(const struct flow_settings *s) { return s->known_tokens > 0 ? s->known_tokens : 1; }
 
 static uint32_t txn_count(const struct flow_settings *s) { return s->requests + s->listens; }
@@ -91,7 +99,7 @@ void flow_budget(const struct flow_settings *s, void (*row)(void *to, struct spa
 	row(to, SPAN("lists of several servers"), slots_each(gather_size()), gather_count(s));
 	row(to, SPAN("small buffers"), slots_each(sizeof(struct buffer) + FLOW_SMALL), small_count(s));
 	row(to, SPAN("large buffers"), large_size(s), s->large);
-	row(to, SPAN("lines from our own processes"), large_size(s), s->nservers - http_servers(s));
+	row(to, SPAN("lines from our own processes"), large_size(s), line_count(s));
 	if (s->elder) {
 		row(to, SPAN("frames from the elder"), large_size(s), 1);
 		row(to, SPAN("words to the elder"), slots_each(sizeof(struct elder_frame) * txn_count(s)), 1);
@@ -207,7 +215,7 @@ struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *l
 	size_t small = sizeof(struct buffer) + FLOW_SMALL;
 	slots_place(&f->small, carve(&at, slots_each(small), small_count(s)), small, small_count(s));
 	slots_place(&f->large, carve(&at, large_size(s), s->large), large_size(s), s->large);
-	char *lines = carve(&at, large_size(s), s->nservers - http_servers(s));
+	char *lines = carve(&at, large_size(s), line_count(s));
 	place_inner(f, &at);
 	f->scratch = carve(&at, slots_each(f->scratch_cap), 1);
 	f->table = json_table_place(carve(&at, slots_each(json_table_need(s->tokens)), 1), s->tokens, s->seed);
@@ -265,7 +273,9 @@ struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *l
 		list_init(&up->idle);
 		list_init(&up->line_out);
 		list_init(&up->waiting);
-		if (up->set->kind != FLOW_HTTP) {
+		up->bridged = up->set->kind == FLOW_HTTP && up->set->era == FLOW_ERA_LEGACY;
+		up->era_known = up->set->kind != FLOW_HTTP || up->set->era != FLOW_ERA_AUTO;
+		if (server_has_line(up->set)) {
 			up->line_in = (struct buffer *)(void *)lines;
 			up->line_in->cap = (uint32_t)f->large_cap;
 			lines += large_size(s);
@@ -332,6 +342,7 @@ int flow_tick(struct flow *f)
 		struct front *c = LIST_OWNER(now.next, struct front, node);
 		front_run(c);
 	}
+	catalog_turn(f);
 	bool more = records_turn(f);
 	empty_limbo(f);
 	metrics_peak(f->metrics, METRIC_POOL_RECORDS_PEAK, f->tls.records.peak);

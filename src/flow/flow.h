@@ -36,6 +36,10 @@ struct flow_listener {
  * comes by flow_link(). */
 enum flow_kind { FLOW_BUILTIN, FLOW_HTTP, FLOW_LINE };
 
+/* What a FLOW_HTTP server may speak. FLOW_ERA_MODERN: our revision. FLOW_ERA_LEGACY: an older one, so it is asked over a line to a process of ours that
+ * translates. FLOW_ERA_AUTO: server/discover says which, asked over HTTP first. */
+enum flow_era { FLOW_ERA_MODERN, FLOW_ERA_AUTO, FLOW_ERA_LEGACY };
+
 /* Who is a client over socket pairs: without listener, TLS, Host and Origin. */
 enum flow_inner {
 	FLOW_INNER_NONE,
@@ -47,7 +51,8 @@ enum flow_inner {
 struct flow_server {
 	struct span name;
 	enum flow_kind kind;
-	struct addr address;          /* FLOW_HTTP: from here on */
+	enum flow_era era;            /* FLOW_HTTP: from here on */
+	struct addr address;
 	struct span host;
 	struct span path;
 	struct span fields;           /* further head lines, each with its CRLF, checked */
@@ -107,7 +112,7 @@ size_t flow_need(const struct flow_settings *s);
 struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *loop);
 /* Registers the listeners: from here on it serves. */
 bool flow_open(struct flow *f);
-/* A new stream socket to `server` (index in settings), which is no FLOW_HTTP: an older one is closed and its calls fail. Takes the fd. */
+/* A new stream socket to `server` (index in settings), which is no FLOW_HTTP of FLOW_ERA_MODERN: an older one is closed and its calls fail. Takes the fd. */
 void flow_link(struct flow *f, unsigned server, int fd);
 /* A new stream to the elder (flow/elder_msg.h): an older one is closed and its requests fail. Takes the fd. */
 void flow_elder(struct flow *f, int fd);

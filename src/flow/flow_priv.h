@@ -37,6 +37,7 @@ enum {
 	FLOW_CATALOG_MIN_MS = 5000,
 	FLOW_CATALOG_MAX_MS = 300000,
 	FLOW_CATALOG_RETRY_MS = 1000,
+	FLOW_PROBE_MS = 600000,    /* an upstream of an older revision is asked again whether it speaks ours */
 	FLOW_CATALOG_PAGES = 64,   /* pages of tools/list, and of prompts/list, asked of one upstream */
 	FLOW_NAMES_WAIT_MS = 2000, /* how long a call of a name that is not there waits until that is looked at again */
 	FLOW_INSTRUCTIONS_MAX = 32768, /* bytes of all servers' instructions together */
@@ -171,6 +172,7 @@ struct txn {
 	bool log_asked;                /* _meta has logLevel */
 	uint8_t server;                /* where it goes */
 	uint8_t skip_to;               /* servers before this one have been asked in vain */
+	uint8_t missed;                /* 1 and the first server that may have the resource and could not be asked; 0: none */
 	bool looked;                   /* it has waited for a newer catalogue: as the names are now, so they are */
 	bool unknown;                  /* an upstream has said that there is no such resource: this caller hears it in our words */
 	bool waited;                   /* it has waited for catalogues as long as it does: it goes on without those that have not come */
@@ -310,6 +312,11 @@ struct upstream {
 	/* HTTP */
 	struct list idle;              /* links at rest, last used first */
 	unsigned nlinks;
+	/* which of the two, for FLOW_ERA_AUTO: catalog_fetch.c */
+	bool bridged;                  /* by line: it speaks an older revision, as far as is known */
+	bool era_known;
+	bool probing;                  /* the server/discover under way goes over HTTP, to see */
+	int64_t probe_ms;              /* when to look again whether it speaks ours by now */
 	/* by line */
 	bool line_up, line_readable, line_writable, line_half;
 	struct buffer *line_in;        /* its own, as large as the largest: all calls share the line, and none may stop it for want of a buffer */
@@ -335,13 +342,14 @@ struct upstream {
 	int64_t catalog_until_ms;      /* KNOWN: refresh after; FAILED: ask again after */
 	struct leg *catalog_leg;
 	bool catalog_asking;
+	bool catalog_due;              /* to be asked in this turn, by line: over HTTP it was in vain */
+	bool catalog_again;            /* server/discover has been asked twice, because its versions were refused in spite of being right */
 	struct list waiting;           /* txns */
 };
 
-/* What it is asked goes over its line, not over HTTP. */
-static inline bool upstream_by_line(const struct upstream *up) { return up->set->kind != FLOW_HTTP; }
-/* Over the line of a process that speaks for it, and is told with each request who calls, and with each log message says whose it is. */
-static inline bool upstream_bridged(const struct upstream *up) { return upstream_by_line(up) && up->set->kind != FLOW_BUILTIN; }
+/* What it is asked from now on goes over its line, not over HTTP. What is under way may go another way (leg.by_line). */
+static inline bool upstream_by_line(const struct upstream *up) { return up->set->kind != FLOW_HTTP || up->bridged; }
+static inline bool server_has_line(const struct flow_server *s) { return s->kind != FLOW_HTTP || s->era != FLOW_ERA_MODERN; }
 #define FLOW_META_CALLER "postern/principal"
 #define FLOW_META_CALL "postern/call"
 
@@ -361,12 +369,16 @@ struct leg {
 	uint32_t credential_n;         /* bytes of the line that was put into the request */
 	enum mcp_method method;
 	uint8_t tenant;                /* whose call it is; FLOW_NO_TENANT: our own */
+	bool by_line;                  /* it travels on the upstream's line */
+	uint16_t status;               /* HTTP: of the reply; 0: there was none */
 	bool acked, retried;
 	bool renewed;                  /* a listen: the client has its acknowledgement, and hears what it may have missed */
 	bool ahead;                    /* asked before its turn: counted in f->ahead */
 	bool again;                    /* the upstream has refused a credential already */
 };
 
+/* Over the line of a process that speaks for its upstream, and is told with each request who calls, and says with each log message whose it is. */
+static inline bool leg_bridged(const struct leg *l) { return l->by_line && l->up->set->kind != FLOW_BUILTIN; }
 struct leg *leg_new(struct upstream *up, struct txn *t, enum mcp_method method);
 uint64_t leg_id(const struct leg *l);
 /* Sends a whole request (HTTP: head and body; line: one line). Takes the buffer. A fault comes through leg_failed(), possibly at once. */
@@ -478,8 +490,11 @@ void listen_finish(struct txn *t);                                           /* 
 bool catalog_ready(struct upstream *up);         /* known or known to be failing; starts a fetch when it is time */
 /* Something was not in it: asks anew, unless that was done lately. True: a newer one is on the way. */
 bool catalog_renew(struct upstream *up);
-void catalog_answer(struct upstream *up, const struct mcp_message *m);
+void catalog_answer(struct upstream *up, const struct mcp_message *m, unsigned status); /* status: HTTP; 0 by line */
 void catalog_failed(struct upstream *up);
+/* The same, with what came back: it may say that an older revision is spoken there. */
+void catalog_refused(struct upstream *up, enum leg_fault fault, unsigned status);
+void catalog_turn(struct flow *f);
 enum step_end answer_discover(struct txn *t);
 
 /* link_http.c */

@@ -19,7 +19,7 @@ struct leg *leg_new(struct upstream *up, struct txn *t, enum mcp_method method)
 	if (!l)
 		return NULL;
 	*l = (struct leg){ .f = f, .up = up, .txn = t, .method = method, .generation = ++f->leg_generation,
-		.tenant = t ? t->who.tenant : FLOW_NO_TENANT };
+		.tenant = t ? t->who.tenant : FLOW_NO_TENANT, .by_line = upstream_by_line(up) && !(up->probing && !t) };
 	list_init(&l->of_txn);
 	list_init(&l->of_up);
 	timer_init(&l->timer, leg_timeout);
@@ -45,11 +45,12 @@ struct leg *leg_of_call(struct flow *f, uint64_t id)
 	return l->up && leg_id(l) == id && !list_empty(&l->of_up) ? l : NULL;
 }
 
-static struct leg *leg_by_id(struct upstream *up, struct span id)
+/* `only` NULL: what comes by line is for legs that go by line. */
+static struct leg *leg_by_id(struct upstream *up, struct span id, const struct leg *only)
 {
 	uint64_t v;
 	struct leg *l = text_u64(id, &v) ? leg_of_call(up->f, v) : NULL;
-	return l && l->up == up ? l : NULL;
+	return l && l->up == up && (only || l->by_line) ? l : NULL;
 }
 
 void leg_touch(struct leg *l)
@@ -83,7 +84,7 @@ void leg_free(struct leg *l)
 
 void leg_send(struct leg *l, struct buffer *request)
 {
-	if (!upstream_by_line(l->up) && l->up->set->credential)
+	if (!l->by_line && l->up->set->credential)
 		credential_ask(l, request); /* and goes on when it is there */
 	else
 		leg_dispatch(l, request);
@@ -95,7 +96,7 @@ void leg_dispatch(struct leg *l, struct buffer *request)
 	bool sent;
 
 	leg_touch(l);
-	if (!upstream_by_line(l->up)) {
+	if (!l->by_line) {
 		sent = link_send(l, request, &fault);
 	} else {
 		request->call = line_call(l) & 0x3fffffffu;
@@ -112,7 +113,7 @@ void leg_cancel(struct leg *l)
 		struct link *k = l->link;
 		link_detach(k);
 		link_abandon(k); /* closing is how a call over HTTP is cancelled */
-	} else if (upstream_by_line(l->up)) {
+	} else if (l->by_line) {
 		line_cancel(l);
 	}
 	leg_free(l);
@@ -150,15 +151,16 @@ void leg_failed(struct leg *l, enum leg_fault fault, struct span detail)
 	if (k) {
 		link_detach(k);
 		link_abandon(k);
-	} else if (fault == LEG_LATE && upstream_by_line(up)) {
+	} else if (fault == LEG_LATE && l->by_line) {
 		line_cancel(l);
 	}
 	bool of_catalog = up->catalog_leg == l;
+	unsigned status = l->status;
 	leg_free(l);
 	if (t)
 		reply_failed(t, up, fault, detail);
 	else if (of_catalog)
-		catalog_failed(up);
+		catalog_refused(up, fault, status);
 }
 
 /* Reads one message of an upstream and finds the leg it belongs to. NULL: it is nobody's, or it failed its leg. `only` is the leg of a
@@ -191,16 +193,16 @@ static struct leg *read_message(struct upstream *up, struct leg *only, struct sp
 		uint32_t meta = json_get(j, m->params, SPAN("_meta"));
 		uint32_t key = m->method == MCP_PROGRESS ? json_get(j, m->params, SPAN("progressToken")) :
 			m->method == MCP_MESSAGE ? json_get(j, meta, SPAN(FLOW_META_CALL)) : json_get(j, meta, SPAN(MCP_META_SUBSCRIPTION));
-		if (m->method == MCP_MESSAGE && (only || !upstream_bridged(up)))
+		if (m->method == MCP_MESSAGE && (only || up->set->kind == FLOW_BUILTIN))
 			return only; /* on a line of others nothing says whose log it is: nobody's */
-		struct leg *l = leg_by_id(up, key == JSON_NONE ? NOTHING : json_raw(j, key));
+		struct leg *l = leg_by_id(up, key == JSON_NONE ? NOTHING : json_raw(j, key), only);
 		if (only && l != only) {
 			leg_failed(only, LEG_BROKEN, SPAN("sent a notification for another call"));
 			return NULL;
 		}
 		return l;
 	}
-	struct leg *l = leg_by_id(up, m->id);
+	struct leg *l = leg_by_id(up, m->id, only);
 	if (only && l != only) {
 		leg_failed(only, LEG_BROKEN, SPAN("sent an answer with a foreign id"));
 		return NULL;
@@ -225,12 +227,13 @@ static void deliver(struct leg *l, unsigned status, const struct mcp_message *m)
 	if (t)
 		reply_answer(t, up, status, m);
 	else
-		catalog_answer(up, m);
+		catalog_answer(up, m, status);
 }
 
 void leg_answer(struct leg *l, unsigned status, struct span text)
 {
 	struct mcp_message m;
+	l->status = (uint16_t)status;
 	l = read_message(l->up, l, text, &m);
 	if (!l)
 		return;

@@ -137,6 +137,8 @@ static bool read_head(struct link *k, size_t head_len)
 		fail(k, LEG_BROKEN, SPAN("sent a content coding it was not asked for"));
 		return false;
 	}
+	if (k->leg)
+		k->leg->status = (uint16_t)h->status;
 	bool json = http_media_type_is(h->known[HTTP_CONTENT_TYPE], SPAN("application"), SPAN("json"));
 	bool events = http_media_type_is(h->known[HTTP_CONTENT_TYPE], SPAN("text"), SPAN("event-stream"));
 	if (h->status == 401 && k->leg && k->out && credential_may_again(k->leg)) { /* refused unread: nothing has been done */

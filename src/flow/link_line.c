@@ -2,6 +2,14 @@
 #include "flow/flow_priv.h"
 #include "os/sock.h"
 
+static struct leg *first_by_line(const struct upstream *up)
+{
+	for (struct list *n = up->legs.next; n != &up->legs; n = n->next)
+		if (LIST_OWNER(n, struct leg, of_up)->by_line)
+			return LIST_OWNER(n, struct leg, of_up);
+	return NULL;
+}
+
 static void line_down(struct upstream *up, struct span why)
 {
 	struct flow *f = up->f;
@@ -14,10 +22,11 @@ static void line_down(struct upstream *up, struct span why)
 	up->line_scanned = 0;
 	while (!list_empty(&up->line_out))
 		buffer_give(f, LIST_OWNER(up->line_out.next, struct buffer, node));
-	up->catalog_state = CATALOG_NONE;
-	/* Each failure ends one leg and may begin others, which fail at once: the list drains all the same. */
-	while (!list_empty(&up->legs))
-		leg_failed(LIST_OWNER(up->legs.next, struct leg, of_up), LEG_LOST, why);
+	if (upstream_by_line(up))
+		up->catalog_state = CATALOG_NONE;
+	/* Each failure ends one leg and may begin others, which fail at once or do not go by line: no leg by line is left all the same. */
+	for (struct leg *l; (l = first_by_line(up)) != NULL;)
+		leg_failed(l, LEG_LOST, why);
 }
 
 static void line_write(struct upstream *up)
@@ -151,7 +160,8 @@ void line_set(struct upstream *up, int fd)
 		line_down(up, SPAN("cannot be watched"));
 		return;
 	}
-	up->catalog_state = CATALOG_NONE; /* whatever was tried while there was none */
+	if (upstream_by_line(up))
+		up->catalog_state = CATALOG_NONE; /* whatever was tried while there was none */
 	line_read(up);
 	(void)catalog_ready(up);
 }

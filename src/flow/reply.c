@@ -54,10 +54,10 @@ static bool is_by_uri(const struct txn *t)
 	return t->msg.method == MCP_RESOURCES_READ || (t->msg.method == MCP_COMPLETE && t->msg.ref_is_resource);
 }
 
-/* A resource that this upstream does not know may be another's. */
-static bool ask_next(struct txn *t, struct upstream *up, int64_t code)
+/* A resource that this upstream does not know, or cannot be asked for, may be another's. */
+static bool ask_next(struct txn *t, struct upstream *up, bool failed)
 {
-	if (t->f->set->plain || !is_by_uri(t) || code != MCP_INVALID_PARAMS || up->set->kind == FLOW_BUILTIN || t->streaming)
+	if (t->f->set->plain || !is_by_uri(t) || up->set->kind == FLOW_BUILTIN || t->streaming)
 		return false;
 	unsigned i = up->index + 1;
 	for (; i < t->f->set->nservers; i++) {
@@ -66,8 +66,10 @@ static bool ask_next(struct txn *t, struct upstream *up, int64_t code)
 		    rights_use(t, other, t->name).verdict != POLICY_DENIED)
 			break;
 	}
-	if (i == t->f->set->nservers && t->scopes == 0)
+	if (i == t->f->set->nservers && (failed || (t->scopes == 0 && t->missed == 0)))
 		return false;
+	if (failed && t->missed == 0)
+		t->missed = (uint8_t)(up->index + 1);
 	t->skip_to = (uint8_t)i; /* behind the last one: where it may be, this caller has not the scopes for */
 	txn_goto(t, STEP_ENVELOPE);
 	return true;
@@ -108,7 +110,7 @@ static void reply_error(struct txn *t, struct upstream *up, unsigned status, con
 		broken(t, up, SPAN("does not speak MCP " MCP_VERSION));
 		return;
 	}
-	if (ask_next(t, up, code))
+	if (code == MCP_INVALID_PARAMS && ask_next(t, up, false))
 		return;
 	if ((code == MCP_INVALID_PARAMS || code == OLD_NOT_FOUND) && is_by_uri(t) && !rights_see_all(t, up)) {
 		t->unknown = true; /* the client's document is read again for what is said */
@@ -208,6 +210,8 @@ void reply_failed(struct txn *t, struct upstream *up, enum leg_fault fault, stru
 		gather_failed(t, up, status[fault], detail);
 		return;
 	}
+	if (ask_next(t, up, true))
+		return;
 	if (answer_upstream(t, status[fault], up->set->name, detail) == STEP_DROP)
 		txn_cancel(t);
 	else

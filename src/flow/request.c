@@ -45,16 +45,16 @@ static bool put_head(struct leg *l, struct buffer *b, size_t room, size_t body_n
 static size_t head_room(const struct leg *l, struct span name, struct span fields)
 {
 	const struct flow_server *s = l->up->set;
-	if (upstream_by_line(l->up))
+	if (l->by_line)
 		return 0;
 	return 512 + s->path.n + s->host.n + s->fields.n + 2 * name.n + 16 + fields.n + (s->credential ? FLOW_CREDENTIAL_MAX + 2 : 0);
 }
 
 static struct buffer *finish(struct leg *l, struct buffer *b, size_t room, struct buf *body, struct span name, struct span fields)
 {
-	if (upstream_by_line(l->up))
+	if (l->by_line)
 		BUF_LIT(body, "\n");
-	if (body->full || (!upstream_by_line(l->up) && !put_head(l, b, room, body->n, name, fields))) {
+	if (body->full || (!l->by_line && !put_head(l, b, room, body->n, name, fields))) {
 		buffer_give(l->f, b);
 		return NULL;
 	}
@@ -65,7 +65,7 @@ static struct buffer *finish(struct leg *l, struct buffer *b, size_t room, struc
 /* On a line a message must be one line. In checked JSON a raw CR or LF only ever stands between tokens, where a space says the same. */
 static void one_line(struct leg *l, char *p, size_t n)
 {
-	if (!upstream_by_line(l->up))
+	if (!l->by_line)
 		return;
 	for (char *nl; n > 0 && (nl = memchr(p, '\n', n)) != NULL; n -= (size_t)(nl + 1 - p), p = nl + 1)
 		*nl = ' ';
@@ -81,7 +81,7 @@ static void put_caller(struct leg *l, uint32_t meta, char *mem, struct edits *s)
 	uint8_t principal[CRYPTO_HASH];
 	const char *at = json_raw(&l->f->json, meta).p + 1;
 
-	if (!upstream_bridged(l->up) || !l->txn)
+	if (!leg_bridged(l) || !l->txn)
 		return;
 	passport_principal(&l->f->passports, &l->txn->who, principal);
 	BUF_LIT(&member, "\"" FLOW_META_CALLER "\":\"");

@@ -76,6 +76,30 @@ static bool permitted(struct txn *t, struct upstream *up, bool by_uri)
 	return a.verdict == POLICY_ALLOWED;
 }
 
+int64_t list_until(const struct txn *t)
+{
+	int64_t most = flow_list_ms(t->f->set);
+	int64_t until = t->start_ms + most, least = flow_now(t->f) + most / 4;
+	return until > least ? until : least;
+}
+
+bool route_waits(struct txn *t, struct upstream *up)
+{
+	if (catalog_ready(up))
+		return false;
+	if (t->waited)
+		up->slow = true; /* the next one does not wait for it: it is being asked all the same */
+	if (up->slow)
+		return false;
+	for (unsigned i = up->index + 1; i < t->f->set->nservers; i++)
+		if (rights_see(t, &t->f->up[i]))
+			(void)catalog_ready(&t->f->up[i]); /* asked meanwhile */
+	if (t->timer.at_ms == 0)
+		timer_arm(&t->f->timers, &t->timer, list_until(t));
+	wait_for_catalog(t, up);
+	return true;
+}
+
 int route_next(struct txn *t, unsigned from)
 {
 	struct flow *f = t->f;
@@ -87,10 +111,10 @@ int route_next(struct txn *t, unsigned from)
 			continue; /* those are found by their URI alone */
 		if (!permitted(t, up, by_uri)) /* before it is asked anything: it does not exist for this caller */
 			continue;
-		if (!catalog_ready(up)) {
-			wait_for_catalog(t, up);
+		if (route_waits(t, up))
 			return -2;
-		}
+		if (up->catalog_state != CATALOG_KNOWN && t->missed == 0)
+			t->missed = (uint8_t)(i + 1);
 		if (up->catalog_state == CATALOG_KNOWN && (up->catalog->caps & needed_caps(t->msg.method)) != 0)
 			return (int)i;
 	}
@@ -154,30 +178,6 @@ void route_cursor_key(const struct txn *t, uint8_t key[CURSOR_KEY])
 	const struct auth_names *tenants = &t->f->set->auth.tenants;
 	struct span name = t->who.tenant < tenants->n ? tenants->name[t->who.tenant] : SPAN("");
 	crypto_hmac_sha256(t->f->set->seed + 32, CURSOR_KEY, &name, 1, key);
-}
-
-int64_t list_until(const struct txn *t)
-{
-	int64_t most = flow_list_ms(t->f->set);
-	int64_t until = t->start_ms + most, least = flow_now(t->f) + most / 4;
-	return until > least ? until : least;
-}
-
-bool route_waits(struct txn *t, struct upstream *up)
-{
-	if (catalog_ready(up))
-		return false;
-	if (t->waited)
-		up->slow = true; /* the next one does not wait for it: it is being asked all the same */
-	if (up->slow)
-		return false;
-	for (unsigned i = up->index + 1; i < t->f->set->nservers; i++)
-		if (rights_see(t, &t->f->up[i]))
-			(void)catalog_ready(&t->f->up[i]); /* asked meanwhile */
-	if (t->timer.at_ms == 0)
-		timer_arm(&t->f->timers, &t->timer, list_until(t));
-	wait_for_catalog(t, up);
-	return true;
 }
 
 /* Nobody can be asked who may have a part of it: an empty list would be a lie. */
@@ -292,6 +292,9 @@ static enum step_end route_prefixed(struct txn *t)
 			found = route_next(t, t->skip_to);
 		if (found == -2)
 			return STEP_WAIT;
+		timer_disarm(&f->timers, &t->timer);
+		if (found < 0 && t->missed != 0 && t->scopes == 0)
+			return answer_upstream(t, 502, f->set->servers[t->missed - 1].name, SPAN("cannot be asked for it now, and no other server knows it"));
 		if (found < 0)
 			return t->scopes != 0 ? answer_scopes(t, t->scopes) : answer_unknown(t);
 		t->server = (uint8_t)found;
@@ -347,6 +350,10 @@ enum step_end step_params(struct txn *t, int64_t now_ms)
 	(void)now_ms;
 
 	f->fields = NOTHING;
+	if (!up->era_known && t->msg.method != MCP_LISTEN && !catalog_ready(up)) { /* which way to send it */
+		wait_for_catalog(t, up);
+		return STEP_WAIT;
+	}
 	if (t->msg.method != MCP_TOOLS_CALL || up->set->kind == FLOW_BUILTIN)
 		return STEP_NEXT;
 	if (!catalog_ready(up)) {

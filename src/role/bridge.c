@@ -4,6 +4,7 @@
 #include "os/proc.h"
 #include "os/sock.h"
 #include "role/bridge_child.h"
+#include "role/bridge_http.h"
 #include "role/talk.h"
 #include "role/log.h"
 #include "wire/crypto.h"
@@ -18,6 +19,7 @@ enum {
 
 static struct bridge_settings settings;
 static struct bridge *bridge;
+static bool at_url;                /* its peers are HTTP sessions, not children */
 static struct talk workers[CONF_WORKERS_MAX];
 static struct entry *self;
 static enum phase phase = PHASE_STARTING;
@@ -31,13 +33,14 @@ static unsigned least(uint64_t a, uint64_t b)
 
 void bridging_settings(const struct conf *c, unsigned server, struct bridge_settings *s)
 {
+	static const enum bridge_era eras[] = { [CONF_ERA_AUTO] = BRIDGE_AUTO, [CONF_ERA_MODERN] = BRIDGE_MODERN, [CONF_ERA_LEGACY] = BRIDGE_LEGACY };
 	const struct conf_server *v = &c->servers[server];
 	unsigned n = c->workers ? c->workers : proc_cores();
 
 	memset(s, 0, sizeof *s);
 	s->name = v->name;
 	s->version = SPAN(POSTERN_VERSION);
-	s->era = BRIDGE_AUTO;
+	s->era = v->kind == CONF_HTTP ? BRIDGE_LEGACY : eras[v->era]; /* whether one at a url is modern, workers find out */
 	_Static_assert((int)CONF_ASK_ELICITATION == (int)BRIDGE_ASK_ELICITATION && (int)CONF_ASK_SAMPLING == (int)BRIDGE_ASK_SAMPLING &&
 		(int)CONF_ASK_ROOTS == (int)BRIDGE_ASK_ROOTS, "the same bits");
 	s->ask = v->ask;
@@ -84,7 +87,7 @@ size_t bridging_need(const struct conf *c, unsigned server)
 	struct bridge_settings s;
 
 	bridging_settings(c, server, &s);
-	return s.nworkers * worker_each(&s) + child_need(s.peers_max, (size_t)s.reply_max, to_peer_max(&s));
+	return s.nworkers * worker_each(&s) + (c->servers[server].kind == CONF_HTTP ? sessions_need(c, server, &s) : child_need(s.peers_max, (size_t)s.reply_max, to_peer_max(&s)));
 }
 
 unsigned bridging_files(const struct conf *c, unsigned server)
@@ -93,7 +96,7 @@ unsigned bridging_files(const struct conf *c, unsigned server)
 
 	bridging_settings(c, server, &s);
 	/* The link of a worker, or of the launcher, that is started again comes before the old one is closed. */
-	return 2 * s.nworkers + s.peers_max + 1 + 2;
+	return 2 * s.nworkers + 2 + (c->servers[server].kind == CONF_HTTP ? sessions_files(c, server, &s) : s.peers_max + 1);
 }
 
 /* ---- hooks ---- */
@@ -150,6 +153,10 @@ static bool worker_hear(unsigned i)
 	for (unsigned n = 0; n < LINES_A_TURN && l->item.fd >= 0; n++) {
 		struct span line, tail;
 
+		if (talk_room(l) <= BRIDGE_SLACK) /* who takes no answers is not asked for more */
+			talk_flush(l, self->loop.now_ms);
+		if (talk_room(l) <= BRIDGE_SLACK)
+			return false;
 		switch (talk_next(l, &line, &tail)) {
 		case TALK_GOT:
 			bridge_worker_line(bridge, i, line);
@@ -201,7 +208,11 @@ static int workers_flush(void)
 
 static void take_link(const struct msg_link *l, int fd)
 {
-	if (l->of == ROLE_LAUNCHER)
+	if (l->of == ROLE_BROKER && l->peer == 0 && at_url)
+		sessions_link(fd);
+	else if (l->of == ROLE_BROKER && l->peer == 0)
+		sock_close(fd); /* it has nothing to ask it */
+	else if (l->of == ROLE_LAUNCHER && !at_url)
 		child_link(bridge, fd);
 	else if (l->of == ROLE_WORKER && l->peer < settings.nworkers)
 		worker_link(l->peer, fd);
@@ -219,8 +230,11 @@ static void handle(const union msg *m, int fd)
 	case MSG_LINK:
 		take_link(&m->link, fd);
 		break;
-	case MSG_DRAIN: /* the workers are gone: there is nobody to answer. The launcher sees to the children */
-		proc_exit(0);
+	case MSG_DRAIN: /* the workers are gone: there is nobody to answer. The launcher sees to the children; sessions are ended first */
+		if (!at_url || phase != PHASE_SERVING)
+			proc_exit(0);
+		phase = PHASE_DRAINING;
+		sessions_end();
 	}
 }
 
@@ -233,7 +247,10 @@ static void place(char *at)
 		workers[i].out = at + up((size_t)settings.line_max + 2);
 		workers[i].out_cap = to_worker_max(&settings);
 	}
-	child_place(at, settings.peers_max, (size_t)settings.reply_max, to_peer_max(&settings), &self->loop);
+	if (at_url)
+		sessions_place(at, &self->loop, bridge, room);
+	else
+		child_place(at, settings.peers_max, (size_t)settings.reply_max, to_peer_max(&settings), &self->loop);
 }
 
 static int sooner(int a_ms, int b_ms)
@@ -243,12 +260,26 @@ static int sooner(int a_ms, int b_ms)
 
 static int turn(void)
 {
-	bool more = workers_turn();
-	int wait_ms = child_turn(bridge, room);
+	if (phase == PHASE_DRAINING) {
+		sessions_turn();
+		if (sessions_ended())
+			proc_exit(0);
+		return sessions_wait();
+	}
 
+	bool more = workers_turn();
+	int wait_ms = -1;
+
+	if (at_url)
+		sessions_turn();
+	else
+		wait_ms = child_turn(bridge, room);
 	wait_ms = sooner(wait_ms, bridge_tick(bridge));
 	wait_ms = sooner(wait_ms, workers_flush());
-	child_flush();
+	if (at_url)
+		wait_ms = sooner(wait_ms, sessions_wait());
+	else
+		child_flush();
 	return more ? 0 : wait_ms;
 }
 
@@ -264,11 +295,22 @@ void bridge_run(struct bridge_start *p)
 
 	bridging_settings(p->conf, p->server, &settings);
 	engine = up(bridge_need(&settings));
-	e->list = &seccomp_bridge;
+	at_url = p->conf->servers[p->server].kind == CONF_HTTP;
+	if (at_url) {
+		static uint16_t port[1];
+
+		port[0] = p->conf->servers[p->server].address.port;
+		e->land.ports = port;
+		e->land.nports = 1;
+		hooks.to_peer = sessions_say;
+		hooks.start_peer = sessions_start_peer;
+		hooks.stop_peer = sessions_stop_peer;
+	}
+	e->list = at_url ? &seccomp_bridge_http : &seccomp_bridge;
 	e->need = engine + bridging_need(p->conf, p->server);
 	e->files = bridging_files(p->conf, p->server);
 	memcpy(settings.seed, p->seed, sizeof settings.seed);
-	if (!clock_random(settings.key, sizeof settings.key)) {
+	if (!clock_random(settings.key, sizeof settings.key) || (at_url && !sessions_begin(p->conf, p->server, p->material, &settings))) {
 		log_line(LOG_ERROR, SPAN("no random bytes"));
 		proc_exit(ENTRY_EXIT_WALLS);
 	}

@@ -78,6 +78,7 @@ void broker_from(const struct conf *c, const struct material *m, struct broker_s
 		server(&c->servers[i], m ? &m->tokens[i] : &some, &s->servers[i]);
 	s->workers = c->workers ? c->workers : proc_cores();
 	s->tenants = c->identity.ntenants;
+	s->bridges = s->nservers;
 	s->asks = broker_client_asks(&worker);
 	s->fetch_ms = BROKER_FETCH_MS;
 	s->unix_ms = clock_unix_ms;
@@ -89,7 +90,7 @@ unsigned broker_files(const struct conf *c)
 	unsigned workers = c->workers ? c->workers : proc_cores();
 
 	/* An edge comes before the one it replaces is closed; a connection of each request; a new edge to the keeper beside the old one. */
-	return 2 * workers + AUTH_ISSUERS_MAX + 2 * BROKER_CALLS + 2;
+	return 2 * (workers + c->nservers) + AUTH_ISSUERS_MAX + 2 * BROKER_CALLS + 2;
 }
 
 /* ---- secrets ---- */
@@ -137,6 +138,8 @@ static void take_link(const struct msg_link *l, int fd)
 		signing_link(fd);
 	else if (l->of == ROLE_WORKER && l->peer < settings.workers)
 		broker_link(broker, l->peer, fd);
+	else if (l->of == ROLE_BRIDGE && l->peer < settings.nservers)
+		broker_link(broker, settings.workers + l->peer, fd);
 	else
 		role_end("a link to a role that has nothing to do with it");
 }

@@ -206,6 +206,7 @@ static _Noreturn void become_bridge(struct child *c, struct entry *e)
 	b.conf = c->of->config.conf;
 	b.server = c->index;
 	b.entry = e;
+	b.material = &c->of->material;
 	b.seed = h->seed;
 	map_drop(h->metrics, LISTEN_USERS * sizeof h->metrics[0]);
 	drop_replay(h);

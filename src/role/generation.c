@@ -205,7 +205,7 @@ enum config_end generation_prepare(struct house *h, struct generation *g, struct
 	for (unsigned i = 0; i < c->nservers; i++)
 		if (c->servers[i].kind == CONF_FILES)
 			add(h, g, ROLE_PROVIDER, i);
-		else if (c->servers[i].kind == CONF_STDIO)
+		else if (conf_bridged(&c->servers[i]))
 			add(h, g, ROLE_BRIDGE, i);
 	if (c->legacy_clients)
 		add(h, g, ROLE_ELDER, 0);

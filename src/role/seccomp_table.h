@@ -11,7 +11,7 @@ struct seccomp_list {
 	unsigned ncalls;
 };
 
-extern const struct seccomp_list seccomp_parent, seccomp_worker, seccomp_provider, seccomp_desk, seccomp_keeper, seccomp_broker, seccomp_bridge, seccomp_elder,
+extern const struct seccomp_list seccomp_parent, seccomp_worker, seccomp_provider, seccomp_desk, seccomp_keeper, seccomp_broker, seccomp_bridge, seccomp_bridge_http, seccomp_elder,
 	seccomp_stdio;
 extern const struct seccomp_list seccomp_launcher, seccomp_offline; /* what is refused, and `calls` with it; everything else is allowed */
 

@@ -21,6 +21,13 @@ static void drain(uint32_t grace_ms)
 	flow_drain(flow, grace_ms);
 }
 
+static bool link_fits(enum role of, const struct flow_server *s)
+{
+	if (of == ROLE_PROVIDER)
+		return s->kind == FLOW_BUILTIN;
+	return of == ROLE_BRIDGE && (s->kind == FLOW_LINE || (s->kind == FLOW_HTTP && s->era != FLOW_ERA_MODERN));
+}
+
 static void take_link(const struct msg_link *l, int fd)
 {
 	if (l->of == ROLE_STDIO && l->peer == 0 && l->type == MSG_INNER) {
@@ -42,8 +49,7 @@ static void take_link(const struct msg_link *l, int fd)
 		broker_client_link(client, fd);
 		return;
 	}
-	if (l->peer >= settings.nservers || settings.servers[l->peer].kind != (l->of == ROLE_PROVIDER ? FLOW_BUILTIN : FLOW_LINE) ||
-		(l->of != ROLE_PROVIDER && l->of != ROLE_BRIDGE))
+	if (l->peer >= settings.nservers || !link_fits(l->of, &settings.servers[l->peer]))
 		role_end("a link to a server that is spoken to in another way");
 	flow_link(flow, l->peer, fd);
 }

@@ -14,6 +14,7 @@ static void server_settings(const struct conf_server *from, const struct tls_rou
 
 	to->name = from->name;
 	to->kind = from->kind == CONF_FILES ? FLOW_BUILTIN : from->kind == CONF_HTTP ? FLOW_HTTP : FLOW_LINE;
+	to->era = from->kind != CONF_HTTP || !conf_bridged(from) ? FLOW_ERA_MODERN : from->era == CONF_ERA_LEGACY ? FLOW_ERA_LEGACY : FLOW_ERA_AUTO;
 	to->address = from->address;
 	to->host = from->host;
 	to->path = from->path;

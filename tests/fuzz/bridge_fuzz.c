@@ -114,6 +114,7 @@ static void say(unsigned worker, size_t n)
 
 static void request(unsigned worker, unsigned method, unsigned how, const char *extra)
 {
+	bool full = b->calls.used == b->calls.count;
 	int n;
 
 	if (++ids >= IDS)
@@ -124,6 +125,8 @@ static void request(unsigned worker, unsigned method, unsigned how, const char *
 	if (b->calls.used < b->calls.count && method % 14 - 5 < 2)
 		listening[worker][ids] = true;
 	say(worker, (size_t)n);
+	if (full && worker_closed[worker]) /* which the owner does not let happen */
+		open_id[worker][ids] = false;
 }
 
 static void retry(unsigned worker, unsigned how)

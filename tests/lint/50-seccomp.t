@@ -17,6 +17,7 @@ NEVER = {  # what a list must not hold; no role of Postern starts a program
     "keeper": " ".join([MEMORY, OPEN, START, REACH, "openat2 read readv socket socketpair connect bind listen accept accept4 sendmsg "
                         "sendmmsg pwrite64 ftruncate"]),
     "bridge": " ".join([MEMORY, OPEN, START, REACH, "openat2 read socket socketpair connect bind listen accept accept4 sendmsg"]),
+    "bridge_http": " ".join([MEMORY, OPEN, START, REACH, "openat2 read bind listen accept accept4 sendmsg"]),
     "broker": " ".join([MEMORY, OPEN, START, REACH, "openat2 read bind listen accept accept4 sendmsg"]),
     "elder": " ".join([MEMORY, OPEN, START, REACH, "openat2 read socket connect bind listen accept accept4 pread64"]),
     "stdio": " ".join([MEMORY, OPEN, START, REACH, "openat2 socket connect bind listen accept accept4 pread64"]),

@@ -24,13 +24,13 @@ with tempfile.TemporaryDirectory() as tmp:
         json.dump(with_caller({"workers": 1, "listeners": [{"address": "127.0.0.1:0", "tls": {"cert": gw.cert, "key": gw.key}}], "admin": {"address": "127.0.0.1:0"},
                    "mcpServers": {"docs": {"builtin": "files", "root": "docs"}, "run": {"command": "cat"},
                                   "up": {"url": "http://127.0.0.1:9/mcp", "credentials": {"secret": {"file": secret}}}}}), f)
-    for role in ("parent", "worker", "provider", "desk", "keeper", "broker", "elder", "bridge", "stdio"):
+    for role in ("parent", "worker", "provider", "desk", "keeper", "broker", "elder", "bridge", "bridge_http", "stdio"):
         r = subprocess.run([LEAKY, role, path], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
         is_(r.returncode, 3, "%s with a leaky list: exit status 3" % role)
         is_(r.stdout, "", "%s with a leaky list: nothing is served" % role)
         want = "the parent's own jail does not stand" if role == "parent" else \
             "%s: the jail leaks, this role does not serve: the syscall list lets it open a file" % \
             {"worker": "worker-0", "provider": "provider-docs", "desk": "desk", "keeper": "keeper", "broker": "broker", "elder": "elder",
-             "bridge": "bridge-run", "stdio": "stdio"}[role]
+             "bridge": "bridge-run", "bridge_http": "bridge-up", "stdio": "stdio"}[role]
         ok(want in r.stderr, "%s with a leaky list: says what leaks" % role, r.stderr)
 done()

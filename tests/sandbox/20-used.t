@@ -115,6 +115,7 @@ def run(trace, tmp):
                            "issuers": [{"issuer": "https://idp.example", "tenant": "local", "algorithms": ["ES256"], "jwks": {"url": at + "/keys"}}]},
               "mcpServers": {"docs": {"builtin": "files", "root": docs, "prompts": docs},
                              "up": {"url": at + "/mcp", "credentials": {"secret": {"file": secret_write(os.path.join(tmp, "secret"), "s3cret")}}},
+                             "old": {"url": at + "/old", "era": "legacy"},
                              "run": {"command": "/usr/bin/env", "args": ["python3", os.path.join(ROOT, "tests", "lib", "stdio_server.py")]}}}
     p = Postern(config, wrap=["strace", "-f", "-qq", "-s", "64", "-o", trace])
     p.start()
@@ -129,6 +130,7 @@ def run(trace, tmp):
                 call(p, "tools/call", {"name": "docs__search_text", "arguments": {"query": "hello"}})
                 call(p, "tools/call", {"name": "up__anything", "arguments": {}})
                 call(p, "tools/call", {"name": "run__echo", "arguments": {}})
+                call(p, "tools/call", {"name": "old__anything", "arguments": {}})
                 call(p, "tools/call", {"name": "run__hush", "arguments": {}})
             with trust.wrap_socket(socket.create_connection(("127.0.0.1", p.ports[1]), timeout=20), server_hostname="gw.example") as s:
                 s.sendall(request_bytes("tools/list", path="/tls", host="gw.example"))
@@ -187,9 +189,9 @@ def read_trace(trace):
             if not m:
                 continue    # a signal, an exit, the second half of an interrupted line
             lines.append((m.group(1), m.group(2)))
-            name = re.search(r'prctl\(PR_SET_NAME, "([a-z]+)', line)
+            name = re.search(r'prctl\(PR_SET_NAME, "([a-z]+)(-(?:up|old)")?', line)
             if name:
-                names.setdefault(m.group(1), name.group(1))
+                names.setdefault(m.group(1), name.group(1) + ("_http" if name.group(2) else ""))
     used, jailed = collections.defaultdict(set), set()
     for pid, what in lines:
         role = names.get(pid)
@@ -213,8 +215,8 @@ with tempfile.TemporaryDirectory() as tmp:
     used["stdio"] = read_trace(trace)["stdio"]
     # The parent's filter also binds what the roles do.
     used["parent"] = used.pop("postern") | used["the way in"] | used["worker"] | used["provider"] | used["desk"] \
-        | used["keeper"] | used["broker"] | used["bridge"] | used["elder"] | used["stdio"]
-    for role in ("parent", "worker", "provider", "desk", "keeper", "broker", "elder", "bridge", "stdio"):
+        | used["keeper"] | used["broker"] | used["bridge"] | used["bridge_http"] | used["elder"] | used["stdio"]
+    for role in ("parent", "worker", "provider", "desk", "keeper", "broker", "elder", "bridge", "bridge_http", "stdio"):
         is_(sorted(used[role] - listed(role)), [], "%s: nothing outside its list was called" % role)
         is_(sorted(listed(role) - used[role]), [], "%s: every call on its list was used" % role)
 done()

@@ -22,13 +22,13 @@ static struct jail_op tight[] = {
 };
 
 /* Defined here, these take the place of the generated tables. */
-enum { LISTS = 9 };
+enum { LISTS = 10 };
 static struct jail_op ops[LISTS][16];
 const struct seccomp_list seccomp_parent = { ops[0], 16, NULL, 0 }, seccomp_worker = { ops[1], 16, NULL, 0 },
 	seccomp_provider = { ops[2], 16, NULL, 0 }, seccomp_desk = { ops[3], 16, NULL, 0 },
 	seccomp_keeper = { ops[4], 16, NULL, 0 }, seccomp_broker = { ops[5], 16, NULL, 0 },
 	seccomp_bridge = { ops[6], 16, NULL, 0 }, seccomp_elder = { ops[7], 16, NULL, 0 },
-	seccomp_stdio = { ops[8], 16, NULL, 0 };
+	seccomp_bridge_http = { ops[8], 16, NULL, 0 }, seccomp_stdio = { ops[9], 16, NULL, 0 };
 /* What is refused to programs is no part of this. */
 static const struct jail_op all[] = { { RETURN, 0, 0, ALLOW } };
 const struct seccomp_list seccomp_launcher = { all, 1, NULL, 0 }, seccomp_offline = { all, 1, NULL, 0 };
@@ -43,7 +43,7 @@ static void fill(struct jail_op *to, const struct jail_op *from, unsigned n)
 
 int main(int argc, char **argv)
 {
-	static const char *const name[LISTS] = { "parent", "worker", "provider", "desk", "keeper", "broker", "bridge", "elder", "stdio" };
+	static const char *const name[LISTS] = { "parent", "worker", "provider", "desk", "keeper", "broker", "bridge", "elder", "bridge_http", "stdio" };
 
 	if (argc != 3)
 		return 2;

@@ -148,6 +148,7 @@ int main(void)
 	is_str(proof(LANDLOCK, &seccomp_elder, &nowhere, &nowhere), "", "with all walls up nothing leaks: elder");
 	is_str(proof(LANDLOCK, &seccomp_stdio, &nowhere, &nowhere), "", "with all walls up nothing leaks: stdio");
 	is_str(proof(LANDLOCK, &seccomp_bridge, &nowhere, &nowhere), "", "with all walls up nothing leaks: bridge");
+	is_str(proof(LANDLOCK, &seccomp_bridge_http, &port_1, &port_1), "", "with all walls up nothing leaks: bridge of a url");
 	is_str(proof(LANDLOCK, &seccomp_broker, &port_1, &port_1), "", "with all walls up nothing leaks: broker");
 	return done_testing();
 }

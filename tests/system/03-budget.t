@@ -39,7 +39,7 @@ with tempfile.TemporaryDirectory(prefix="postern-") as tmp:
         return json.loads(r.stdout)
 
     t = table()
-    is_([p["role"] for p in t["parts"]], ["worker", "provider", "elder", "desk", "parent", "shared by all"], "every kind of process is there")
+    is_([p["role"] for p in t["parts"]], ["worker", "provider", "bridge", "elder", "desk", "parent", "shared by all"], "every kind of process is there")
     is_(t["parts"][0]["processes"], 2, "two workers")
     is_(t["parts"][1]["name"], "docs", "the provider by name")
     for p in t["parts"]:
@@ -67,7 +67,7 @@ with tempfile.TemporaryDirectory(prefix="postern-") as tmp:
     big = table(workers=64, memory={"connections": 65536, "requests": 4096, "listens": 4096, "large": 512, "body": "8m", "reply": "16m",
                                     "tokens": 1048576, "links": 4096},
                 mcpServers={"s%d" % i: {"builtin": "files", "root": "."} if i < 16 else {"url": "http://127.0.0.1:9/"} for i in range(32)})
-    ok(big["total"] > 64 * (8 << 30) and len(big["parts"]) == 20, "the largest configuration still adds up: %d" % big["total"])
+    ok(big["total"] > 64 * (8 << 30) and len(big["parts"]) == 36, "the largest configuration still adds up: %d" % big["total"])
 
     with open(path, "w", encoding="utf-8") as f:
         f.write("{}")
@@ -108,7 +108,7 @@ with tempfile.TemporaryDirectory(prefix="postern-") as tmp:
                 ok(least <= have <= least + configuration + (256 << 10), "%s has reserved what the table says" % role,
                    "%d bytes of its own, %d in the table, %d of configuration" % (have, least, configuration))
             seen.add(role)
-        is_(seen, {"worker", "provider", "desk", "keeper", "broker", "elder"}, "every kind of process was looked at")
+        is_(seen, {"worker", "provider", "bridge", "desk", "keeper", "broker", "elder"}, "every kind of process was looked at")
 
 for args in ([], ["--json"], ["-c"], ["--jsn", "-c", "x"]):
     r = run(*args)

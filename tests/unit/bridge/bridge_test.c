@@ -189,6 +189,11 @@ static void no_room(void)
 	kit_worker[0].closed = false;
 	pass(60);
 	ok(has(next(0), "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32603") && quiet(0), "and comes, once, as an error");
+	kit_worker[0].closed = true;
+	ask_as(0, "3", "ping", META);
+	kit_worker[0].closed = false;
+	pass(60);
+	ok(has(next(0), "\"id\":3,\"error\":{\"code\":-32601") && quiet(0), "a refusal without room comes later too");
 	kit_peer[0].closed = true;
 	ask_as(0, "2", "tools/call", "\"name\":\"t\"," META);
 	ok(has(next(0), "is busy"), "a peer that takes nothing");

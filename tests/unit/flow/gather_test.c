@@ -136,6 +136,13 @@ static void answer(struct question *q)
 	} else if (strcmp(q->method, "subscriptions/listen") == 0) {
 		if (!s->no_acknowledgement)
 			acknowledge(q);
+	} else if (strcmp(q->method, "resources/read") == 0 && s->mode == NO_SUCH) {
+		say_error(q, -32602);
+	} else if (strcmp(q->method, "resources/read") == 0) {
+		char text[300];
+		snprintf(text, sizeof text, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"resultType\":\"complete\",\"contents\":[{\"uri\":\"x://1\",\"text\":\"read of s%d\"}],"
+		    "\"ttlMs\":1,\"cacheScope\":\"public\"}}", (unsigned long long)q->id, q->server);
+		http(q->on, "application/json", text);
 	} else if (list && s->mode == NO_LIST) {
 		char text[200];
 		snprintf(text, sizeof text, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"resultType\":\"complete\",\"tools\":{}}}", (unsigned long long)q->id);
@@ -290,20 +297,22 @@ static const char *heard(struct sim_conn *c)
 	return got;
 }
 
-static struct sim_conn *say_as(const char *key, const char *method, const char *params)
+static struct sim_conn *say_all(const char *key, const char *method, const char *params, const char *name)
 {
 	struct sim_conn *c = sim_client();
 	char body[3000], head[600];
 	int n = snprintf(body, sizeof body, "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"%s\",\"params\":{%s\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":"
 	    "\"2026-07-28\",\"io.modelcontextprotocol/clientCapabilities\":{},\"progressToken\":\"mine\"}}}", method, params);
 	int h = snprintf(head, sizeof head, "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
-	    "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: %s\r\n%s%s%sContent-Length: %d\r\n\r\n", method, *key ? "Authorization: Bearer " : "", key, *key ? "\r\n" : "", n);
+	    "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: %s\r\n%s%s%s%s%s%sContent-Length: %d\r\n\r\n", method, *name ? "Mcp-Name: " : "", name, *name ? "\r\n" : "", *key ? "Authorization: Bearer " : "", key, *key ? "\r\n" : "", n);
 	sim_say(c, head, (size_t)h);
 	sim_say(c, body, (size_t)n);
 	settle();
 	return c;
 }
 
+static struct sim_conn *say_as(const char *key, const char *method, const char *params) { return say_all(key, method, params, ""); }
+static struct sim_conn *say_named(const char *method, const char *params, const char *name) { return say_all(KEY_ACME, method, params, name); }
 static struct sim_conn *say(const char *method, const char *params) { return say_as(KEY_ACME, method, params); }
 static const char *ask(const char *method, const char *params) { return heard(say(method, params)); }
 static bool says(const char *text, const char *what) { return strstr(text, what) != NULL; }
@@ -526,6 +535,38 @@ static void late_pages(void)
 	pass_time(set.list_ms + 50);
 	const char *a = heard(c);
 	ok(is_status(a, 200) && says(a, "s1__n1.1") && !says(a, "s1__n1.2") && says(a, "s2__n2.2") && says(a, "\"postern/unavailable\":[\"s0\",\"s1\"]"), "and no more");
+	end();
+}
+
+/* A resource is looked for where it can be. */
+static void read_beside(void)
+{
+	begin();
+	place();
+	server[0].mode = HANGS_UP;
+	server[1].mode = REFUSES;
+	pass_time(FLOW_LINK_IDLE_MS + 100);
+	nasked = 0;
+	struct sim_conn *c = say_named("resources/read", "\"uri\":\"x://1\",", "x://1");
+	pass_time(200);
+	ok(is_status(heard(c), 200) && says(got, "read of s2"), "two servers are down: the third has it");
+	server[2].mode = NO_SUCH;
+	c = say_named("resources/read", "\"uri\":\"x://1\",", "x://1");
+	pass_time(200);
+	ok(is_status(heard(c), 502) && says(got, "Upstream \\\"s0\\\" cannot be asked for it now"), "if it has not, one of them may");
+	server[2].mode = REFUSES;
+	pass_time(FLOW_LINK_IDLE_MS + 100);
+	c = say_named("resources/read", "\"uri\":\"x://1\",", "x://1");
+	pass_time(200);
+	ok(is_status(heard(c), 503) && says(got, "s2"), "if all are down, the last says so");
+	server[0].mode = server[1].mode = GOOD;
+	server[2].mode = NO_SUCH;
+	server[0].mode = NO_SUCH;
+	server[1].mode = NO_SUCH;
+	pass_time(FLOW_CATALOG_RETRY_MS);
+	c = say_named("resources/read", "\"uri\":\"x://1\",", "x://1");
+	pass_time(200);
+	ok(is_status(heard(c), 200) && says(got, "-32602"), "if all are up and none has it, it is not there");
 	end();
 }
 
@@ -846,6 +887,7 @@ int main(void)
 	one_has_it();
 	faults();
 	late_pages();
+	read_beside();
 	nobody();
 	full_pages();
 	short_of_buffers();

@@ -1,0 +1,196 @@
+"""A scripted MCP server of the revisions with sessions, over Streamable HTTP: what it does wrong is told to it by attributes and by tools.
+
+    with OldServer() as s:  s.url, s.port, s.seen (list of (method, session, version, message)), s.sessions, s.forget(), s.deleted
+"""
+import http.server
+import json
+import queue
+import threading
+import time
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    def say(self, status, body=b"", media="application/json", **fields):
+        self.send_response(status)
+        for name, value in fields.items():
+            self.send_header(name.replace("_", "-"), value)
+        if body:
+            self.send_header("Content-Type", media)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def stream(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+
+    def event(self, message=None, ident=None, retry=None):
+        text = ""
+        if ident is not None:
+            text += "id: %s\n" % ident
+        if retry is not None:
+            text += "retry: %d\n" % retry
+        self.wfile.write((text + "data: %s\n\n" % (json.dumps(message) if message else "")).encode())
+        self.wfile.flush()
+
+    def session_ok(self):
+        s = self.server
+        if s.token and self.headers.get("Authorization") != s.token:
+            self.say(401, WWW_Authenticate="Bearer")
+            return False
+        sid = self.headers.get("Mcp-Session-Id")
+        if not s.stateless and sid is None:
+            self.say(400, b'{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: Server not initialized"},"id":null}')
+            return False
+        if not s.stateless and sid not in s.sessions:
+            self.say(404, b'{"jsonrpc":"2.0","error":{"code":-32001,"message":"Session not found"},"id":null}')
+            return False
+        return True
+
+    def do_DELETE(self):
+        s = self.server
+        if self.session_ok():
+            s.deleted.append(self.headers["Mcp-Session-Id"])
+            s.sessions.pop(self.headers["Mcp-Session-Id"], None)
+            self.say(200)
+
+    def do_GET(self):
+        s = self.server
+        last = self.headers.get("Last-Event-ID")
+        s.seen.append(("GET", self.headers.get("Mcp-Session-Id"), self.headers.get("MCP-Protocol-Version"), last))
+        if not self.session_ok():
+            return
+        if last in s.replay:
+            self.stream()
+            for message in s.replay.pop(last):
+                self.event(message)
+            return
+        if not s.streams:
+            self.say(405)
+            return
+        self.stream()
+        out = s.sessions[self.headers["Mcp-Session-Id"]]["news"]
+        while True:
+            try:
+                self.event(out.get(timeout=0.2))
+            except queue.Empty:
+                if s.closing:
+                    return
+                try:
+                    self.wfile.write(b": still here\n\n")
+                    self.wfile.flush()
+                except OSError:
+                    return
+
+    def do_POST(self):
+        s = self.server
+        if s.closing:
+            self.close_connection = True
+            return
+        m = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        s.seen.append((m.get("method"), self.headers.get("Mcp-Session-Id"), self.headers.get("MCP-Protocol-Version"), m))
+        if m.get("method") == "initialize":
+            if s.token and self.headers.get("Authorization") != s.token:
+                self.say(401)
+                return
+            fields = {}
+            if not s.stateless:
+                sid = "session-%d" % (len(s.made) + 1)
+                s.made.append(sid)
+                s.sessions[sid] = {"news": queue.Queue()}
+                fields["Mcp_Session_Id"] = sid
+            body = {"jsonrpc": "2.0", "id": m["id"], "result": {"protocolVersion": s.version, "serverInfo": {"name": "old", "version": "1"},
+                    "capabilities": {"tools": {"listChanged": True}}, "instructions": "Be old."}}
+            self.say(200, json.dumps(body).encode(), **fields)
+            return
+        if not self.session_ok():
+            return
+        if "id" not in m or "method" not in m:
+            if "method" not in m:
+                s.answers.put(m)
+            self.say(202)
+            return
+        self.asked(s, m)
+
+    def result(self, m, text):
+        return {"jsonrpc": "2.0", "id": m["id"], "result": {"content": [{"type": "text", "text": text}]}}
+
+    def asked(self, s, m):
+        if m["method"] == "tools/list":
+            tools = [{"name": n, "inputSchema": {"type": "object"}} for n in ("echo", "progress", "resume", "vanish", "elicit", "huge", "drop", "who")]
+            self.say(200, json.dumps({"jsonrpc": "2.0", "id": m["id"], "result": {"tools": tools}}).encode())
+            return
+        if m["method"] != "tools/call":
+            self.say(200, json.dumps({"jsonrpc": "2.0", "id": m["id"], "error": {"code": -32601, "message": "Method not found"}}).encode())
+            return
+        name, arguments = m["params"]["name"], m["params"].get("arguments", {})
+        s.ran.append(name)
+        if name == "progress":
+            self.stream()
+            token = m["params"].get("_meta", {}).get("progressToken")
+            for i in range(3):
+                self.event({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": token, "progress": i}})
+            self.event(self.result(m, "done"))
+        elif name == "resume":    # the answer is only to be had by coming back
+            ident = "call-%d" % len(s.ran)
+            s.replay[ident] = [self.result(m, "resumed")]
+            self.stream()
+            self.event(None, ident=ident, retry=50)
+        elif name == "vanish":    # closes without an id: nothing to come back to
+            self.stream()
+        elif name == "elicit":
+            self.stream()
+            self.event({"jsonrpc": "2.0", "id": "e1", "method": "elicitation/create",
+                        "params": {"message": "Who?", "requestedSchema": {"type": "object", "properties": {"name": {"type": "string"}}}}})
+            answer = s.answers.get(timeout=20)
+            self.event(self.result(m, json.dumps(answer.get("result", answer.get("error")), sort_keys=True)))
+        elif name == "huge":
+            self.say(200, json.dumps(self.result(m, "x" * (3 << 20))).encode())
+        elif name == "drop":
+            self.close_connection = True
+            self.connection.close()
+        elif name == "who":
+            self.say(200, json.dumps(self.result(m, self.headers.get("Mcp-Session-Id") or "nobody")).encode())
+        else:
+            time.sleep(arguments.get("sleep", 0))
+            self.say(200, json.dumps(self.result(m, json.dumps(arguments, sort_keys=True))).encode())
+
+
+class OldServer(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, port=0, version="2025-11-25", stateless=False, streams=True, token=None, context=None):
+        super().__init__(("127.0.0.1", port), Handler)
+        self.version, self.stateless, self.streams, self.token = version, stateless, streams, token
+        self.seen, self.made, self.deleted, self.ran, self.sessions, self.replay = [], [], [], [], {}, {}
+        self.answers = queue.Queue()
+        self.closing = False
+        if context:
+            self.socket = context.wrap_socket(self.socket, server_side=True)
+        self.port = self.server_port
+        self.url = "%s://127.0.0.1:%d/mcp" % ("https" if context else "http", self.port)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, request, client_address):
+        pass
+
+    def forget(self):
+        self.sessions.clear()
+
+    def news(self, message):
+        for s in self.sessions.values():
+            s["news"].put(message)
+
+    def __exit__(self, *args):
+        self.closing = True
+        self.shutdown()
+        self.server_close()
