@@ -161,6 +161,8 @@ with Stdio(CONFIG) as p:
         p.send(call("slow" if i == 0 else "echo", {"n": i}, i, progressToken="t%d" % i))
     answers = [p.recv_for(i) for i in range(9, 0, -1)]
     is_([json.loads(text(m))["n"] for m in answers], list(range(9, 0, -1)), "ten at once: the slow one holds nobody up")
+    while not any(m.get("method") == "notifications/progress" for m in p.unasked):
+        p.unasked.append(p.recv())
     progress = [m for m in p.unasked if m.get("method") == "notifications/progress"]
     is_([m["params"]["progressToken"] for m in progress], ["t0"], "its progress comes with the client's token")
     Upstream.gate.set()
