@@ -406,8 +406,8 @@ void listen_event(struct txn *t, struct leg *l, const struct mcp_message *m)
 	struct edits s = { f->edits, 0, FLOW_EDITS, false };
 	struct buf b = buf_on(f->scratch, f->scratch_cap);
 
-	if (t->ended || m->method < MCP_ACKNOWLEDGED)
-		return; /* neither progress nor logs belong on a subscription */
+	if (t->ended || m->method < MCP_ACKNOWLEDGED || m->method == MCP_TASK_STATUS)
+		return; /* neither progress nor logs belong on a subscription; tasks are asked for: no id of ours was given for this one */
 	if (m->method == MCP_TOOLS_CHANGED || m->method == MCP_PROMPTS_CHANGED)
 		l->up->catalog_stale = true;
 	if (m->method == MCP_ACKNOWLEDGED) {

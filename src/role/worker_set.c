@@ -130,20 +130,16 @@ void worker_settings(const struct conf *c, const struct material *m, struct flow
 
 unsigned worker_files(const struct conf *c)
 {
-	unsigned upstreams = 0, builtins = 0;
+	unsigned upstreams = 0, lines = 0;
 
 	for (unsigned i = 0; i < c->nservers; i++) {
-		if (c->servers[i].kind == CONF_HTTP)
-			upstreams++;
-		else
-			builtins++;
+		upstreams += c->servers[i].kind == CONF_HTTP;
+		lines += c->servers[i].kind == CONF_FILES || conf_bridged(&c->servers[i]);
 	}
-	/* A link to a built-in server, the keeper or the broker that is started again comes before the old one is closed; and one connection over
-	 * the pool, to be refused. The elder's two edges likewise, and the connections on which it, or the client
-	 * of `postern stdio`, is a client. */
+	/* A link to a built-in server or a bridge, the keeper or the broker that is started again comes before the old one is closed; and one connection over
+	 * the pool, to be refused. The elder's two edges likewise, and the connections on which it, or the client of `postern stdio`, is one. */
 	unsigned elder = c->legacy_clients ? 2 * 2 + c->memory.requests + c->memory.listens : 0;
-
 	unsigned door = c->door ? 2 + c->memory.requests + c->memory.listens : 0;
 
-	return c->memory.connections + upstreams * c->memory.links + 2 * builtins + 2 * 2 + elder + door + 8;
+	return c->memory.connections + upstreams * c->memory.links + 2 * lines + 2 * 2 + elder + door + 8;
 }

@@ -4,7 +4,7 @@
 
 import { join } from 'node:path';
 import { compare, runSuite, told } from './conformance-gate.mjs';
-import { BINARY, is, main, nodeBinary, ok, PEERS, scratch, startPeer, startPostern, startUpstream } from '../lib/postern.mjs';
+import { BINARY, hasStdio, is, main, nodeBinary, ok, PEERS, scratch, skip, startPeer, startPostern, startUpstream } from '../lib/postern.mjs';
 
 const OLD = '2025-11-25';
 const MODERN = '2026-07-28';
@@ -16,18 +16,13 @@ const QUICK = [
     ['server-sse-multiple-streams server-sse-streams-functional', 'an answer that is there at once is plain JSON, which the suite notes as information'],
     ['server-sse-polling *', 'the same: it is there before there would be a stream to break (not scored)']
 ];
-const NO_HEADERS = 'an old server knows no x-mcp-header, so the bridge takes what looks like one out of its tools';
 const KEYS = 'an old server sends its question under an id and not under a key; the suite wants the key of its own server';
 const ONE_BY_ONE = 'an old server sends its questions one by one; the first that comes is asked first';
-const CANNOT_SAY = 'an old server cannot say that it lacks a capability';
 const FROM_OLD = [
-    ['http-custom-header-server-validation *', NO_HEADERS],
     ['input-required-result-basic-elicitation sep-2322-elicitation-incomplete', KEYS],
     ['input-required-result-basic-elicitation sep-2322-elicitation-complete', KEYS],
     ['input-required-result-ignore-extra-params sep-2322-ignore-unexpected-params', KEYS],
     ['input-required-result-multiple-input-requests *', ONE_BY_ONE],
-    ['server-stateless sep-2575-missing-capability-http-400', CANNOT_SAY],
-    ['server-stateless sep-2575-server-rejects-undeclared-capability', CANNOT_SAY],
     ['server-stateless sep-2575-http-server-no-independent-requests-on-stream', 'the suite waits 600 ms; a session for a caller that can be asked may take longer to begin', 'maybe']
 ];
 const STDIO = [['server-sse-polling *', 'there is no stream of events to break (not scored)']];
@@ -77,7 +72,8 @@ await main(async () => {
         }
         await upstream?.stop();
     }
-    if (!only || only === 'stdio') {
+    if (!(await hasStdio())) skip(`${OLD} over stdio`, 'this build has no postern stdio');
+    else if (!only || only === 'stdio') {
         const postern = await startPostern({ up: { url: reference.url } });
         const door = await startPeer('stdio-http.mjs', BINARY, 'stdio', '-c', postern.config);
         await judge(`${OLD} over stdio`, OLD, door.url, door);

@@ -15,8 +15,9 @@ const SCENARIOS = {
         'http-invalid-tool-headers': 12, 'json-schema-ref-no-deref': 1, 'json-schema-2020-12-preservation': 9
     }
 };
-// Nothing of these is a fault; each with its reason.
-const ALLOWED = new Map();
+// Postern asks server/discover itself, once for all clients, and declares nothing with it. The server of this scenario offers nothing else
+// that the client could ask for, so what the client declares is not seen there.
+const OURS = ['elicitation', 'roots', 'sampling'].map(what => `request-metadata sep-2575-client-declares-${what}-capability: SUCCESS directly, SKIPPED through the gateway`);
 const AT_ONCE = 2;
 
 async function leg(revision, scenario, how) {
@@ -45,7 +46,7 @@ await main(async () => {
             const direct = await leg(revision, scenario, '');
             const through = await leg(revision, scenario, '--through');
             is([direct.totals.SUCCESS, direct.totals.FAILURE], [wanted, undefined], `${name}: directly, ${wanted} checks pass`);
-            const differences = compare(direct, through).filter(line => !ALLOWED.has(line));
+            const differences = compare(direct, through).filter(line => !OURS.includes(line));
             ok(differences.length === 0 && direct.totals.SUCCESS > 0, `${name}: the same through Postern`,
                 () => `direct ${told(direct)}\nthrough ${told(through)}\n${differences.join('\n')}\n${through.said}`);
         }

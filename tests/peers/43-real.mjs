@@ -4,7 +4,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect, textOf } from './clients.mjs';
-import { BINARY, is, main, nodeBinary, ok, PEERS, ROOT, run, scratch, startPeer, startPostern, startServer } from '../lib/postern.mjs';
+import { BINARY, hasStdio, is, main, nodeBinary, ok, PEERS, ROOT, run, scratch, startPeer, startPostern, startServer } from '../lib/postern.mjs';
 
 const NPM = join(PEERS, 'node_modules', '@modelcontextprotocol');
 const INSPECTOR = join(NPM, 'inspector', 'clients', 'launcher', 'build', 'index.js');
@@ -18,7 +18,7 @@ const CALLS = {
     everything: ['get-sum', { a: 2, b: 40 }, /\b42\b/],
     everythinghttp: ['get-sum', { a: 2, b: 40 }, /\b42\b/],
     files: ['read_text_file', { path: 'FILES/hello.txt' }, /^Hello, files\.\n?$/],
-    memory: ['create_entities', { entities: [{ name: 'postern', entityType: 'gate', observations: ['it is small'] }] }, /it is small/],
+    memory: ['create_entities', { entities: [{ name: 'CLIENT', entityType: 'gate', observations: ['it is small'] }] }, /it is small/],
     thinking: ['sequentialthinking', { thought: 'one', nextThoughtNeeded: false, thoughtNumber: 1, totalThoughts: 1 }, /"thoughtNumber": 1/],
     sdk: ['echo', { text: 'over HTTP' }, /over HTTP/],
     sdkchild: ['echo', { text: 'as a child' }, /as a child/],
@@ -58,6 +58,9 @@ await main(async () => {
     const servers = { ...children, ...Object.fromEntries(Object.entries(peers).map(([name, peer]) => [name, { url: peer.url }])) };
     const postern = await startPostern(servers, { names: 'prefixed' });
 
+    const stdio = await hasStdio();
+    const byStdio = ways => ways.filter(([who]) => stdio || !who.includes('stdio'));
+
     // What each offers when asked without Postern.
     const direct = {};
     for (const [name, { command, args, url, env: more }] of Object.entries(servers)) {
@@ -70,13 +73,14 @@ await main(async () => {
     // Old upstreams' experimental tasks stop at the bridge, and what asks needs a client that can answer.
     const comparable = ({ name, description, inputSchema, outputSchema, annotations }) => ({ name, description, inputSchema, outputSchema, annotations });
 
-    for (const [who, era, where] of [['SDK 2', 'modern', postern.url], ['SDK 1', 'old', postern.url], ['SDK 1 over stdio', 'old', [BINARY, 'stdio', '-c', postern.config]]]) {
+    for (const [who, era, where] of byStdio([['SDK 2', 'modern', postern.url], ['SDK 1', 'old', postern.url], ['SDK 1 over stdio', 'old', [BINARY, 'stdio', '-c', postern.config]]])) {
         const client = await connect(era, where);
         const tools = await client.list('tools');
         for (const name of Object.keys(servers)) {
             const mine = tools.filter(tool => tool.name.startsWith(`${name}__`)).map(tool => ({ ...comparable(tool), name: tool.name.slice(name.length + 2) }));
             is(mine, direct[name].map(comparable), `${who}: the tools of ${name}, in its order`);
-            const [tool, args, wanted] = CALLS[name];
+            const [tool, shape, wanted] = CALLS[name];
+            const args = JSON.parse(JSON.stringify(shape).replace('CLIENT', who));
             const answer = await client.call(`${name}__${tool}`, args);
             ok(!answer.isError && wanted.test(textOf(answer)), `${who}: ${name}__${tool}`, answer);
         }
@@ -87,7 +91,7 @@ await main(async () => {
         ok(wrong.isError === true || wrong.code === -32602, `${who}: what server-sequential-thinking refuses is refused`, wrong);
         ok((await client.list('resources')).length > 0 && (await client.list('prompts')).length > 3, `${who}: resources and prompts of all`);
         is((await client.prompt('pyone__review', { code: 'x' })).messages[0].content.text, 'Please review: x', `${who}: a prompt of one`);
-        is((await client.read('pyone__python://zen').catch(error => error)).contents?.[0].text, 'Explicit is better than implicit.', `${who}: a resource of one`);
+        is((await client.read('python://zen').catch(error => error)).contents?.[0].text, 'Explicit is better than implicit.', `${who}: a resource of one`);
         await client.close();
     }
     ok(readFileSync(graph, 'utf8').includes('it is small'), 'server-memory had its environment');
@@ -101,9 +105,9 @@ await main(async () => {
     }
 
     const steps = JSON.stringify([['tools'], ['call', 'pyone__add', { a: 2, b: 3 }], ['call', 'pytwo__add', { a: 2, b: 4 }], ['call', 'everything__get-sum', { a: 2, b: 40 }],
-        ['call', 'pyone__greet', {}], ['call', 'pyone__fail', {}], ['call', 'no__such', {}], ['read', 'pyone__python://zen'], ['prompt', 'pytwo__review', { code: 'y' }]]);
-    for (const [who, binary, era, where] of [['Python SDK 1', python(1), '', postern.url], ['Python SDK 2', python(2), '', postern.url], ['Python SDK 2, old era', python(2), 'legacy', postern.url],
-        ['Python SDK 1 over stdio', python(1), '', JSON.stringify([BINARY, 'stdio', '-c', postern.config])]]) {
+        ['call', 'pyone__greet', {}], ['call', 'pyone__fail', {}], ['call', 'no__such', {}], ['read', 'python://zen'], ['prompt', 'pytwo__review', { code: 'y' }]]);
+    for (const [who, binary, era, where] of byStdio([['Python SDK 1', python(1), '', postern.url], ['Python SDK 2', python(2), '', postern.url], ['Python SDK 2, old era', python(2), 'legacy', postern.url],
+        ['Python SDK 1 over stdio', python(1), '', JSON.stringify([BINARY, 'stdio', '-c', postern.config])]])) {
         const ended = await run(binary, [CLIENT, where, steps], { env: { ...env, ERA: era }, timeoutMs: 60000 });
         if (!ok(ended.status === 0, `${who}: ran`, ended.stderr)) continue;
         const [tools, one, two, sum, greet, fail, none, zen, prompt] = JSON.parse(ended.stdout);

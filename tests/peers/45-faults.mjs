@@ -8,6 +8,7 @@ import { Wire } from './wire.mjs';
 
 const CLIENTS = 4;              // of each upstream
 const FAULT_MS = 1000;
+const IDLE = '2s';             // an answer that nobody can read is one that does not come
 const CALL_MS = 30000;          // nothing may take as long
 const TELL = process.env.FAULTS_TELL;
 const TELL_MS = 3000;
@@ -47,8 +48,8 @@ await main(async () => {
     for (const [name, era] of Object.entries(UPSTREAMS)) {
         if (name.endsWith('http')) {
             peers[name] = await startPeer('echo.mjs', 'http', era, name);
-            servers[name] = { url: peers[name].url };
-        } else servers[name] = { command: nodeBinary(), args: [join(PEERS, 'echo.mjs'), 'stdio', era, name] };
+            servers[name] = { url: peers[name].url, idle_timeout: IDLE };
+        } else servers[name] = { command: nodeBinary(), args: [join(PEERS, 'echo.mjs'), 'stdio', era, name], idle_timeout: IDLE };
     }
     const postern = await startPostern(servers, { names: 'prefixed', workers: 2 });
     const tally = Object.fromEntries(Object.keys(UPSTREAMS).map(name => [name, { good: 0, refused: 0, lost: 0, wrong: 0, took: [], why: '' }]));
@@ -112,13 +113,13 @@ await main(async () => {
             if (TELL) process.stdout.write(`# p99 of the others, ${name} ${fault}: ${(p99(tally, name) / quiet).toFixed(2)} of before\n`);
             const others = Object.entries(tally).filter(([other]) => other !== name);
             ok(others.every(([, row]) => row.good > 20 && row.refused + row.lost + row.wrong === 0), say('the others are answered'), () => shown(tally));
-            const { refused, took } = tally[name];
-            const slowest = Math.max(...took) / 1000;
-            const felt = { killed: refused > 0, stalled: slowest > 0.8 * FAULT_MS, slow: slowest > 290, garbage: refused > 0, flood: true };
-            ok(felt[fault], say('it is felt there'), () => shown(tally)[name]);
             is([tally[name].wrong, tally[name].lost], [0, 0], say('nobody gets a wrong answer or none'));
             const before = tally[name].good;
             ok(await until(() => tally[name].good > before + 20, CALL_MS), say('it comes back'), () => `${JSON.stringify(shown(tally)[name])}\n${postern.errors.slice(-1500)}`);
+            const { refused, took } = tally[name];
+            const slowest = Math.max(...took) / 1000;
+            const felt = { killed: refused > 0, stalled: slowest > 0.8 * FAULT_MS, slow: slowest > 290, garbage: refused > 0, flood: true };
+            ok(felt[fault], say('it is felt there meanwhile'), () => shown(tally)[name]);
         }
     going = false;
     await Promise.all(load);

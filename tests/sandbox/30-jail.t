@@ -68,7 +68,7 @@ with Postern(config) as p:
             fds = list(descriptors(pid).values())
             is_(sorted(set(re.sub(r"\W.*", "", to) for to in fds) - {"pipe", "socket", "anon_inode"}), [""], "%s: no file is open but /dev/null" % role)
             is_(len([to for to in fds if to.startswith("socket:")]), 1 if role == "launcher-guard" else 2, "%s: the parent's channel; the launcher: a bridge too" % role)
-    is_(sorted(roles.values()), ["bridge-run", "broker", "desk", "elder", "keeper", "parent", "provider-docs", "worker-0", "worker-1"], "these processes there are, and no other")
+    is_(sorted(roles.values()), ["bridge-run", "bridge-up", "broker", "desk", "elder", "keeper", "parent", "provider-docs", "worker-0", "worker-1"], "these processes there are, and no other")
     for pid, role in sorted(roles.items()):
         is_(field(pid, "NoNewPrivs"), "1", "%s: no new privileges" % role)
         is_(field(pid, "Seccomp"), "2", "%s: a syscall filter" % role)
@@ -104,9 +104,9 @@ with Postern(config) as p:
         if not IS_ROOT:
             skip("%s: descriptors" % role, "only root sees those of a process that is not dumpable")
             continue
-        # channel; a worker: its listener and the link to the provider, the bridge, the keeper, the broker, and two to the elder; the provider: two directories and a link
+        # channel; a worker: its listener and the link to the provider, the bridges, the keeper, the broker, and two to the elder; the provider: two directories and a link
         # per worker; the bridge: a link per worker and the launcher; keeper and broker: the same, and one to each other; the elder: two per worker. Key and secret files are closed once they were read.
-        want = {"worker-0": (0, 8), "worker-1": (0, 8), "elder": (0, 5), "bridge-run": (0, 5), "desk": (0, 2), "provider-docs": (2, 3), "keeper": (0, 4), "broker": (0, 4)}[role]
+        want = {"worker-0": (0, 9), "worker-1": (0, 9), "elder": (0, 5), "bridge-run": (0, 5), "bridge-up": (0, 4), "desk": (0, 2), "provider-docs": (2, 3), "keeper": (0, 4), "broker": (0, 5)}[role]
         until(lambda: sum(to.startswith("socket:") for to in descriptors(pid).values()) >= want[1], 5)  # edges come while it serves
         fds = descriptors(pid)
         is_((fds.pop(0), fds.pop(1)), ("/dev/null", "/dev/null"), "%s: nothing on standard input and output" % role)
@@ -118,8 +118,8 @@ with Postern(config) as p:
         sockets = [to for to in fds.values() if to.startswith("socket:")]
         is_((len(dirs), len(sockets), len(fds)), want + (sum(want),), "%s: its own descriptors and no other" % role)
         if role.startswith("worker"):
-            # 0 1 2, channel, listener, loop; connections, links of one upstream, 2 each for two lines, keeper and broker, the elder's (100 requests, 64 listens, 4 for edges), 8 to spare
-            is_(limit(pid, "Max open files"), (str(6 + 100 + 10 + 4 + 4 + 168 + 8),) * 2, "%s: descriptors as the configuration says" % role)
+            # 0 1 2, channel, listener, loop; connections, links of one upstream, 2 each for three lines, keeper and broker, the elder's (100 requests, 64 listens, 4 for edges), 8 to spare
+            is_(limit(pid, "Max open files"), (str(6 + 100 + 10 + 6 + 4 + 168 + 8),) * 2, "%s: descriptors as the configuration says" % role)
     if IS_ROOT:
         # As another process of the same user: neither traced nor read.
         for pid, role in sorted(roles.items()):
