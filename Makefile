@@ -69,6 +69,10 @@ LINK := -static-pie -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl
 # ones all the same, so that lint can look at each.
 LTO   = -flto -ffat-lto-objects -frandom-seed=$@
 
+# Nothing unwinds here: no C++, no dumps, and the kernel kills. Rooms that are not on a request's path are built for size.
+SMALL := -fno-asynchronous-unwind-tables -fno-unwind-tables
+COLD   = $(if $(strip $(foreach r,cmd conf role elder bridge,$(findstring /obj/$(r)/,$@))),-Os)
+
 # Variants of the whole program: directory, compiler, flags, what must be there first.
 #   own    the product                        san    ASan and UBSan, host libc (they need calls the sandbox kills)
 #   arm64  the product, cross-built
@@ -76,15 +80,15 @@ LTO   = -flto -ffat-lto-objects -frandom-seed=$@
 C11 := -std=c11 $(WARN) $(CPP)
 DIR_own   := build
 CC_own    := build/cc
-PLAIN_own := $(C11) -O2 $(HARD) -ffunction-sections -fdata-sections
-FLAGS_own  = $(PLAIN_own) $(LTO)
+PLAIN_own := $(C11) -O2 $(HARD) $(SMALL) -ffunction-sections -fdata-sections
+FLAGS_own  = $(PLAIN_own) $(LTO) $(COLD)
 NEED_own  := build/cc
 DIR_arm64   := build/arm64
 CC_arm64    := build/arm64/cc
 TOOL_arm64  := aarch64-linux-gnu-
 GEN_arm64   := build/arm64/gen
 ARM64       := -mbranch-protection=pac-ret -mno-outline-atomics -fplt
-FLAGS_arm64  = $(PLAIN_own) $(ARM64) $(LTO)
+FLAGS_arm64  = $(PLAIN_own) $(ARM64) $(LTO) $(COLD)
 NEED_arm64  := build/arm64/cc
 DIR_clang   := build/clang
 CC_clang     = clang --target=$$(gcc -print-multiarch) -nostdinc -isystem $$(clang -print-resource-dir)/include \
@@ -162,11 +166,11 @@ libs = $(patsubst %,$(DIR_$(1))/lib%.a,$(filter $(ROOMS),$(2)))
 
 build/postern: build/obj/main.o $(call libs,own,$(MAY_cmd))
 	$(call say,LINK,$@)
-	$(Q)$(UMASK) build/cc $(LINK) -O2 $(HARD) -flto -flto-partition=one -save-temps=obj -Wl,-Map=build/postern.map $^ -lbearssl -o $@.full
+	$(Q)$(UMASK) build/cc $(LINK) -O2 $(HARD) $(SMALL) -flto -flto-partition=one -save-temps=obj -Wl,-Map=build/postern.map $^ -lbearssl -o $@.full
 	$(Q)$(UMASK) strip -s --remove-section=.comment -o $@ $@.full
 build/arm64/postern: build/arm64/obj/main.o $(call libs,arm64,$(MAY_cmd))
 	$(call say,LINK,$@)
-	$(Q)$(UMASK) build/arm64/cc $(LINK) -O2 $(HARD) $(ARM64) -flto -flto-partition=one -save-temps=obj -Wl,-Map=$@.map $^ -lbearssl -o $@.full
+	$(Q)$(UMASK) build/arm64/cc $(LINK) -O2 $(HARD) $(SMALL) $(ARM64) -flto -flto-partition=one -save-temps=obj -Wl,-Map=$@.map $^ -lbearssl -o $@.full
 	$(Q)$(UMASK) $(TOOL_arm64)strip -s --remove-section=.comment -o $@ $@.full
 build/postern-san: build/san/obj/main.o $(call libs,san,$(MAY_cmd)) build/host/lib/libbearssl.a
 	$(call say,LINK,$@)

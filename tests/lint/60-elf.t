@@ -32,6 +32,6 @@ ok(not re.search(r" [tT] seccomp_(init|load|rule_add|export_bpf)\b", symbols), "
 ok(not re.search(r" [tT] (system|popen|execvp|dlopen)$", symbols, re.M), "no way to start another program by name")
 here = os.getcwd().encode()
 ok(here not in data and here not in open(FULL, "rb").read(), "no path of the build in the file")
-ok(len(data) < 5 << 18, "under 1.25 MiB", f"{len(data)} bytes")
+ok(len(data) < 1 << 20, "under 1 MiB", f"{len(data)} bytes")
 ok(os.path.getsize("build/postern.map") > 0, "the linker map is there")
 done()
