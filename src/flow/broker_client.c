@@ -287,7 +287,7 @@ bool broker_client_token(struct broker_client *c, unsigned server, unsigned tena
 
 static void give(struct broker_client *c, const struct call *k, struct span text)
 {
-	if (!c->flow)
+	if (c->credential)
 		c->credential(c->ctx, k->call, text);
 	else if (k->kind == CALL_TOKEN)
 		flow_credential(c->flow, k->call, text);

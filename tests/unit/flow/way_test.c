@@ -128,6 +128,7 @@ static void begin(enum flow_era era)
 {
 	static const struct policy_rule all[] = { { .allow = true, .pattern = { "*", 1 } } };
 	static const struct span tenants[] = { { "acme", 4 } };
+	static struct sim_conn nobody;
 
 	sim_begin(1, false);
 	memset(&metrics, 0, sizeof metrics);
@@ -149,7 +150,7 @@ static void begin(enum flow_era era)
 	if (era != FLOW_ERA_MODERN)
 		flow_link(f, 0, sim_pair(0, &line));
 	else
-		line = &(struct sim_conn){ .used = false };
+		line = &nobody;
 	if (!flow_open(f))
 		abort();
 }
