@@ -30,13 +30,19 @@ static void bridge(struct upstream *up)
 	up->probe_ms = flow_now(up->f) + FLOW_PROBE_MS;
 }
 
+/* Its bridge could not begin: it is looked at anew. */
+static void bridge_fails(struct upstream *up)
+{
+	if (up->bridged && up->set->era == FLOW_ERA_AUTO && up->catalog_asked == MCP_DISCOVER)
+		up->probe_ms = flow_now(up->f);
+}
+
 bool way_refused(struct upstream *up, enum leg_fault fault, unsigned status)
 {
 	bool client_fault = status >= 400 && status < 500 && status != 401 && status != 403 && status != 408 && status != 429;
 
 	if (!up->probing) {
-		if (up->bridged && up->set->era == FLOW_ERA_AUTO && up->catalog_asked == MCP_DISCOVER)
-			up->probe_ms = flow_now(up->f); /* its bridge could not begin: it is looked at anew */
+		bridge_fails(up);
 		return false;
 	}
 	if (!up->bridged && !((fault == LEG_BROKEN || fault == LEG_REFUSED) && (status == 200 || client_fault)))
@@ -66,6 +72,8 @@ enum way_answer way_answered(struct upstream *up, const struct mcp_message *m, u
 		up->catalog_again = true; /* it knows our version and refused it: once more */
 		return WAY_AGAIN;
 	}
+	if (!up->probing && m->kind == MCP_ERROR)
+		bridge_fails(up);
 	if (!up->probing || code == MCP_HEADER_MISMATCH || code == MCP_MISSING_CAPABILITY || (code == MCP_METHOD_NOT_FOUND && status == 404))
 		return WAY_NONE;
 	if (status >= 500 && !up->bridged)

@@ -29,7 +29,7 @@ with Postern(dict(base, workers=2, mcpServers=dict(base["mcpServers"], up={"url"
     is_(call(p, "server/discover").status, 200, "a call is answered right away")
     r = http_get(p.admin_port, "/ready")
     is_((r.status, json.loads(r.body)["ready"]), (200, True), "/ready says so right away")
-    is_(len(p.children()), 5, "two workers, one provider, the elder, one desk")
+    is_(len(p.children()), 6, "two workers, one provider, one bridge, the elder, one desk")
 
     # --- health, against this one
     h = subprocess.run([BINARY, "health", "--address", "127.0.0.1:%d" % p.admin_port], capture_output=True, text=True, timeout=30)

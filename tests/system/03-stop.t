@@ -92,7 +92,7 @@ def in_flight(p):
 
 
 slow = Slow()
-config = {"names": "plain", "workers": 2, "timeouts": {"drain": "20s"}, "mcpServers": {"up": {"url": "http://127.0.0.1:%d/mcp" % slow.port}}}
+config = {"names": "plain", "workers": 2, "timeouts": {"drain": "20s"}, "mcpServers": {"up": {"url": "http://127.0.0.1:%d/mcp" % slow.port, "era": "modern"}}}
 
 for number, name in ((signal.SIGTERM, "SIGTERM"), (signal.SIGINT, "SIGINT")):
     p = Postern(config).start()

@@ -321,7 +321,8 @@ static void later(void)
 	pass_time(1500);
 	(void)catalog_ready(&f->up[0]);
 	settle();
-	ok(!f->up[0].bridged && f->up[0].catalog_state == CATALOG_KNOWN, "an upstream that was replaced meanwhile is found");
+	if (!ok(!f->up[0].bridged && f->up[0].catalog_state == CATALOG_KNOWN, "an upstream that was replaced meanwhile is found"))
+		diag("state %u, asked directly %u, by its bridge %u: %s", f->up[0].catalog_state, direct, bridged, logged);
 	end();
 	/* The bridge's process dies with a call on its way. */
 	says = ERROR(-32000);
