@@ -24,8 +24,8 @@ int cmd_version(int argc, char **argv)
 	}
 	image_build_id(&id);
 	if (json)
-		printf("{\"version\":\"%s\",\"protocols\":[\"2026-07-28\"],\"build\":\"%.*s\"}\n", POSTERN_VERSION, (int)id.n, id.p);
+		printf("{\"version\":\"%s\",\"protocols\":[\"2026-07-28\",\"2025-11-25\",\"2025-06-18\",\"2025-03-26\"],\"build\":\"%.*s\"}\n", POSTERN_VERSION, (int)id.n, id.p);
 	else
-		printf("postern %s\nMCP revisions: 2026-07-28\nbuild %.*s\n", POSTERN_VERSION, (int)id.n, id.p);
+		printf("postern %s\nMCP revisions: 2026-07-28, 2025-11-25, 2025-06-18, 2025-03-26\nbuild %.*s\n", POSTERN_VERSION, (int)id.n, id.p);
 	return EXIT_OK;
 }

@@ -198,6 +198,3 @@ export function run(command, args, { timeoutMs = 120000, ...options } = {}) {
         child.on('close', (code, signal) => settle({ ...result, status: code ?? signal }));
     });
 }
-
-// Whether this build serves standard input and output (`postern stdio`).
-export const hasStdio = async () => (await run(BINARY, ['stdio', '--help'])).status === 0;

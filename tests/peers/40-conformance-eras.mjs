@@ -4,7 +4,7 @@
 
 import { join } from 'node:path';
 import { compare, runSuite, told } from './conformance-gate.mjs';
-import { BINARY, hasStdio, is, main, nodeBinary, ok, PEERS, scratch, skip, startPeer, startPostern, startUpstream } from '../lib/postern.mjs';
+import { BINARY, is, main, nodeBinary, ok, PEERS, scratch, startPeer, startPostern, startUpstream } from '../lib/postern.mjs';
 
 const OLD = '2025-11-25';
 const MODERN = '2026-07-28';
@@ -72,8 +72,7 @@ await main(async () => {
         }
         await upstream?.stop();
     }
-    if (!(await hasStdio())) skip(`${OLD} over stdio`, 'this build has no postern stdio');
-    else if (!only || only === 'stdio') {
+    if (!only || only === 'stdio') {
         const postern = await startPostern({ up: { url: reference.url } });
         const door = await startPeer('stdio-http.mjs', BINARY, 'stdio', '-c', postern.config);
         await judge(`${OLD} over stdio`, OLD, door.url, door);

@@ -4,14 +4,13 @@
 import { join } from 'node:path';
 import { connect } from './clients.mjs';
 import { wholeMatrix } from './eras.mjs';
-import { BINARY, hasStdio, is, main, nodeBinary, PEERS, skip, startPostern, startUpstream } from '../lib/postern.mjs';
+import { BINARY, is, main, nodeBinary, PEERS, startPostern, startUpstream } from '../lib/postern.mjs';
 
 const UPSTREAM = [join(PEERS, 'upstream.mjs'), '--stdio', '--page', '5', '--era'];
 const ASK = ['elicitation', 'sampling', 'roots'];
 const only = process.argv[2];
 
 await main(async () => {
-    const stdio = await hasStdio();
     for (const era of ['modern', 'old']) {
         const upstream = await startUpstream('--era', era, '--page', '5');
         const child = [nodeBinary(), ...UPSTREAM, era];
@@ -22,8 +21,7 @@ await main(async () => {
             for (const client of ['modern', 'old']) {
                 const say = way => name => `${client} client over ${way}, ${era} ${transport} upstream: ${name}`;
                 await wholeMatrix(say('HTTP'), options => connect(client, postern.url, options));
-                if (!stdio) skip(say('stdio')('all'), 'this build has no postern stdio');
-                else await wholeMatrix(say('stdio'), options => connect(client, [BINARY, 'stdio', '-c', postern.config], options));
+                await wholeMatrix(say('stdio'), options => connect(client, [BINARY, 'stdio', '-c', postern.config], options));
             }
             is(await postern.stop(), 0, `${era} ${transport} upstream: Postern ends with status 0`);
         }

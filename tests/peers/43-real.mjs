@@ -4,7 +4,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect, textOf } from './clients.mjs';
-import { BINARY, hasStdio, is, main, nodeBinary, ok, PEERS, ROOT, run, scratch, startPeer, startPostern, startServer } from '../lib/postern.mjs';
+import { BINARY, is, main, nodeBinary, ok, PEERS, ROOT, run, scratch, startPeer, startPostern, startServer } from '../lib/postern.mjs';
 
 const NPM = join(PEERS, 'node_modules', '@modelcontextprotocol');
 const INSPECTOR = join(NPM, 'inspector', 'clients', 'launcher', 'build', 'index.js');
@@ -58,9 +58,6 @@ await main(async () => {
     const servers = { ...children, ...Object.fromEntries(Object.entries(peers).map(([name, peer]) => [name, { url: peer.url }])) };
     const postern = await startPostern(servers, { names: 'prefixed' });
 
-    const stdio = await hasStdio();
-    const byStdio = ways => ways.filter(([who]) => stdio || !who.includes('stdio'));
-
     // What each offers when asked without Postern.
     const direct = {};
     for (const [name, { command, args, url, env: more }] of Object.entries(servers)) {
@@ -73,7 +70,7 @@ await main(async () => {
     // Old upstreams' experimental tasks stop at the bridge, and what asks needs a client that can answer.
     const comparable = ({ name, description, inputSchema, outputSchema, annotations }) => ({ name, description, inputSchema, outputSchema, annotations });
 
-    for (const [who, era, where] of byStdio([['SDK 2', 'modern', postern.url], ['SDK 1', 'old', postern.url], ['SDK 1 over stdio', 'old', [BINARY, 'stdio', '-c', postern.config]]])) {
+    for (const [who, era, where] of [['SDK 2', 'modern', postern.url], ['SDK 1', 'old', postern.url], ['SDK 1 over stdio', 'old', [BINARY, 'stdio', '-c', postern.config]]]) {
         const client = await connect(era, where);
         const tools = await client.list('tools');
         for (const name of Object.keys(servers)) {
@@ -106,8 +103,8 @@ await main(async () => {
 
     const steps = JSON.stringify([['tools'], ['call', 'pyone__add', { a: 2, b: 3 }], ['call', 'pytwo__add', { a: 2, b: 4 }], ['call', 'everything__get-sum', { a: 2, b: 40 }],
         ['call', 'pyone__greet', {}], ['call', 'pyone__fail', {}], ['call', 'no__such', {}], ['read', 'python://zen'], ['prompt', 'pytwo__review', { code: 'y' }]]);
-    for (const [who, binary, era, where] of byStdio([['Python SDK 1', python(1), '', postern.url], ['Python SDK 2', python(2), '', postern.url], ['Python SDK 2, old era', python(2), 'legacy', postern.url],
-        ['Python SDK 1 over stdio', python(1), '', JSON.stringify([BINARY, 'stdio', '-c', postern.config])]])) {
+    for (const [who, binary, era, where] of [['Python SDK 1', python(1), '', postern.url], ['Python SDK 2', python(2), '', postern.url], ['Python SDK 2, old era', python(2), 'legacy', postern.url],
+        ['Python SDK 1 over stdio', python(1), '', JSON.stringify([BINARY, 'stdio', '-c', postern.config])]]) {
         const ended = await run(binary, [CLIENT, where, steps], { env: { ...env, ERA: era }, timeoutMs: 60000 });
         if (!ok(ended.status === 0, `${who}: ran`, ended.stderr)) continue;
         const [tools, one, two, sum, greet, fail, none, zen, prompt] = JSON.parse(ended.stdout);

@@ -99,9 +99,9 @@ is_(run("--help").returncode, 0, "--help is help")
 
 # --- version
 v = run("version")
-ok(re.fullmatch(r"postern \d+\.\d+\.\d+\nMCP revisions: 2026-07-28\nbuild [0-9a-f]{40}\n", v.stdout), "version", v.stdout)
+ok(re.fullmatch(r"postern \d+\.\d+\.\d+\nMCP revisions: 2026-07-28, 2025-11-25, 2025-06-18, 2025-03-26\nbuild [0-9a-f]{40}\n", v.stdout), "version", v.stdout)
 j = json.loads(run("version", "--json").stdout)
-is_((j["protocols"], j["build"] in v.stdout), (["2026-07-28"], True), "version --json says the same")
+is_((j["protocols"], j["build"] in v.stdout), (["2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26"], True), "version --json says the same")
 is_(run("version", "--nonsense").returncode, 2, "version with a wrong option: usage")
 tmp.cleanup()
 done()
