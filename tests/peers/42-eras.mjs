@@ -14,7 +14,7 @@ await main(async () => {
     for (const era of ['modern', 'old']) {
         const upstream = await startUpstream('--era', era, '--page', '5');
         const child = [nodeBinary(), ...UPSTREAM, era];
-        for (const [transport, direct, server] of [['HTTP', upstream.url, { url: upstream.url }], ['stdio', child, { command: child[0], args: child.slice(1), ask: ASK }]]) {
+        for (const [transport, direct, server] of [['HTTP', upstream.url, { url: upstream.url, ask: ASK }], ['stdio', child, { command: child[0], args: child.slice(1), ask: ASK }]]) {
             if (only && !`${era} ${transport}`.startsWith(only)) continue;
             await wholeMatrix(name => `${era} client directly at ${era} ${transport} server: ${name}`, options => connect(era, direct, options));
             const postern = await startPostern({ up: server });
