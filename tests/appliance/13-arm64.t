@@ -117,7 +117,7 @@ for label in ("first call", "second call"):
     ok("HTTP/1.1 200 OK" in lines(label) and any('"content":"hello from the image\\n"' in x for x in lines(label)),
        "a tool call is answered: the %s" % label, why(label))
 rows = [x for x in lines("processes") if x]
-is_(sorted(re.sub(r"^Name:\s+([a-z]+).*", r"\1", x) for x in rows), ["desk", "postern", "provider", "worker"], "four processes")
+is_(sorted(re.sub(r"^Name:\s+([a-z]+).*", r"\1", x) for x in rows), ["desk", "elder", "postern", "provider", "worker"], "five processes")
 for x in rows:
     name = x.split()[1]
     ok(re.search(r"Uid:\s+65532\s+65532\s+65532\s+65532 CapEff:\s+0+ NoNewPrivs:\s+1 Seccomp:\s+2 ", x),
