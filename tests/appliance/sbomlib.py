@@ -53,7 +53,7 @@ def bill(out, *more, arch="amd64", script="sbom/bill.py", **kw):
 def link(name, *more, objects=()):
     """A real link of the product's own objects, without the optimiser so that it is quick; -> (program, map)."""
     program, told = tmp(name), tmp(name + ".map")
-    libs = [f"build/lib{r}.a" for r in "cmd role flow provider conf gate wire os base".split()]
+    libs = [f"build/lib{r}.a" for r in "cmd role flow bridge elder provider conf gate wire os base".split()]
     status, said = call("build/cc", "-static-pie", "-Wl,--gc-sections", "-Wl,-z,noseparate-code", "-Wl,--build-id=sha1", "-fno-lto",
                         "-fno-use-linker-plugin", f"-Wl,-Map={told}", *more, "build/obj/main.o", *objects, *libs, "-lbearssl", "-o", program)
     if status:

@@ -254,7 +254,8 @@ bytes_mode("json-utf8", lambda r: whole(good_body(r, "PLACE").replace(b"PLACE", 
 bytes_mode("json-surrogate", lambda r: whole(good_body(r, "PLACE").replace(b"PLACE", b"\\ud800")), close=False)
 bytes_mode("json-deep", lambda r: whole('{"jsonrpc":"2.0","id":%s,"result":%s}' % (dumps(r["id"]), "[" * 5000 + "]" * 5000)), close=False)
 bytes_mode("json-array", lambda r: whole(b"[" + good_body(r) + b"]"), close=False)
-bytes_mode("json-big", lambda r: whole(good_body(r, "x" * (20 << 20))))
+BIG = b"x" * (20 << 20)      # made before, and not while Postern waits
+bytes_mode("json-big", lambda r: whole(good_body(r, "all of it").replace(b"all of it", BIG)))
 bytes_mode("rpc-foreign-id", lambda r: whole(dumps(result("another " + SECRET, SECRET))), close=False)
 bytes_mode("rpc-wrong-id-type", lambda r: whole(dumps(result([r["id"]], SECRET))), close=False)
 bytes_mode("rpc-no-id", lambda r: whole(dumps({"jsonrpc": "2.0", "result": {"resultType": "complete", "content": []}})), close=False)
