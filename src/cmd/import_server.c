@@ -92,7 +92,7 @@ static bool name_it(struct import *im, struct span original)
 	char *to = im->name[im->nservers];
 
 	if (!import_word(original, to, IMPORT_NAME))
-		snprintf(to, IMPORT_NAME, "server");
+		memcpy(to, "server", sizeof "server");
 	for (unsigned i = 2; is_taken(im, span_z(to)); i++) {
 		char base[IMPORT_NAME];
 		if (i == 100)
@@ -120,7 +120,7 @@ static void secret(struct import *im, const struct server *s, struct span of, co
 	char word[64], path[128];
 
 	if (!import_word(of, word, sizeof word))
-		snprintf(word, sizeof word, "secret");
+		memcpy(word, "secret", sizeof "secret");
 	snprintf(path, sizeof path, "secrets/%s.%s", s->name, word);
 	BUF_LIT(&im->out, "{\"file\": ");
 	json_write_string(&im->out, span_z(path));
