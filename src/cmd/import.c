@@ -6,6 +6,7 @@
 #include "cmd/import_priv.h"
 #include "cmd/load.h"
 #include "os/file.h"
+#include "os/map.h"
 #include "wire/json_write.h"
 
 static const char usage[] =
@@ -157,13 +158,20 @@ static void whole(struct buf *b, const struct import *im, bool allow)
 	BUF_LIT(b, "\n\t}\n}\n");
 }
 
+/* Mapped and not static: static memory is every process's of Postern. */
+struct room {
+	char text[TEXT_MAX], out[OUT_MAX / 2], whole[OUT_MAX], errors[CONF_ERRORS_SIZE];
+	struct conf conf;
+	struct import import;
+};
+static struct room *room;
+
 /* As `postern check` would: what is printed has to be right. */
 static bool is_right(struct span text, struct buf *errors)
 {
-	static struct conf c;
 	size_t need = conf_arena_need(text.n);
 	void *arena = aligned_alloc(64, (need + 63) & ~(size_t)63);
-	bool right = arena && conf_read(&c, SPAN("the configuration"), text, arena, need, errors);
+	bool right = arena && conf_read(&room->conf, SPAN("the configuration"), text, arena, need, errors);
 
 	free(arena);
 	return right;
@@ -171,8 +179,7 @@ static bool is_right(struct span text, struct buf *errors)
 
 static int finish(struct import *im, bool allow)
 {
-	static char mem[OUT_MAX], errors_mem[CONF_ERRORS_SIZE];
-	struct buf b = buf_on(mem, sizeof mem), errors = buf_on(errors_mem, sizeof errors_mem);
+	struct buf b = buf_on(room->whole, sizeof room->whole), errors = buf_on(room->errors, sizeof room->errors);
 
 	im->at = span_of(NULL, 0);
 	whole(&b, im, allow);
@@ -202,37 +209,38 @@ static int finish(struct import *im, bool allow)
 
 static int import(const char *path, bool allow)
 {
-	static char text[TEXT_MAX], out[OUT_MAX / 2];
-	static struct import im;
 	static const uint8_t seed[16]; /* the operator's own file */
 	size_t n = 0, from = 0, where = 0;
 	const char *why;
 	void *table = aligned_alloc(16, (json_table_need(TOKENS) + 15) & ~(size_t)15);
 
-	if (!table || !file_read(span_z(path), text, sizeof text, &n, &why)) {
-		fprintf(stderr, "postern import: %s: %s\n", path, table ? why : "no memory");
+	room = map_private(sizeof *room);
+	if (!table || !room || !file_read(span_z(path), room->text, sizeof room->text, &n, &why)) {
+		fprintf(stderr, "postern import: %s: %s\n", path, table && room ? why : "no memory");
 		free(table);
 		return EXIT_ENVIRONMENT;
 	}
+	char *text = room->text;
+	struct import *im = &room->import;
 	if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
 		from = 3;
 	if (plain_json(text + from, n - from))
 		fprintf(stderr, "comments and commas before an end are not JSON: left out\n");
-	im = (struct import){ .out = buf_on(out, sizeof out), .at = span_of(NULL, 0) };
-	enum json_error e = json_read(&im.json, json_table_place(table, TOKENS, seed), span_of(text + from, n - from), &where);
+	*im = (struct import){ .out = buf_on(room->out, sizeof room->out), .at = span_of(NULL, 0) };
+	enum json_error e = json_read(&im->json, json_table_place(table, TOKENS, seed), span_of(text + from, n - from), &where);
 	int end = EXIT_NO;
-	uint32_t servers = e == JSON_OK ? find(&im.json) : JSON_NONE;
+	uint32_t servers = e == JSON_OK ? find(&im->json) : JSON_NONE;
 	if (e != JSON_OK) {
 		struct span said = json_error_text(e);
 		fprintf(stderr, "postern import: %s: not JSON: %.*s at byte %zu\n", path, (int)said.n, said.p, from + where);
 	} else if (servers == JSON_NONE) {
 		fprintf(stderr, "postern import: %s: there is no object mcpServers, servers, context_servers or mcp in it\n", path);
 	} else {
-		others(&im, servers);
-		for (uint32_t name = json_first(&im.json, servers); name != JSON_NONE; name = json_next(&im.json, servers, name))
-			import_server(&im, name, json_value(&im.json, name));
-		if (im.nservers > 0)
-			end = finish(&im, allow);
+		others(im, servers);
+		for (uint32_t name = json_first(&im->json, servers); name != JSON_NONE; name = json_next(&im->json, servers, name))
+			import_server(im, name, json_value(&im->json, name));
+		if (im->nservers > 0)
+			end = finish(im, allow);
 		else
 			fprintf(stderr, "postern import: %s: no server could be kept\n", path);
 	}
