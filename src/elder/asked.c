@@ -6,7 +6,7 @@
 
 void asked_status(struct elder *e, const struct elder_asked *a, unsigned status)
 {
-	e->set->hooks.reply(e->set->hooks.ctx, a->worker, a->call, status, NOTHING, false, NOTHING);
+	e->set->hooks.reply(e->set->hooks.ctx, a->worker, a->call, status, NOTHING, false, 0, NOTHING);
 }
 
 void asked_fault(struct elder *e, const struct elder_asked *a, unsigned status, struct span id, int code, struct span text)
@@ -15,7 +15,7 @@ void asked_fault(struct elder *e, const struct elder_asked *a, unsigned status, 
 	struct buf b = buf_on(e->out, e->out_cap);
 
 	mcp_error_write(&b, id, &fault);
-	e->set->hooks.reply(e->set->hooks.ctx, a->worker, a->call, status, NOTHING, status == 503, buf_span(&b));
+	e->set->hooks.reply(e->set->hooks.ctx, a->worker, a->call, status, NOTHING, status == 503, 0, buf_span(&b));
 }
 
 /* The session a request belongs to; NULL: it has been answered. */

@@ -140,6 +140,14 @@ void elder_client_gone(struct elder *e, unsigned worker, uint64_t call, int64_t 
 	}
 }
 
+void elder_lacks(struct elder *e, uint64_t number, uint64_t scopes)
+{
+	struct question *q = question_find(e, number);
+
+	if (q)
+		q->scopes = scopes;
+}
+
 void elder_message(struct elder *e, uint64_t number, struct span json, int64_t now_ms)
 {
 	struct question *q = question_find(e, number);
@@ -155,16 +163,18 @@ void elder_over(struct elder *e, uint64_t number, struct span why, int64_t now_m
 	struct question *q = question_find(e, number);
 	struct call *c;
 	struct session *s;
+	uint64_t scopes;
 
 	if (!q)
 		return;
 	c = q->call;
 	s = q->session;
+	scopes = q->scopes;
 	question_free(e, q);
 	if (c)
 		elder_call_over(e, c, why);
 	else if (s)
-		listening_over(e, s, number, now_ms);
+		listening_over(e, s, number, scopes, now_ms);
 }
 
 int elder_tick(struct elder *e, int64_t now_ms)

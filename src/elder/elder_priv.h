@@ -36,6 +36,7 @@ struct question {
 	struct call *call;            /* or */
 	struct session *session;      /* its listen; both NULL: nobody waits for it any more */
 	uint32_t next_free;           /* UINT32_MAX: none */
+	uint64_t scopes;              /* elder_lacks() */
 };
 
 struct post {
@@ -48,6 +49,7 @@ struct post {
 	bool batch;                   /* answered by a stream whatever comes */
 	uint32_t number, seq;         /* of the stream; of its last event */
 	unsigned left;                /* calls without an answer */
+	uint64_t scopes;              /* that the call lacked which is being answered */
 	int64_t start_ms;
 };
 
@@ -166,6 +168,7 @@ struct call *elder_call_new(struct elder *e, struct post *p, struct span id, enu
 void elder_call_free(struct elder *e, struct call *c);                      /* without an answer */
 void elder_call_result(struct elder *e, struct call *c, struct span result); /* raw JSON; c is gone */
 void elder_call_fault(struct elder *e, struct call *c, int code, struct span text, struct span detail); /* c is gone */
+void elder_call_lacks(struct elder *e, struct call *c, uint64_t scopes, struct span error); /* raw JSON; c is gone */
 void elder_call_fail(struct elder *e, struct call *c, struct span text, struct span detail); /* the same, but a tool's failure is a result with isError */
 bool elder_call_keep(struct elder *e, struct call *c, struct span body);    /* it may have to be asked again */
 void elder_call_full(struct elder *e, struct call *c);                      /* 503; c is gone */
@@ -200,7 +203,7 @@ void input_write(struct elder *e, const struct call *c, struct buf *b); /* ,"inp
 /* listening.c */
 void listening_check(struct elder *e, struct session *s, int64_t now_ms);
 void listening_message(struct elder *e, struct session *s, uint64_t number, struct span json, int64_t now_ms);
-void listening_over(struct elder *e, struct session *s, uint64_t number, int64_t now_ms);
+void listening_over(struct elder *e, struct session *s, uint64_t number, uint64_t scopes, int64_t now_ms);
 void subscribe(struct elder *e, struct call *c, uint32_t uri, bool on, int64_t now_ms); /* c may be gone */
 void listening_late(struct elder *e, struct call *c);
 void listening_sweep(struct elder *e, struct session *s, int64_t now_ms);

@@ -190,6 +190,8 @@ static void replied(struct txn *t, const struct elder_msg *m)
 	t->elder_call = 0;
 	t->outcome = m->status < 400 ? OUTCOME_RESULT : OUTCOME_REFUSED;
 	t->retry_after = m->again;
+	t->challenge = m->scopes != 0 ? CHALLENGE_SCOPES : CHALLENGE_NONE;
+	t->scopes = m->scopes;
 	take_session(t, m->session);
 	if (span_absent(m->body)) {
 		end = answer_empty(t, m->status, NOTHING);

@@ -174,6 +174,55 @@ static void calls(void)
 	is_uint(elder_calls(elder), 0, "and the call is over");
 }
 
+/* What more scopes would allow: the client is to be told which, in the head of the answer, while there is one. */
+static void lacking(void)
+{
+	const char *s;
+	uint64_t before;
+
+	kit_begin();
+	begin_session("2025-11-25", "{}");
+	post("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"t\"}}");
+	said();
+	elder_lacks(elder, asked_last, 6);
+	answered("\"error\":{\"code\":-32600,\"message\":\"Insufficient scope\"}}");
+	s = said();
+	has(s, "lacks 6 reply 0.", "scopes that are lacking go back with the answer");
+	has(s, " 403 {\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32600,\"message\":\"Insufficient scope\"}}\n", "which is a 403");
+	post("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/call\",\"params\":{\"name\":\"t\"}}");
+	said();
+	answered("\"error\":{\"code\":-32600,\"message\":\"no\"}}");
+	s = said();
+	has(s, " 200 {", "and only that one");
+	hasnt(s, "lacks", "the next lacks nothing");
+	post("{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"tools/call\",\"params\":{\"name\":\"t\"}}");
+	now += ELDER_OPEN_MS;
+	elder_tick(elder, now);
+	said();
+	elder_lacks(elder, asked_last, 6);
+	answered("\"error\":{\"code\":-32600,\"message\":\"no\"}}");
+	s = said();
+	has(s, "-1 {\"jsonrpc\":\"2.0\",\"id\":3,\"error\":{\"code\":-32600,\"message\":\"no\"}}\nend 0.", "on a stream that has begun it is an event");
+
+	post("{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"resources/subscribe\",\"params\":{\"uri\":\"m:a\"}}");
+	before = asked_last;
+	has(said(), "subscriptions/listen", "a subscription");
+	elder_lacks(elder, before, 8);
+	answered("\"error\":{\"code\":-32600,\"message\":\"no\"}}");
+	s = said();
+	has(s, "lacks 8 reply 0.", "may lack scopes as well");
+	has(s, " 403 {\"jsonrpc\":\"2.0\",\"id\":4,\"error\":{\"code\":-32600", "and says so");
+	elder_lacks(elder, before, 8);
+	is_str(said(), "", "a late word is nobody's");
+
+	begin_session("2025-03-26", "{}");
+	post("[{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"tools/call\",\"params\":{\"name\":\"t\"}}]");
+	said();
+	elder_lacks(elder, asked_last, 6);
+	answered("\"error\":{\"code\":-32600,\"message\":\"no\"}}");
+	has(said(), "{\"jsonrpc\":\"2.0\",\"id\":5,\"error\":{\"code\":-32600,\"message\":\"no\"}}\nend 0.", "a batch is a stream, whatever its answers");
+}
+
 static void older(void)
 {
 	const char *s;
@@ -305,6 +354,7 @@ int main(void)
 	initialize();
 	door();
 	calls();
+	lacking();
 	older();
 	level();
 	limits();
