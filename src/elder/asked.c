@@ -128,7 +128,7 @@ static void notice(struct elder *e, struct session *s, const struct mcp_message 
 
 static bool has_room(const struct elder *e, const struct session *s, unsigned n)
 {
-	return e->calls.count - e->calls.used >= n && e->posts.used < e->posts.count && s->ncalls + n <= (e->set->calls + 1) / 2;
+	return s->ncalls + n <= (e->set->calls + 1) / 2 && owner_has_room(e, s->owner, n);
 }
 
 static void full(struct elder *e, const struct elder_asked *a, struct span id)

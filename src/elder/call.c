@@ -72,6 +72,7 @@ struct call *elder_call_new(struct elder *e, struct post *p, struct span id, enu
 	c->method = method;
 	p->left++;
 	p->s->ncalls++;
+	p->s->owner->calls++;
 	return c;
 }
 
@@ -79,14 +80,15 @@ void elder_call_free(struct elder *e, struct call *c)
 {
 	question_drop(e, c->question);
 	input_clear(e, c);
-	store_drop(&e->store, &c->body);
-	store_drop(&e->store, &c->request_state);
+	owner_drop(e, c->s->owner, &c->body);
+	owner_drop(e, c->s->owner, &c->request_state);
 	list_remove(&c->node);
 	c->s->ncalls--;
+	c->s->owner->calls--;
 	slots_give(&e->calls, c);
 }
 
-bool elder_call_keep(struct elder *e, struct call *c, struct span body) { return store_put(&e->store, &c->body, body); }
+bool elder_call_keep(struct elder *e, struct call *c, struct span body) { return owner_put(e, c->s->owner, &c->body, body); }
 
 static struct buf answer_open(struct elder *e, const struct call *c, struct span member)
 {

@@ -1,5 +1,6 @@
 /* elder/elder_priv.h: the things in motion inside the elder, and who may call whom.
  *
+ *   owner    one principal          -> session
  *   session  one old client          -> post   one HTTP POST that has not been answered        -> call   one JSON-RPC request of it
  *   session  has one GET stream at most, and one subscriptions/listen (two while one follows the other)
  *   question one modern request: of a call, or of a session's listen
@@ -89,6 +90,14 @@ struct get_stream {
 	int64_t gone_ms;
 };
 
+/* A caller, as long as it has a session: what it has in all of them. */
+struct owner {
+	struct owner *next;           /* in its bucket */
+	uint8_t principal[ELDER_PRINCIPAL_N];
+	uint32_t sessions, calls;
+	uint32_t blocks;              /* of the store: what waits, not what is kept */
+};
+
 struct session {
 	struct list node;             /* in elder.recent, the longest unused first */
 	struct session *next;         /* in its bucket */
@@ -96,7 +105,7 @@ struct session {
 	unsigned ncalls;
 	uint8_t id[ELDER_ID];
 	char id_text[ELDER_ID_TEXT];
-	uint8_t principal[ELDER_PRINCIPAL_N];
+	struct owner *owner;
 	bool opening;                 /* its initialize has not been answered */
 	enum elder_version version;
 	unsigned can, has;
@@ -121,11 +130,12 @@ struct session {
 
 struct elder {
 	const struct elder_settings *set;
-	struct slots sessions, posts, calls;
+	struct slots owners, sessions, posts, calls;
 	struct question *questions;
 	uint32_t nquestions, free_question;
 	uint64_t questions_asked;
 	struct session **buckets;
+	struct owner **owner_buckets; /* as many */
 	uint32_t nbuckets;
 	struct list recent;
 	struct store store;
@@ -138,6 +148,16 @@ struct elder {
 	bool up[ELDER_WORKERS];
 	int64_t sweep_ms;
 };
+
+/* owner.c */
+struct owner *owner_find(struct elder *e, const uint8_t *principal); /* NULL: it has no session */
+struct owner *owner_join(struct elder *e, const uint8_t *principal); /* of a new session; there is room for as many as sessions */
+void owner_leave(struct elder *e, struct owner *o);
+/* For n more requests; o NULL: of somebody who has none. The last quarter is for those who have less than a quarter. */
+bool owner_has_room(const struct elder *e, const struct owner *o, unsigned n);
+/* As store_put and store_drop; what waits for one caller takes half of the room at most. */
+bool owner_put(struct elder *e, struct owner *o, struct chain *c, struct span text);
+void owner_drop(struct elder *e, struct owner *o, struct chain *c);
 
 /* session.c */
 struct session *session_find(struct elder *e, struct span id, const uint8_t *principal);

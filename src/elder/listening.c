@@ -59,7 +59,7 @@ static void later(struct session *s, int64_t now_ms)
 /* Takes a URI out of what is subscribed to. */
 static void forget(struct elder *e, struct session *s, unsigned i)
 {
-	store_drop(&e->store, &s->uris[i]);
+	owner_drop(e, s->owner, &s->uris[i]);
 	s->uris[i] = s->uris[--s->nuris];
 	s->filter++;
 }
@@ -268,9 +268,9 @@ void subscribe(struct elder *e, struct call *c, uint32_t uri, bool on, int64_t n
 		elder_call_fault(e, c, MCP_INVALID_PARAMS, SPAN("A session may be subscribed to 32 resources"), NOTHING);
 		return;
 	}
-	if ((at < 0 && !store_put(&e->store, &s->uris[s->nuris], raw)) || !elder_call_keep(e, c, raw)) {
+	if ((at < 0 && !owner_put(e, s->owner, &s->uris[s->nuris], raw)) || !elder_call_keep(e, c, raw)) {
 		if (at < 0)
-			store_drop(&e->store, &s->uris[s->nuris]);
+			owner_drop(e, s->owner, &s->uris[s->nuris]);
 		elder_call_full(e, c);
 		return;
 	}

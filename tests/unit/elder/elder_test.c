@@ -322,12 +322,48 @@ static void limits(void)
 	caller = carol;
 	come(ELDER_BY_POST, NULL, NULL, NULL, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{},"
 		"\"clientInfo\":{\"name\":\"c\",\"version\":\"1\"}}}");
-	has(said(), " 503 again {", "when all are taken, there is none");
+	answered(DISCOVERED);
+	has(said(), " 200 session {", "when all are taken, who has most gives one to who has less");
+	begin_session("2025-11-25", "{}");
+	strcpy(ids[5], sid);
+	for (unsigned i = 0; i < 3; i++) {
+		now += 10;
+		begin_session("2025-11-25", "{}");
+	}
+	strcpy(ids[6], sid);
+	strcpy(sid, ids[5]);
+	post("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}");
+	has(said(), " 404 {", "but no more than to be even: then it has its own to give up");
+	caller = bob;
+	begin_session("2025-11-25", "{}");
+	caller = carol;
+	strcpy(sid, ids[6]);
+	post("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}");
+	has(said(), " 200 {", "and so has the other");
 	now += ELDER_BUSY_MS;
+	begin_session("2025-11-25", "{}");
+	strcpy(sid, ids[6]);
+	post("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}");
+	has(said(), " 200 {", "until one was silent for five minutes");
+	caller = alice;
+	for (unsigned i = 0; i < 5; i++) { /* all of alice's that are left are in use, and requests too */
+		strcpy(sid, ids[i]);
+		for (unsigned k = 0; k < 8; k++)
+			post("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}");
+	}
+	said();
+	is_uint(elder_calls(elder), 12, "a caller never has the last quarter of requests, however many sessions it has");
+	caller = bob;
+	begin_session("2025-11-25", "{}");
+	for (unsigned k = 0; k < 4; k++)
+		post("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}");
+	hasnt(said(), " 503 ", "that is for others");
+	is_uint(elder_calls(elder), 16, "all of it");
+	unsigned sessions = elder_sessions(elder);
 	come(ELDER_BY_POST, NULL, NULL, NULL, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{},"
 		"\"clientInfo\":{\"name\":\"c\",\"version\":\"1\"}}}");
-	answered(DISCOVERED);
-	has(said(), " 200 session {", "until one was silent for five minutes");
+	has(said(), " 503 again {", "a session that cannot begin");
+	is_uint(elder_sessions(elder), sessions, "ends no other");
 	caller = alice;
 
 	kit_begin();

@@ -376,6 +376,17 @@ static void streams(void)
 static void edges(void)
 {
 	begin();
+	set.listens_each = 1;
+	place(true);
+	(void)bare("GET", AS_ACME SESSION "Accept: text/event-stream\r\n");
+	ok(frame_came() && m.method == ELDER_GET, "a stream of a caller");
+	struct sim_conn *more = bare("GET", AS_ACME "Mcp-Session-Id: s2\r\nAccept: text/event-stream\r\n");
+	ok(status_of(heard(more)) == 503 && says(got, "listens_per_caller") && !frame_came(), "who has as many as one may have gets no more, whatever session it names");
+	(void)bare("GET", AS_BOLT SESSION "Accept: text/event-stream\r\n");
+	ok(frame_came() && m.method == ELDER_GET, "another caller does");
+	end();
+
+	begin();
 	place(true);
 	struct sim_conn *c[6];
 	for (unsigned i = 0; i < 6; i++)
