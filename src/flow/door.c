@@ -119,7 +119,7 @@ struct door_call *door_send(struct door *d, enum door_kind kind, bool old, enum 
 
 	if (!c)
 		return NULL;
-	*c = (struct door_call){ .x = exchange_begin(d->pool, &d->peer, method, c, &head), .kind = (uint8_t)kind, .old = old };
+	*c = (struct door_call){ .x = exchange_begin(d->pool, &d->peer, method, c, &head), .kind = (uint8_t)kind, .old = old, .session = d->sessions };
 	if (!c->x)
 		return NULL;
 	if (method == EXCHANGE_POST)
@@ -165,15 +165,20 @@ void door_open_stream(struct door *d)
 		timer_arm(&d->timers, &d->again, d->loop->now_ms + DOOR_AGAIN_MS);
 }
 
+void door_close_streams(struct door *d)
+{
+	for (uint32_t i = 0; i < d->ncalls; i++)
+		if (d->calls[i].x && d->calls[i].kind == CALL_STREAM)
+			close_call(d, &d->calls[i]);
+}
+
 void door_begin_again(struct door *d)
 {
 	if (d->ending || (d->session_n == 0 && !d->lost))
 		return;
 	d->lost = true;
 	d->session_n = d->event_n = 0;
-	for (uint32_t i = 0; i < d->ncalls; i++)
-		if (d->calls[i].x && d->calls[i].kind == CALL_STREAM)
-			close_call(d, &d->calls[i]);
+	door_close_streams(d);
 	timer_disarm(&d->timers, &d->again);
 	if (d->first_n > 0 && door_send(d, CALL_RENEW, true, EXCHANGE_POST, span_of(d->first, d->first_n), d->loop->now_ms + DOOR_NOTE_MS))
 		door_log(d, SPAN("the session was lost and is begun anew"), NOTHING);

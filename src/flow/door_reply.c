@@ -22,6 +22,8 @@ void door_on_head(void *ctx, struct exchange *x, const struct http_head *h, bool
 	keep(d->session, &d->session_n, sizeof d->session, session);
 	d->version_n = d->event_n = 0;
 	d->lost = false;
+	d->sessions++;
+	door_close_streams(d);
 }
 
 /* The revision that was agreed on, of the message at hand. */
@@ -97,10 +99,11 @@ void door_on_event(void *ctx, struct exchange *x, struct span data, struct span 
 }
 
 /* The session's stream is over: it is asked for again, unless there is none. */
-static void stream_over(struct door *d, unsigned status)
+static void stream_over(struct door *d, unsigned status, bool ours)
 {
 	if (status == 404) {
-		door_begin_again(d);
+		if (ours)
+			door_begin_again(d);
 		return;
 	}
 	d->no_stream = d->no_stream || status == 405 || status == 400;
@@ -119,7 +122,7 @@ static void answered(struct door *d, struct door_call *c, const struct exchange 
 		c->answered = true;
 		return;
 	}
-	if (c->old && status == 404 && d->session_n > 0)
+	if (c->old && status == 404 && (d->session_n > 0 || d->lost))
 		fail(d, c, SPAN("The session was lost and is begun anew: ask again"), NOTHING);
 	else if (!json || !pass(d, c, body))
 		fail(d, c, SPAN("The worker gave no answer that could be passed on"), NOTHING);
@@ -141,7 +144,7 @@ void door_on_end(void *ctx, struct exchange *x, enum exchange_end why)
 	struct door_call *c = exchange_data(x);
 	unsigned status = why == EXCHANGE_OK ? exchange_status(x) : 0;
 	enum door_kind kind = (enum door_kind)c->kind;
-	bool old = c->old;
+	bool old = c->old, ours = c->session == d->sessions && !d->lost; /* it is the first to find this session lost */
 
 	if (why == EXCHANGE_OK && !c->events)
 		answered(d, c, x);
@@ -151,8 +154,8 @@ void door_on_end(void *ctx, struct exchange *x, enum exchange_end why)
 		fail(d, c, SPAN("The call was lost: the worker"), exchange_end_text(why));
 	door_free(d, c);
 	if (kind == CALL_STREAM)
-		stream_over(d, status);
-	else if (status == 404 && old && kind != CALL_BYE && kind != CALL_INITIALIZE && kind != CALL_RENEW)
+		stream_over(d, status, ours);
+	else if (status == 404 && old && ours && kind != CALL_BYE && kind != CALL_INITIALIZE && kind != CALL_RENEW)
 		door_begin_again(d);
 	else if (kind == CALL_STARTED && status == 202)
 		door_open_stream(d);

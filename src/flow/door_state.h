@@ -34,6 +34,7 @@ struct door_call {
 	bool old, listen;
 	bool events;               /* its answer is a stream of them */
 	bool answered;             /* or called off */
+	uint32_t session;          /* the session it was sent in, or before which it was */
 	uint16_t id_n;
 	char id[MCP_ID_MAX];       /* REQUEST, INITIALIZE: raw */
 };
@@ -55,6 +56,7 @@ struct door {
 	size_t out_cap;
 	uint8_t session_n, version_n, event_n;
 	char session[ELDER_SESSION_MAX], version[ELDER_VERSION_MAX], event[ELDER_EVENT_MAX]; /* of the old session; event: where its stream was */
+	uint32_t sessions;         /* so many have begun */
 	bool started;              /* the client has said that it is initialized */
 	bool no_stream;            /* the session has none */
 	bool lost;                 /* there was a session, and another is to be begun */
@@ -74,6 +76,7 @@ void door_fault(struct door *d, struct span id, const struct mcp_fault *f);
 struct door_call *door_send(struct door *d, enum door_kind kind, bool old, enum exchange_method method, struct span body, int64_t until_ms);
 void door_free(struct door *d, struct door_call *c);
 void door_begin_again(struct door *d);                      /* the session is lost */
+void door_close_streams(struct door *d);
 void door_open_stream(struct door *d);
 
 /* door_reply.c */

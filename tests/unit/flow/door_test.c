@@ -389,6 +389,39 @@ static void old(void)
 	sim_end();
 }
 
+/* Several calls find the session lost, one of them late: it is begun anew once. */
+static void lost_once(void)
+{
+	struct sim_conn *c, *calls[3], *other;
+
+	begin();
+	client(INITIALIZE);
+	request(&c);
+	answer(c, "200 OK", "Mcp-Session-Id: s1\r\n", AGREED);
+	told();
+	for (unsigned i = 0; i < 3; i++) {
+		client("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}");
+		request(&calls[i]);
+	}
+	answer(calls[0], "404 Not Found", "", "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32600,\"message\":\"x\"}}");
+	answer(calls[1], "404 Not Found", "", "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32600,\"message\":\"x\"}}");
+	request(&c);
+	ok(c && says(asked, INITIALIZE), "two calls find the session lost: it is begun anew");
+	request(&other);
+	ok(!other, "once");
+	answer(c, "200 OK", "Mcp-Session-Id: s2\r\n", AGREED);
+	ok(door_ready(door), "it is there");
+	told();
+	answer(calls[2], "404 Not Found", "", "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32600,\"message\":\"x\"}}");
+	ok(says(told(), "The session was lost and is begun anew: ask again"), "a third is told late");
+	request(&other);
+	ok(!other && door_ready(door), "and ends nothing that has begun since");
+	client("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"ping\"}");
+	request(&c);
+	ok(c && says(asked, "Mcp-Session-Id: s2"), "which goes on");
+	sim_end();
+}
+
 static void endings(void)
 {
 	struct sim_conn *c, *listen;
@@ -429,6 +462,7 @@ int main(void)
 	modern();
 	refusals();
 	old();
+	lost_once();
 	endings();
 	free(area);
 	return done_testing();

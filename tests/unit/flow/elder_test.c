@@ -375,6 +375,23 @@ static void streams(void)
 
 static void edges(void)
 {
+	struct buffer *taken[4];
+	static char big[50000];
+
+	begin();
+	place(true);
+	struct sim_conn *caller = post(AS_ACME SESSION OLD, LIST);
+	ok(frame_came(), "a call");
+	for (unsigned i = 0; i < 4; i++)
+		taken[i] = buffer_take(f, FLOW_SMALL + 1);
+	memset(big, '1', sizeof big);
+	elder_says((struct elder_msg){ .type = ELDER_REPLY, .call = m.call, .status = 200, .body = span_of(big, sizeof big) });
+	heard(caller);
+	ok(status_of(got) == 502 && says(got, "\"id\":7") && !says(got, "Retry-After"), "a long answer for which there is no buffer: its client is told, and not to call again at once");
+	for (unsigned i = 0; i < 4; i++)
+		buffer_give(f, taken[i]);
+	end();
+
 	begin();
 	set.listens_each = 1;
 	place(true);
