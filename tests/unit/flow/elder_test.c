@@ -574,7 +574,7 @@ static void lacking(void)
 	struct sim_conn *c = inner(passes);
 	post_to(c, INNER_PATH, fields, "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"subscriptions/listen\",\"params\":{\"notifications\":{\"resourceSubscriptions\":[\"x:scoped\"]}," META "}}");
 	heard(c);
-	ok(status_of(got) == 403 && says(got, "\r\nPostern-Scopes: 2\r\n") && !says(got, "WWW-Authenticate:"), "the elder is told what its caller lacks, by number");
+	ok(status_of(got) == 403 && says(got, "\r\nPostern-Scopes: 0.2\r\n") && !says(got, "WWW-Authenticate:"), "the elder is told what its caller lacks, by number");
 	c = post(AS_ACME SESSION OLD, LIST);
 	ok(frame_came(), "an old request");
 	elder_says((struct elder_msg){ .type = ELDER_REPLY, .call = m.call, .status = 403, .scopes = 2, .body = SPAN("{\"error\":1}") });
