@@ -196,11 +196,9 @@ static void call_send(struct call *c, struct span credential)
 	c->state = CALL_ASKED;
 	c->session = c->kind != CALL_INITIALIZE && c->peer->nid > 0 ? c->peer->session : 0;
 	put_fields(c, exchange_again(c->x), credential);
-	if (c->kind == CALL_DELETE)
-		until = h->loop->now_ms + OLD_HTTP_DELETE_MS;
-	else if (c->kind == CALL_REQUEST)
+	if (c->kind == CALL_REQUEST)
 		timer_arm(&h->timers, &c->timer, h->loop->now_ms + h->set->answer_ms);
-	else if (c->kind != CALL_STREAM)
+	else if (c->kind != CALL_STREAM && c->kind != CALL_DELETE)
 		until = h->loop->now_ms + h->set->answer_ms;
 	/* What is a request may have been executed, by a server that then closed. */
 	exchange_send(c->x, NOTHING, until, c->kind != CALL_REQUEST || c->resuming);
@@ -298,7 +296,7 @@ static void on_time(struct timer *t)
 
 	if (c->state == CALL_PAUSE)
 		pause_over(c);
-	else if (hooks->awaits(hooks->ctx, c->peer->index, c->id))
+	else if (c->kind == CALL_REQUEST && hooks->awaits(hooks->ctx, c->peer->index, c->id))
 		timer_arm(&c->h->timers, &c->timer, c->h->loop->now_ms + c->h->set->answer_ms);
 	else /* it never was, or has been answered in another place */
 		old_call_free(c);
@@ -369,6 +367,7 @@ void old_http_stop(struct old_http *h, unsigned peer)
 	if (c) {
 		c->ntext = p->nid;
 		memcpy(c->text, p->id, p->nid);
+		timer_arm(&h->timers, &c->timer, h->loop->now_ms + OLD_HTTP_DELETE_MS);
 	}
 	old_peer_close(p);
 	p->nversion = nversion; /* of the DELETE; the next session brings its own */
