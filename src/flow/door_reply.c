@@ -61,7 +61,15 @@ static void fail(struct door *d, struct door_call *c, struct span what, struct s
 	door_fault(d, door_id(c), &f);
 }
 
-/* One message: to the client, unless it is an answer to a question of ours. False: it is none. */
+/* The one answer that this call waits for? Another's would be taken for that one's, and a second for nobody's. */
+static bool answers(const struct door_call *c, const struct mcp_message *m)
+{
+	if (c->kind == CALL_STREAM)
+		return false;
+	return c->id_n == 0 || (!c->answered && (span_absent(m->id) || span_eq(m->id, door_id(c))));
+}
+
+/* One message: to the client, unless it is an answer to a question of ours. False: it is none, or none that belongs here. */
 static bool pass(struct door *d, struct door_call *c, struct span text)
 {
 	struct mcp_message m;
@@ -82,6 +90,8 @@ static bool pass(struct door *d, struct door_call *c, struct span text)
 		agreed(d, &m);
 	if (fault.code != 0 || c->kind == CALL_RENEW)
 		return fault.code == 0;
+	if (answer && !answers(c, &m))
+		return false;
 	if (answer && span_absent(m.id) && c->id_n > 0) { /* a refusal from before its id was read */
 		struct buf b = buf_on(d->out, d->out_cap);
 		BUF_LIT(&b, "{\"jsonrpc\":\"2.0\",\"id\":");

@@ -206,6 +206,17 @@ static void modern(void)
 	request(&c);
 	ok(!c && told()[0] == 0, "other notifications and answers are nobody's without a session");
 
+	client(MODERN("5", "e"));
+	request(&c);
+	answer(c, "200 OK", "", "{\"jsonrpc\":\"2.0\",\"id\":\"5\",\"result\":{}}");
+	is_str(told(), "{\"jsonrpc\":\"2.0\",\"id\":5,\"error\":{\"code\":-32603,\"message\":\"The worker gave no answer that could be passed on\"}}\n", "another's answer is not passed on");
+	client(MODERN("5", "e"));
+	request(&c);
+	stream(c);
+	event(c, "data: {\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{}}\n\ndata: {\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{\"a\":1}}\n\n");
+	is_str(told(), "{\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{}}\n", "nor a second");
+	stream_end(c);
+
 	client(MODERN("6", "e"));
 	request(&c);
 	stream(c);
