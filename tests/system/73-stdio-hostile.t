@@ -15,9 +15,8 @@ import termios
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from postern import BINARY, done, is_, ok
+from postern import BINARY, done, is_, ok, until
 from stdio_client import META, Stdio
-from tls import until
 
 F_SETPIPE_SZ = 1031
 CONFIG = {"names": "plain", "timeouts": {"drain": "3s"}, "memory": {"requests": 8, "listens": 4, "body": "64k", "reply": "256k"},
