@@ -31,23 +31,9 @@ static const struct policy_rule rules[] = { { .allow = true, .pattern = { "*", 1
 
 static int64_t unix_ms(void *ctx) { (void)ctx; return UNIX_MS + clock_ms + sim.now_ms; }
 
-static void settle(void)
-{
-	for (unsigned quiet = 0, i = 0; quiet < 4 && i < 2000; i++) {
-		bool did = sim_deliver(&loop);
-		loop.now_ms = sim.now_ms;
-		did |= flow_tick(f) == 0;
-		quiet = did ? 0 : quiet + 1;
-	}
-}
-
-static void pass_time(int64_t ms)
-{
-	for (; ms > 0; ms -= 50) {
-		sim.now_ms += ms < 50 ? ms : 50;
-		settle();
-	}
-}
+static int tick(void) { return flow_tick(f); }
+static void settle(void) { sim_settle(&loop, NULL, tick); }
+static void pass_time(int64_t ms) { sim_pass_time(ms, 50, settle); }
 
 static void begin(void)
 {
