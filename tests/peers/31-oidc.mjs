@@ -64,8 +64,8 @@ function wired() {
     };
 }
 
-async function connect(authProvider, tap, url = RESOURCE) {
-    const client = new Client({ name: 'postern-test-client', version: '1.0.0' }, { versionNegotiation: { mode: { pin: '2026-07-28' } } });
+async function connect(authProvider, tap, url = RESOURCE, mode = { pin: '2026-07-28' }) {
+    const client = new Client({ name: 'postern-test-client', version: '1.0.0' }, { ...(mode ? { versionNegotiation: { mode } } : {}) });
     const transport = new StreamableHTTPClientTransport(new URL(url), { authProvider, fetch: tap.fetch });
     await client.connect(transport);
     return { client, transport };
@@ -106,6 +106,16 @@ async function sdkFlows(idp, postern) {
     const never = await fails(reader.callTool({ name: 'up__admin' }), 'a tool the policy does not give is refused');
     is(never?.code, -32602, '… as an unknown one is, whatever the scopes');
     await reader.close();
+
+    // the same of a client of an older revision, whose call has gone through the keeper of sessions meanwhile
+    tap.wire.length = 0;
+    const older = new ClientCredentialsProvider({ clientId: 'agent', clientSecret: SECRET.agent, expectedIssuer: idp.issuer });
+    older.saveTokens({ access_token: await token(idp, { resource: RESOURCE }), token_type: 'Bearer', scope: 'tools:read', issuer: idp.issuer });
+    const { client: old } = await connect(older, tap, RESOURCE, null);
+    is(said(await old.callTool({ name: 'up__write' })), 'write: nobody', 'a client of an older revision steps up and calls');
+    const told = tap.wire.find(w => w.status === 403);
+    is(told?.challenge, refused?.challenge, '… after the same challenge');
+    await old.close();
 
     // the code flow: a person logs in and consents, PKCE, the token is the person's
     const store = {};
