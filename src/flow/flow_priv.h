@@ -490,8 +490,7 @@ void listen_finish(struct txn *t);                                           /* 
 
 /* catalog_fetch.c */
 bool catalog_ready(struct upstream *up);         /* known or known to be failing; starts a fetch when it is time */
-/* Something was not in it: asks anew, unless that was done lately. True: a newer one is on the way. */
-bool catalog_renew(struct upstream *up);
+bool catalog_renew(struct upstream *up);         /* something was not in it: asks anew, unless that was done lately. True: a newer one is on the way */
 void catalog_answer(struct upstream *up, const struct mcp_message *m, unsigned status); /* status: HTTP; 0 by line */
 void catalog_failed(struct upstream *up); /* catalog_refused: the same, with what came back: it may say that an older revision is spoken there */
 void catalog_refused(struct upstream *up, enum leg_fault fault, unsigned status, struct span why);
