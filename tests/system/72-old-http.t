@@ -111,6 +111,9 @@ with OldServer(context=context, token="Bearer s3cret") as s:
     with Postern(config(old=dict(at, era="legacy", credentials={"secret": {"file": secret}}))) as p:
         is_(use(p, "old__echo"), "{}", "over TLS, with a credential")
         ok("s3cret" not in p.stderr(), "which no log shows")
+        alive = set(s.sessions)
+        p.stop()
+        ok(alive and alive <= set(s.deleted), "at the end its sessions are DELETEd, with it", (alive, s.deleted))
     with open(secret, "w") as f:
         f.write("another\n")
     with Postern(config(old=dict(at, era="legacy", credentials={"secret": {"file": secret}}))) as p:
