@@ -128,18 +128,26 @@ static void others(void)
 	struct jail_child walls = { .read_all = true, .program = "/" };
 	pid_t sleeper, pid;
 	char mem[64];
+	int behind[2];
 
 	if (abi < 2) {
-		skip(3, "the kernel's Landlock does not keep them apart");
+		skip(4, "the kernel's Landlock does not keep them apart");
+		return;
+	}
+	if (pipe(behind) != 0) {
+		ok(false, "a pipe");
 		return;
 	}
 	sleeper = fork();
 	if (sleeper == 0) {
 		enter(&walls);
+		must(write(behind[1], "", 1) == 1);
 		pause();
 	}
 	snprintf(mem, sizeof mem, "/proc/%d/environ", sleeper);
-	usleep(100000);
+	close(behind[1]);
+	ok(read(behind[0], mem + sizeof mem - 1, 1) == 1, "another program is behind its walls");
+	close(behind[0]);
 	for (int what = 0; what < 3; what++) {
 		static const char *const name[] = { "the environment of another program", "its memory by ptrace", "a signal to it" };
 
