@@ -19,6 +19,8 @@ static const struct conf_member memory_members[] = {
 	MEMORY(requests, CONF_COUNT, 1, 4096, 128),
 	MEMORY(listens, CONF_COUNT, 1, 4096, 64),
 	MEMORY(listens_per_caller, CONF_COUNT, 1, 4096, 32),
+	MEMORY(legacy_sessions, CONF_COUNT, 1, 16384, 1024),
+	MEMORY(legacy_kept, CONF_SIZE, MB, 1024 * MB, 16 * MB),
 	MEMORY(large, CONF_COUNT, 1, 1024, 16),
 	MEMORY(body, CONF_SIZE, 4 * KB, 8 * MB, 256 * KB),
 	MEMORY(reply, CONF_SIZE, 16 * KB, 16 * MB, 2 * MB),
@@ -202,7 +204,8 @@ static void root_whole(struct conf_reader *r, uint32_t object, void *to, uint32_
 {
 	(void)to;
 	if (!conf_given(&conf_form_root, given, "listeners") && conf_member(r, conf_member(r, object, "identity"), "stdio") == JSON_NONE)
-		conf_complain(r, object, SPAN("member \"listeners\" is missing; the configuration needs it"));
+		conf_complain(r, object, SPAN("member \"listeners\" is missing; the configuration needs it: where clients connect, such as \"listeners\": "
+			"[{\"address\": \"127.0.0.1:8080\"}]. (Is this another client's mcp.json? \"postern import\" makes a configuration of it)"));
 }
 
 const struct conf_form conf_form_root = {

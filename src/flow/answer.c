@@ -13,7 +13,9 @@ static void challenge_field(struct txn *t, struct buf *h)
 	struct buf b = buf_on(mem, sizeof(mem));
 
 	if (t->front->inner == FLOW_INNER_ELDER) { /* flow/elder_msg.h */
-		buf_u64(&b, scopes);
+		buf_u64(&b, scopes >> 32);
+		BUF_LIT(&b, ".");
+		buf_u64(&b, scopes & UINT32_MAX);
 		http_write_field(h, SPAN("Postern-Scopes"), buf_span(&b));
 		return;
 	}
@@ -146,7 +148,7 @@ enum step_end answer_http(struct txn *t, unsigned status, struct span text)
 
 enum step_end answer_upstream(struct txn *t, unsigned status, struct span server, struct span what)
 {
-	char mem[256];
+	char mem[512];
 	struct buf text = buf_on(mem, sizeof(mem));
 
 	BUF_LIT(&text, "Upstream \"");

@@ -217,9 +217,10 @@ def key_flood():
     with Postern(config()) as p:
         ok(until(lambda: status(p, "fixed", token()) == 200), "a caller")
         before = idp.count("/jwks")
+        began = time.monotonic()
         got = [status(p, "fixed", token(stranger)) for _ in range(60)]
         is_(set(got), {401}, "tokens of unknown keys are refused")
-        ok(idp.count("/jwks") - before <= 1, "and cost one look at the key set at most", idp.count("/jwks") - before)
+        ok(idp.count("/jwks") - before <= 1 + (time.monotonic() - began) // 60, "and cost one look at the key set a minute at most", idp.count("/jwks") - before)
         is_(status(p, "fixed", token()), 200, "the others go on")
 
 

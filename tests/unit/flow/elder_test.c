@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "flow/exchange.h"
 #include "flow/flow_priv.h"
 #include "os/pass.h"
 #include "tap.h"
@@ -30,23 +31,9 @@ static const struct policy_rule rules[] = { { .allow = true, .pattern = { "*", 1
 
 static int64_t unix_ms(void *ctx) { (void)ctx; return UNIX_MS + clock_ms + sim.now_ms; }
 
-static void settle(void)
-{
-	for (unsigned quiet = 0, i = 0; quiet < 4 && i < 2000; i++) {
-		bool did = sim_deliver(&loop);
-		loop.now_ms = sim.now_ms;
-		did |= flow_tick(f) == 0;
-		quiet = did ? 0 : quiet + 1;
-	}
-}
-
-static void pass_time(int64_t ms)
-{
-	for (; ms > 0; ms -= 50) {
-		sim.now_ms += ms < 50 ? ms : 50;
-		settle();
-	}
-}
+static int tick(void) { return flow_tick(f); }
+static void settle(void) { sim_settle(&loop, NULL, tick); }
+static void pass_time(int64_t ms) { sim_pass_time(ms, 50, settle); }
 
 static void begin(void)
 {
@@ -375,6 +362,23 @@ static void streams(void)
 
 static void edges(void)
 {
+	struct buffer *taken[4];
+	static char big[50000];
+
+	begin();
+	place(true);
+	struct sim_conn *caller = post(AS_ACME SESSION OLD, LIST);
+	ok(frame_came(), "a call");
+	for (unsigned i = 0; i < 4; i++)
+		taken[i] = buffer_take(f, FLOW_SMALL + 1);
+	memset(big, '1', sizeof big);
+	elder_says((struct elder_msg){ .type = ELDER_REPLY, .call = m.call, .status = 200, .body = span_of(big, sizeof big) });
+	heard(caller);
+	ok(status_of(got) == 502 && says(got, "\"id\":7") && !says(got, "Retry-After"), "a long answer for which there is no buffer: its client is told, and not to call again at once");
+	for (unsigned i = 0; i < 4; i++)
+		buffer_give(f, taken[i]);
+	end();
+
 	begin();
 	set.listens_each = 1;
 	place(true);
@@ -519,9 +523,12 @@ static void inside(void)
 	begin();
 	set.nlisteners = 0;
 	set.stdio = (struct identity){ .kind = IDENTITY_ANONYMOUS, .tenant = 1 };
+	set.idle_ms = 100;
 	place(true);
 	c = inner(doors);
 	ok(status_of(discover(c, "")) == 200, "the door of stdio needs no passport");
+	pass_time(EXCHANGE_IDLE_MS);
+	ok(status_of(discover(c, "")) == 200, "an inner connection at rest is its client's to close, whatever \"idle\" says: what is on its way over one must not be lost");
 	post_to(c, INNER_PATH, "", INITIALIZE);
 	ok(frame_came(), "and old clients come through it too");
 	elder_says((struct elder_msg){ .type = ELDER_REPLY, .call = m.call, .status = 200, .session = SPAN("s9"), .body = SPAN("{}") });
@@ -557,7 +564,7 @@ static void lacking(void)
 	struct sim_conn *c = inner(passes);
 	post_to(c, INNER_PATH, fields, "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"subscriptions/listen\",\"params\":{\"notifications\":{\"resourceSubscriptions\":[\"x:scoped\"]}," META "}}");
 	heard(c);
-	ok(status_of(got) == 403 && says(got, "\r\nPostern-Scopes: 2\r\n") && !says(got, "WWW-Authenticate:"), "the elder is told what its caller lacks, by number");
+	ok(status_of(got) == 403 && says(got, "\r\nPostern-Scopes: 0.2\r\n") && !says(got, "WWW-Authenticate:"), "the elder is told what its caller lacks, by number");
 	c = post(AS_ACME SESSION OLD, LIST);
 	ok(frame_came(), "an old request");
 	elder_says((struct elder_msg){ .type = ELDER_REPLY, .call = m.call, .status = 403, .scopes = 2, .body = SPAN("{\"error\":1}") });
