@@ -9,7 +9,7 @@
 set -eu
 version=$1
 make=${MAKE:-make}
-all="version changelog tree test reproduce reproduce-image sbom vulncheck smoke sign kit verify"
+all="version changelog tree test san fuzz reproduce reproduce-image sbom vulncheck smoke sign kit verify"
 gates=${RELEASE_GATES:-$all}
 out=${RELEASE_OUT:-build/release}
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
@@ -20,6 +20,8 @@ what() {
     changelog) echo "CHANGELOG.md begins with $version and a date, and says something about it" ;;
     tree) echo "nothing is uncommitted: the signed revision is what was built" ;;
     test) echo "make test: every test" ;;
+    san) echo "make san: the system suite against the sanitizer build" ;;
+    fuzz) echo "make fuzz: every fuzzer, live" ;;
     reproduce) echo "make reproduce: a second build gives the same binary" ;;
     reproduce-image) echo "make reproduce-image: and the same image" ;;
     sbom) echo "make sbom: every linked object accounted for, schema and lint" ;;

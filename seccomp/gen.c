@@ -20,6 +20,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -55,6 +56,12 @@ static const struct { const char *call, *arguments; } known[] = {
 	{ "epoll_ctl", "epfd op fd event" },
 	{ "epoll_pwait", "epfd events maxevents timeout sigmask" },
 	{ "prlimit64", "pid resource new old" },
+	{ "sched_setaffinity", "pid size mask" },
+	{ "sched_setscheduler", "pid policy param" },
+	{ "sched_setparam", "pid param" },
+	{ "sched_setattr", "pid attr flags" },
+	{ "setpriority", "which who prio" },
+	{ "ioprio_set", "which who ioprio" },
 	{ "seccomp", "operation flags args" },
 	{ "signalfd4", "fd mask size flags" },
 	{ "ioctl", "fd request arg" },
@@ -75,13 +82,14 @@ static const struct { const char *word; uint64_t value; } words[] = {
 	WORD(F_GETFD), WORD(F_SETFD), WORD(F_GETFL), WORD(FD_CLOEXEC), WORD(O_CLOEXEC), WORD(O_RDONLY), WORD(O_WRONLY), WORD(O_RDWR), WORD(O_CREAT),
 	WORD(O_TRUNC), WORD(SIGKILL), WORD(SIGCHLD), WORD(EPOLL_CLOEXEC), WORD(EPOLL_CTL_ADD), WORD(EPOLL_CTL_DEL), WORD(EPOLL_CTL_MOD),
 	WORD(AT_EMPTY_PATH), WORD(AT_SYMLINK_NOFOLLOW), WORD(SFD_CLOEXEC), WORD(SFD_NONBLOCK), WORD(TIOCGWINSZ),
-	WORD(CLONE_NEWUSER),
+	WORD(CLONE_NEWUSER), WORD(PRIO_USER), { "IOPRIO_WHO_USER", 3 },
 #undef WORD
 };
 
 struct test {
 	unsigned argument;
 	bool none_of;                 /* !& */
+	bool other;                   /* != */
 	bool all_of;                  /* & */
 	uint64_t choice[CHOICES_MAX]; /* one of these, or the mask */
 	unsigned nchoices;
@@ -168,8 +176,9 @@ static unsigned tests_of(const struct place *at, const char *call, char *text, s
 					stop(at, "too many choices", item);
 				t[n].choice[t[n].nchoices++] = value_of(at, item);
 			}
-		} else if (strncmp(after, "==", 2) == 0 || strncmp(after, "!&", 2) == 0 || *after == '&') {
-			t[n].none_of = *after == '!';
+		} else if (strncmp(after, "==", 2) == 0 || strncmp(after, "!=", 2) == 0 || strncmp(after, "!&", 2) == 0 || *after == '&') {
+			t[n].none_of = strncmp(after, "!&", 2) == 0;
+			t[n].other = strncmp(after, "!=", 2) == 0;
 			t[n].all_of = *after == '&';
 			after += *after == '&' ? 1 : 2;
 			end = after + strcspn(after, " \t");
@@ -177,7 +186,7 @@ static unsigned tests_of(const struct place *at, const char *call, char *text, s
 				*end++ = 0;
 			t[n].choice[t[n].nchoices++] = value_of(at, after);
 		} else {
-			stop(at, "a test is NAME==VALUE, NAME in {A,B}, NAME!&MASK or NAME&MASK, not", p);
+			stop(at, "a test is NAME==VALUE, NAME!=VALUE, NAME in {A,B}, NAME!&MASK or NAME&MASK, not", p);
 		}
 		if (t[n].nchoices == 0)
 			stop(at, "no value", p);
@@ -199,7 +208,7 @@ static void add_rules(const struct place *at, scmp_filter_ctx ctx, uint32_t acti
 		for (i = 0; i < n; i++) {
 			uint64_t v = t[i].choice[at_choice[i]];
 
-			compare[i] = (struct scmp_arg_cmp){ t[i].argument, SCMP_CMP_EQ, v, 0 };
+			compare[i] = (struct scmp_arg_cmp){ t[i].argument, t[i].other ? SCMP_CMP_NE : SCMP_CMP_EQ, v, 0 };
 			if (t[i].none_of || t[i].all_of) /* v is the mask */
 				compare[i] = (struct scmp_arg_cmp){ t[i].argument, SCMP_CMP_MASKED_EQ, v, t[i].all_of ? v : 0 };
 		}
@@ -331,6 +340,9 @@ static unsigned read_list(const char *file, scmp_filter_ctx ctx, int *numbers)
 		if (number < 0)
 			stop(&at, "no such system call here", call ? call : "");
 		ntests = rest ? tests_of(&at, call, rest, tests) : 0;
+		for (unsigned i = 0; i < ntests; i++)
+			if ((tests[i].all_of || tests[i].other) && !is_deny(file)) /* print_rule() has no word for them */
+				stop(&at, "& and != are for lists of what is refused", call);
 		if (!ctx) {
 			print_rule(&at, mark, call, tests, ntests, why);
 			continue;

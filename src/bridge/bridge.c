@@ -155,7 +155,12 @@ bool bridge_peer_awaits(const struct bridge *b, unsigned peer, uint64_t id)
 void bridge_peer_again(struct bridge *b, unsigned peer)
 {
 	struct bridge_peer *p = live(b, peer);
-	if (p && p->state == PEER_READY && !b->modern)
+	if (!p || p->state != PEER_READY || b->modern)
+		return;
+	p->lost = bridge_now(b) - p->since_ms < BRIDGE_STABLE_MS ? p->lost + 1 : 0;
+	if (p->lost > BRIDGE_LOST_MAX)
+		peer_fail(b, p, SPAN("forgets its sessions as soon as they are begun"), false);
+	else
 		era_again(b, p);
 }
 

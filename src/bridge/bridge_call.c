@@ -97,7 +97,8 @@ static void owe(struct bridge *b, struct bridge_call *c, int code, struct span w
 
 	c->state = CALL_OWED;
 	c->code = code;
-	c->why = why;
+	c->why = span_of(c->token, why.n < sizeof c->token ? why.n : sizeof c->token);
+	memcpy(c->token, why.p, c->why.n); /* who has said so may be gone by then; no token is of use any more */
 	c->peer = -1;
 	list_append(&b->owed, &c->node);
 	text_give(b, &c->text);

@@ -92,13 +92,26 @@ void era_begin(struct bridge *b, struct bridge_peer *p)
 {
 	if (b->known && b->modern)
 		peer_ready(b, p);
-	else if (b->known || b->shunned)
+	else if (b->known || b->shunned || p->index > 0) /* only the shared one says what the upstream is */
 		initialize(b, p);
 	else
 		ask(b, p);
 }
 
-void era_again(struct bridge *b, struct bridge_peer *p) { initialize(b, p); }
+void era_again(struct bridge *b, struct bridge_peer *p)
+{
+	/* What was asked in the lost session cannot be answered in the next. */
+	for (struct list *n = p->calls.next, *next; n != &p->calls; n = next) {
+		struct bridge_call *c = LIST_OWNER(n, struct bridge_call, node);
+
+		next = n->next;
+		if (c->state != CALL_PARKED)
+			continue;
+		(void)send_cancel(b, p, c->id_up, SPAN("its session is gone"));
+		call_free(b, c);
+	}
+	initialize(b, p);
+}
 
 void era_silence(struct bridge *b, struct bridge_peer *p)
 {
@@ -126,6 +139,7 @@ static void found_modern(struct bridge *b)
 	b->known = b->modern = true;
 	b->shunned = false;
 	say_log(b, SPAN("the upstream speaks MCP " MCP_VERSION), NOTHING);
+	listen_over(b);
 	for (unsigned i = 1; i < b->s.peers_max; i++) /* of the time when it was an older one */
 		if (b->peers[i].state != PEER_DOWN)
 			peer_fail(b, &b->peers[i], SPAN("has become another; it is begun anew"), false);
@@ -244,7 +258,7 @@ static void refused(struct bridge *b, struct bridge_peer *p, const struct mcp_me
 	const struct json *j = &b->json;
 	uint32_t supported = json_get(j, json_get(j, m->error, SPAN("data")), SPAN("supported"));
 
-	if (b->s.era == BRIDGE_AUTO && lists(j, supported, SPAN(MCP_VERSION))) {
+	if (b->s.era == BRIDGE_AUTO && p->index == 0 && lists(j, supported, SPAN(MCP_VERSION))) {
 		found_modern(b);
 		peer_ready(b, p);
 		return;

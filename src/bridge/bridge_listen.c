@@ -171,11 +171,16 @@ void listen_open(struct bridge *b, struct bridge_call *c, const struct mcp_messa
 	tell_peers(b, l, SPAN("resources/subscribe"));
 }
 
+static void drop(struct bridge *b, struct bridge_listen *l)
+{
+	list_remove(&l->node);
+	slots_give(&b->listens_pool, l);
+}
+
 void listen_end(struct bridge *b, struct bridge_listen *l)
 {
 	tell_peers(b, l, SPAN("resources/unsubscribe"));
-	list_remove(&l->node);
-	slots_give(&b->listens_pool, l);
+	drop(b, l);
 }
 
 void listen_renew(struct bridge *b, struct bridge_peer *p)
@@ -222,10 +227,26 @@ static void say_missed(struct bridge *b, struct bridge_listen *l)
 		bridge_due(b, bridge_now(b) + BRIDGE_AGAIN_MS);
 }
 
-void listen_missed(struct bridge *b)
+void listen_over(struct bridge *b)
 {
 	for (struct list *n = b->listens.next; n != &b->listens; n = n->next)
-		say_missed(b, LIST_OWNER(n, struct bridge_listen, node));
+		LIST_OWNER(n, struct bridge_listen, node)->over = true;
+	bridge_due(b, bridge_now(b));
+}
+
+void listen_missed(struct bridge *b)
+{
+	for (struct list *n = b->listens.next, *next; n != &b->listens; n = next) {
+		struct bridge_listen *l = LIST_OWNER(n, struct bridge_listen, node);
+
+		next = n->next;
+		if (!l->over)
+			say_missed(b, l);
+		else if (!say_fault(b, l->worker, listen_id(l), MCP_INTERNAL, SPAN("has become another; it is to be listened to anew")))
+			bridge_due(b, bridge_now(b) + BRIDGE_AGAIN_MS);
+		else
+			drop(b, l);
+	}
 }
 
 void listen_changed(struct bridge *b, struct bridge_peer *p, unsigned flag)

@@ -296,4 +296,8 @@ void park_over(struct bridge *b, struct bridge_call *c, struct span text)
 		text_give(b, &park->asks[i].text);
 	}
 	park->result = text_keep(b, text);
+	/* The conversation is done with it, and need not wait for its caller. */
+	list_remove(&c->node);
+	peer_used(b, &b->peers[c->peer]);
+	c->peer = -1;
 }

@@ -6,8 +6,9 @@ void peer_start(struct bridge *b, struct bridge_peer *p)
 	p->state = PEER_STARTING;
 	p->was_ready = p->named = false;
 	p->offer = ERA_2025_11_25;
+	p->offers = 0;
 	p->level = 0;
-	p->broken = 0;
+	p->broken = p->lost = 0;
 	p->hello = p->probe = 0;
 	p->until_ms = bridge_now(b) + b->s.start_ms;
 	bridge_due(b, p->until_ms);
@@ -50,18 +51,25 @@ static bool is_awaited(const struct bridge *b, const struct bridge_peer *p)
 
 struct bridge_peer *peer_private(struct bridge *b, const struct bridge_call *c, struct span *why)
 {
-	struct bridge_peer *spare = NULL;
+	struct bridge_peer *spare = NULL, *own = NULL;
+	unsigned has = 0;
 
 	for (unsigned i = 1; i < b->s.peers_max; i++) {
 		struct bridge_peer *p = &b->peers[i];
 		bool idle = p->state == PEER_READY && list_empty(&p->calls) && !is_awaited(b, p);
+		bool mine = p->state != PEER_DOWN && span_eq(span_of(p->principal, p->principal_n), call_principal(c));
 
-		if (p->state != PEER_DOWN && p->caps == c->caps && span_eq(span_of(p->principal, p->principal_n), call_principal(c)))
+		if (mine && p->caps == c->caps)
 			return p;
+		has += mine;
+		if (mine && idle && (!own || p->idle_ms < own->idle_ms))
+			own = p;
 		if (p->state == PEER_DOWN ? !spare || spare->state != PEER_DOWN :
 		    idle && (!spare || (spare->state != PEER_DOWN && p->idle_ms < spare->idle_ms)))
 			spare = p;
 	}
+	if (has >= b->s.peers_max / 2) /* who declares ever other things does not get them all */
+		spare = own;
 	if (!spare)
 		return NULL;
 	if (!may_start(b)) {

@@ -28,6 +28,7 @@ enum {
 	BRIDGE_BACKOFF_MS = 1000, BRIDGE_BACKOFF_MAX_MS = 30000,
 	BRIDGE_STABLE_MS = 10000,     /* a peer that ends sooner counts as a start that failed */
 	BRIDGE_BROKEN_MAX = 100,      /* messages in a row that are none: the peer is ended */
+	BRIDGE_LOST_MAX = 3,          /* sessions in a row that were lost before BRIDGE_STABLE_MS: one more, and the peer is ended */
 	BRIDGE_AGAIN_MS = 50,         /* between tries to say what had no room */
 	BRIDGE_SEAT_MS = 2000         /* how long nobody else may have a modern upstream's log after its last reader */
 };
@@ -85,10 +86,10 @@ struct bridge_call {
 	uint8_t level;                /* of log messages wanted, from 1 (debug); 0: none */
 	bool acked;                   /* a modern upstream's listen: it runs without a time */
 	bool has_state;               /* params.requestState */
-	int16_t peer;                 /* -1: none yet */
+	int16_t peer;                 /* -1: none yet, or it has answered while this was parked */
 	uint16_t id_n, token_n, principal_n;
 	int code;
-	struct span why;              /* static */
+	struct span why;              /* in `token` */
 	int64_t until_ms;             /* 0: none */
 	uint64_t order;               /* of beginning */
 	uint64_t id_up;               /* at the upstream */
@@ -101,6 +102,7 @@ struct bridge_call {
 struct bridge_listen {
 	struct list node;             /* in bridge.listens */
 	uint8_t worker, flags, missed;/* LISTEN_*: agreed; to be said when there is room */
+	bool over;                    /* the upstream is no older one any more: its end is to be said */
 	uint16_t id_n, principal_n;
 	uint32_t uris_n;
 	char id[MCP_ID_MAX], principal[BRIDGE_PRINCIPAL_MAX];
@@ -121,6 +123,7 @@ struct bridge_peer {
 	bool was_ready;               /* since its start: what is begun now is a session in place of a lost one */
 	bool named;                   /* `version` is what its initialize said */
 	uint32_t broken;              /* in a row */
+	uint32_t lost;                /* sessions in a row that did not last */
 	uint64_t hello;               /* id of the discover or initialize under way */
 	uint64_t probe;               /* id of a discover that was not answered in time */
 	int64_t until_ms;             /* of this state */
@@ -218,7 +221,7 @@ struct span level_name(unsigned level);
 /* bridge_peer.c */
 /* Ready, or being started; NULL: there is none, and why. */
 struct bridge_peer *peer_shared(struct bridge *b, struct span *why);
-/* The one of this call's principal and capabilities; NULL with *why absent: all are at work. */
+/* The one of this call's principal and capabilities; NULL with *why absent: all are at work, or as many as one principal may have. */
 struct bridge_peer *peer_private(struct bridge *b, const struct bridge_call *c, struct span *why);
 void peer_start(struct bridge *b, struct bridge_peer *p);
 void peer_stop(struct bridge *b, struct bridge_peer *p); /* nothing is under way in it */
@@ -295,6 +298,8 @@ void listen_end(struct bridge *b, struct bridge_listen *l);
 void listen_renew(struct bridge *b, struct bridge_peer *p);
 void listen_changed(struct bridge *b, struct bridge_peer *p, unsigned flag);
 void listen_updated(struct bridge *b, struct bridge_peer *p, const struct mcp_message *m);
+/* What has no room yet, of listen_over() too, which ends all because what they were told of is no more. */
 void listen_missed(struct bridge *b);
+void listen_over(struct bridge *b);
 
 #endif

@@ -6,7 +6,7 @@
 
 void asked_status(struct elder *e, const struct elder_asked *a, unsigned status)
 {
-	e->set->hooks.reply(e->set->hooks.ctx, a->worker, a->call, status, NOTHING, false, NOTHING);
+	e->set->hooks.reply(e->set->hooks.ctx, a->worker, a->call, status, NOTHING, false, 0, NOTHING);
 }
 
 void asked_fault(struct elder *e, const struct elder_asked *a, unsigned status, struct span id, int code, struct span text)
@@ -15,7 +15,7 @@ void asked_fault(struct elder *e, const struct elder_asked *a, unsigned status, 
 	struct buf b = buf_on(e->out, e->out_cap);
 
 	mcp_error_write(&b, id, &fault);
-	e->set->hooks.reply(e->set->hooks.ctx, a->worker, a->call, status, NOTHING, status == 503, buf_span(&b));
+	e->set->hooks.reply(e->set->hooks.ctx, a->worker, a->call, status, NOTHING, status == 503, 0, buf_span(&b));
 }
 
 /* The session a request belongs to; NULL: it has been answered. */
@@ -128,7 +128,7 @@ static void notice(struct elder *e, struct session *s, const struct mcp_message 
 
 static bool has_room(const struct elder *e, const struct session *s, unsigned n)
 {
-	return e->calls.count - e->calls.used >= n && e->posts.used < e->posts.count && s->ncalls + n <= (e->set->calls + 1) / 2;
+	return s->ncalls + n <= (e->set->calls + 1) / 2 && owner_has_room(e, s->owner, n);
 }
 
 static void full(struct elder *e, const struct elder_asked *a, struct span id)

@@ -72,6 +72,7 @@ struct call *elder_call_new(struct elder *e, struct post *p, struct span id, enu
 	c->method = method;
 	p->left++;
 	p->s->ncalls++;
+	p->s->owner->calls++;
 	return c;
 }
 
@@ -79,14 +80,15 @@ void elder_call_free(struct elder *e, struct call *c)
 {
 	question_drop(e, c->question);
 	input_clear(e, c);
-	store_drop(&e->store, &c->body);
-	store_drop(&e->store, &c->request_state);
+	owner_drop(e, c->s->owner, &c->body);
+	owner_drop(e, c->s->owner, &c->request_state);
 	list_remove(&c->node);
 	c->s->ncalls--;
+	c->s->owner->calls--;
 	slots_give(&e->calls, c);
 }
 
-bool elder_call_keep(struct elder *e, struct call *c, struct span body) { return store_put(&e->store, &c->body, body); }
+bool elder_call_keep(struct elder *e, struct call *c, struct span body) { return owner_put(e, c->s->owner, &c->body, body); }
 
 static struct buf answer_open(struct elder *e, const struct call *c, struct span member)
 {
@@ -120,6 +122,20 @@ static void fault(struct elder *e, struct call *c, unsigned status, int code, st
 }
 
 void elder_call_fault(struct elder *e, struct call *c, int code, struct span text, struct span detail) { fault(e, c, 200, code, text, detail); }
+
+void elder_call_lacks(struct elder *e, struct call *c, uint64_t scopes, struct span error)
+{
+	struct buf b = answer_open(e, c, SPAN("error"));
+
+	buf_put(&b, error);
+	BUF_LIT(&b, "}");
+	if (b.full) {
+		elder_call_fault(e, c, MCP_INTERNAL, SPAN("The answer is too long"), NOTHING);
+		return;
+	}
+	c->post->scopes = scopes;
+	finish(e, c, scopes != 0 ? 403 : 200, buf_span(&b));
+}
 
 void elder_call_full(struct elder *e, struct call *c)
 {
@@ -266,7 +282,7 @@ void elder_call_ask_again(struct elder *e, struct call *c)
 
 /* ---- answers ---- */
 
-static void error_answer(struct elder *e, struct call *c, const struct mcp_message *m)
+static void error_answer(struct elder *e, struct call *c, const struct mcp_message *m, uint64_t scopes)
 {
 	const struct json *j = &e->j;
 	uint32_t data = json_get(j, m->error, SPAN("data"));
@@ -298,7 +314,8 @@ static void error_answer(struct elder *e, struct call *c, const struct mcp_messa
 		buf_put(&b, json_raw(j, data));
 		BUF_LIT(&b, "}");
 	} else {
-		buf_put(&b, json_raw(j, m->error));
+		elder_call_lacks(e, c, scopes, json_raw(j, m->error));
+		return;
 	}
 	BUF_LIT(&b, "}");
 	if (b.full) {
@@ -354,7 +371,7 @@ void elder_call_message(struct elder *e, struct call *c, struct span json, int64
 	if (wrong.code != 0)
 		elder_call_fault(e, c, MCP_INTERNAL, SPAN("The answer cannot be read"), wrong.text);
 	else if (m.kind == MCP_ERROR)
-		error_answer(e, c, &m);
+		error_answer(e, c, &m, q ? q->scopes : 0);
 	else
 		result_answer(e, c, &m, now_ms);
 }

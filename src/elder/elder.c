@@ -4,7 +4,7 @@ enum { SLOW_SWEEP_MS = 2000 };
 
 struct sizes {
 	uint32_t questions, buckets;
-	size_t sessions, posts, calls, question, bucket, store, table, text, out, body;
+	size_t owners, sessions, posts, calls, question, bucket, store, table, text, out, body;
 };
 
 static size_t align64(size_t n) { return (n + 63) & ~(size_t)63; }
@@ -14,11 +14,12 @@ static struct sizes sizes(const struct elder_settings *s)
 	struct sizes z = { .questions = 2 * s->calls + 3 * s->sessions, .buckets = s->sessions };
 	uint64_t text = s->kept_each > s->reply_max ? s->kept_each : s->reply_max;
 
+	z.owners = align64(slots_need(sizeof(struct owner), s->sessions));
 	z.sessions = align64(slots_need(sizeof(struct session), s->sessions));
 	z.posts = align64(slots_need(sizeof(struct post), s->calls));
 	z.calls = align64(slots_need(sizeof(struct call), s->calls));
 	z.question = align64(z.questions * sizeof(struct question));
-	z.bucket = align64(z.buckets * sizeof(struct session *));
+	z.bucket = align64(z.buckets * (sizeof(struct session *) + sizeof(struct owner *)));
 	z.store = align64(store_need(s->kept));
 	z.table = align64(json_table_need(s->tokens));
 	z.text = align64(text + 4096);
@@ -31,7 +32,7 @@ void elder_budget(const struct elder_settings *s, void (*row)(void *to, struct s
 {
 	struct sizes z = sizes(s);
 
-	row(to, SPAN("sessions"), slots_each(sizeof(struct session)), s->sessions);
+	row(to, SPAN("sessions"), slots_each(sizeof(struct session)) + slots_each(sizeof(struct owner)), s->sessions);
 	row(to, SPAN("requests"), slots_each(sizeof(struct call)) + slots_each(sizeof(struct post)), s->calls);
 	row(to, SPAN("questions"), sizeof(struct question), z.questions);
 	row(to, SPAN("what waits or is kept"), store_need(s->kept), 1);
@@ -43,7 +44,7 @@ size_t elder_need(const struct elder_settings *s)
 {
 	struct sizes z = sizes(s);
 
-	return align64(sizeof(struct elder)) + z.sessions + z.posts + z.calls + z.question + z.bucket + z.store + 2 * z.table + z.text + z.out + z.body;
+	return align64(sizeof(struct elder)) + z.owners + z.sessions + z.posts + z.calls + z.question + z.bucket + z.store + 2 * z.table + z.text + z.out + z.body;
 }
 
 struct elder *elder_place(void *mem, const struct elder_settings *s)
@@ -53,6 +54,8 @@ struct elder *elder_place(void *mem, const struct elder_settings *s)
 	char *at = (char *)mem + align64(sizeof *e);
 
 	e->set = s;
+	slots_place(&e->owners, at, sizeof(struct owner), s->sessions);
+	at += z.owners;
 	slots_place(&e->sessions, at, sizeof(struct session), s->sessions);
 	at += z.sessions;
 	slots_place(&e->posts, at, sizeof(struct post), s->calls);
@@ -66,6 +69,7 @@ struct elder *elder_place(void *mem, const struct elder_settings *s)
 	at += z.question;
 	e->buckets = (struct session **)(void *)at;
 	e->nbuckets = z.buckets;
+	e->owner_buckets = (struct owner **)(void *)(at + z.buckets * sizeof(struct session *));
 	at += z.bucket;
 	store_place(&e->store, at, s->kept, s->kept_each);
 	at += z.store;
@@ -140,6 +144,14 @@ void elder_client_gone(struct elder *e, unsigned worker, uint64_t call, int64_t 
 	}
 }
 
+void elder_lacks(struct elder *e, uint64_t number, uint64_t scopes)
+{
+	struct question *q = question_find(e, number);
+
+	if (q)
+		q->scopes = scopes;
+}
+
 void elder_message(struct elder *e, uint64_t number, struct span json, int64_t now_ms)
 {
 	struct question *q = question_find(e, number);
@@ -155,16 +167,18 @@ void elder_over(struct elder *e, uint64_t number, struct span why, int64_t now_m
 	struct question *q = question_find(e, number);
 	struct call *c;
 	struct session *s;
+	uint64_t scopes;
 
 	if (!q)
 		return;
 	c = q->call;
 	s = q->session;
+	scopes = q->scopes;
 	question_free(e, q);
 	if (c)
 		elder_call_over(e, c, why);
 	else if (s)
-		listening_over(e, s, number, now_ms);
+		listening_over(e, s, number, scopes, now_ms);
 }
 
 int elder_tick(struct elder *e, int64_t now_ms)

@@ -55,8 +55,9 @@ struct elder_question {
 
 struct elder_hooks {
 	void *ctx;
-	/* The whole answer: JSON, or a status alone (json absent). session: for Mcp-Session-Id, absent: none. again: Retry-After. */
-	void (*reply)(void *ctx, unsigned worker, uint64_t call, unsigned status, struct span session, bool again, struct span json);
+	/* The whole answer: JSON, or a status alone (json absent). session: for Mcp-Session-Id, absent: none. again: Retry-After. scopes: as in elder_lacks(),
+	 * with status 403; else 0. */
+	void (*reply)(void *ctx, unsigned worker, uint64_t call, unsigned status, struct span session, bool again, uint64_t scopes, struct span json);
 	void (*stream)(void *ctx, unsigned worker, uint64_t call, struct span session);
 	/* json absent: the id alone. False: the client does not take it, and loses this stream: nothing more is said about this call. */
 	bool (*event)(void *ctx, unsigned worker, uint64_t call, struct span id, struct span json);
@@ -97,6 +98,8 @@ void elder_asks(struct elder *e, const struct elder_asked *a, int64_t now_ms);
 /* The client of this call has gone. */
 void elder_client_gone(struct elder *e, unsigned worker, uint64_t call, int64_t now_ms);
 
+/* The answer to this question, which follows, is a refusal: with more scopes it would be another. They are not looked at, but go to the client of the call. */
+void elder_lacks(struct elder *e, uint64_t number, uint64_t scopes);
 /* One JSON-RPC message for a question: a JSON body or an event's data. */
 void elder_message(struct elder *e, uint64_t number, struct span json, int64_t now_ms);
 /* Its exchange has ended. why: for a person, in case it ended without an answer. */

@@ -1,5 +1,6 @@
 /* elder/elder_priv.h: the things in motion inside the elder, and who may call whom.
  *
+ *   owner    one principal          -> session
  *   session  one old client          -> post   one HTTP POST that has not been answered        -> call   one JSON-RPC request of it
  *   session  has one GET stream at most, and one subscriptions/listen (two while one follows the other)
  *   question one modern request: of a call, or of a session's listen
@@ -36,6 +37,7 @@ struct question {
 	struct call *call;            /* or */
 	struct session *session;      /* its listen; both NULL: nobody waits for it any more */
 	uint32_t next_free;           /* UINT32_MAX: none */
+	uint64_t scopes;              /* elder_lacks() */
 };
 
 struct post {
@@ -48,6 +50,7 @@ struct post {
 	bool batch;                   /* answered by a stream whatever comes */
 	uint32_t number, seq;         /* of the stream; of its last event */
 	unsigned left;                /* calls without an answer */
+	uint64_t scopes;              /* that the call lacked which is being answered */
 	int64_t start_ms;
 };
 
@@ -87,6 +90,14 @@ struct get_stream {
 	int64_t gone_ms;
 };
 
+/* A caller, as long as it has a session: what it has in all of them. */
+struct owner {
+	struct owner *next;           /* in its bucket */
+	uint8_t principal[ELDER_PRINCIPAL_N];
+	uint32_t sessions, calls;
+	uint32_t blocks;              /* of the store: what waits, not what is kept */
+};
+
 struct session {
 	struct list node;             /* in elder.recent, the longest unused first */
 	struct session *next;         /* in its bucket */
@@ -94,7 +105,7 @@ struct session {
 	unsigned ncalls;
 	uint8_t id[ELDER_ID];
 	char id_text[ELDER_ID_TEXT];
-	uint8_t principal[ELDER_PRINCIPAL_N];
+	struct owner *owner;
 	bool opening;                 /* its initialize has not been answered */
 	enum elder_version version;
 	unsigned can, has;
@@ -119,11 +130,12 @@ struct session {
 
 struct elder {
 	const struct elder_settings *set;
-	struct slots sessions, posts, calls;
+	struct slots owners, sessions, posts, calls;
 	struct question *questions;
 	uint32_t nquestions, free_question;
 	uint64_t questions_asked;
 	struct session **buckets;
+	struct owner **owner_buckets; /* as many */
 	uint32_t nbuckets;
 	struct list recent;
 	struct store store;
@@ -136,6 +148,16 @@ struct elder {
 	bool up[ELDER_WORKERS];
 	int64_t sweep_ms;
 };
+
+/* owner.c */
+struct owner *owner_find(struct elder *e, const uint8_t *principal); /* NULL: it has no session */
+struct owner *owner_join(struct elder *e, const uint8_t *principal); /* of a new session; there is room for as many as sessions */
+void owner_leave(struct elder *e, struct owner *o);
+/* For n more requests; o NULL: of somebody who has none. The last quarter is for those who have less than a quarter. */
+bool owner_has_room(const struct elder *e, const struct owner *o, unsigned n);
+/* As store_put and store_drop; what waits for one caller takes half of the room at most. */
+bool owner_put(struct elder *e, struct owner *o, struct chain *c, struct span text);
+void owner_drop(struct elder *e, struct owner *o, struct chain *c);
 
 /* session.c */
 struct session *session_find(struct elder *e, struct span id, const uint8_t *principal);
@@ -166,6 +188,7 @@ struct call *elder_call_new(struct elder *e, struct post *p, struct span id, enu
 void elder_call_free(struct elder *e, struct call *c);                      /* without an answer */
 void elder_call_result(struct elder *e, struct call *c, struct span result); /* raw JSON; c is gone */
 void elder_call_fault(struct elder *e, struct call *c, int code, struct span text, struct span detail); /* c is gone */
+void elder_call_lacks(struct elder *e, struct call *c, uint64_t scopes, struct span error); /* raw JSON; c is gone */
 void elder_call_fail(struct elder *e, struct call *c, struct span text, struct span detail); /* the same, but a tool's failure is a result with isError */
 bool elder_call_keep(struct elder *e, struct call *c, struct span body);    /* it may have to be asked again */
 void elder_call_full(struct elder *e, struct call *c);                      /* 503; c is gone */
@@ -200,7 +223,7 @@ void input_write(struct elder *e, const struct call *c, struct buf *b); /* ,"inp
 /* listening.c */
 void listening_check(struct elder *e, struct session *s, int64_t now_ms);
 void listening_message(struct elder *e, struct session *s, uint64_t number, struct span json, int64_t now_ms);
-void listening_over(struct elder *e, struct session *s, uint64_t number, int64_t now_ms);
+void listening_over(struct elder *e, struct session *s, uint64_t number, uint64_t scopes, int64_t now_ms);
 void subscribe(struct elder *e, struct call *c, uint32_t uri, bool on, int64_t now_ms); /* c may be gone */
 void listening_late(struct elder *e, struct call *c);
 void listening_sweep(struct elder *e, struct session *s, int64_t now_ms);

@@ -106,7 +106,7 @@ void initialize_ask(struct elder *e, const struct elder_asked *a, const struct m
 			SPAN("params: must be {\"protocolVersion\": string, \"capabilities\": object, \"clientInfo\": {\"name\": string, \"version\": string}}"));
 		return;
 	}
-	s = session_new(e, a->principal, now_ms);
+	s = owner_has_room(e, owner_find(e, a->principal), 1) ? session_new(e, a->principal, now_ms) : NULL;
 	p = s ? post_new(e, s, a, now_ms) : NULL;
 	c = p ? elder_call_new(e, p, m->id, MCP_DISCOVER) : NULL;
 	if (!c) {

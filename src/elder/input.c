@@ -17,8 +17,8 @@ static const struct span methods[] = {
 void input_clear(struct elder *e, struct call *c)
 {
 	for (unsigned i = 0; i < c->ninputs; i++) {
-		store_drop(&e->store, &c->inputs[i].key);
-		store_drop(&e->store, &c->inputs[i].answer);
+		owner_drop(e, c->s->owner, &c->inputs[i].key);
+		owner_drop(e, c->s->owner, &c->inputs[i].answer);
 	}
 	c->ninputs = c->nopen = 0;
 }
@@ -243,7 +243,7 @@ void input_required(struct elder *e, struct call *c, uint32_t result, int64_t no
 	const char *why = NULL;
 
 	input_clear(e, c);
-	store_drop(&e->store, &c->request_state);
+	owner_drop(e, c->s->owner, &c->request_state);
 	c->has_state = json_type(j, state) == JSON_STRING;
 	if (++c->rounds > ELDER_ROUNDS)
 		why = "The server asked for more input too many times";
@@ -256,11 +256,11 @@ void input_required(struct elder *e, struct call *c, uint32_t result, int64_t no
 
 		memset(in, 0, sizeof *in);
 		why = refused(c->s, j, json_value(j, n), in);
-		if (!why && !store_put(&e->store, &in->key, json_raw(j, n)))
+		if (!why && !owner_put(e, c->s->owner, &in->key, json_raw(j, n)))
 			why = "Postern has no room for what the server asks";
 		c->ninputs += !why;
 	}
-	if (!why && c->has_state && !store_put(&e->store, &c->request_state, json_raw(j, state)))
+	if (!why && c->has_state && !owner_put(e, c->s->owner, &c->request_state, json_raw(j, state)))
 		why = "Postern has no room for what the server asks";
 	if (!why && c->ninputs > 0 && !c->post->attached && !c->post->begun)
 		why = "The client is gone";
@@ -316,7 +316,7 @@ static struct input *open_input(struct session *s, uint64_t id, struct call **of
 
 static bool take(struct elder *e, struct call *c, struct input *in, struct span answer)
 {
-	if (!store_put(&e->store, &in->answer, answer)) {
+	if (!owner_put(e, c->s->owner, &in->answer, answer)) {
 		elder_call_fail(e, c, SPAN("Postern has no room for the client's answer"), NOTHING);
 		return false;
 	}

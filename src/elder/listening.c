@@ -59,7 +59,7 @@ static void later(struct session *s, int64_t now_ms)
 /* Takes a URI out of what is subscribed to. */
 static void forget(struct elder *e, struct session *s, unsigned i)
 {
-	store_drop(&e->store, &s->uris[i]);
+	owner_drop(e, s->owner, &s->uris[i]);
 	s->uris[i] = s->uris[--s->nuris];
 	s->filter++;
 }
@@ -86,7 +86,7 @@ static int waits_for(struct elder *e, struct call *c, struct buf *uri)
 	return uri->full || uri->n < 2 ? -1 : find(c->s, span_of(uri->p + 1, uri->n - 2));
 }
 
-static void refuse(struct elder *e, struct call *c, int code, struct span text)
+static void refuse(struct elder *e, struct call *c, int code, struct span text, uint64_t scopes)
 {
 	char mem[URI_ROOM];
 	struct buf uri = buf_on(mem, sizeof mem);
@@ -94,18 +94,21 @@ static void refuse(struct elder *e, struct call *c, int code, struct span text)
 
 	if (at >= 0)
 		forget(e, c->s, (unsigned)at);
-	elder_call_fault(e, c, code, text, NOTHING);
+	if (scopes != 0)
+		elder_call_lacks(e, c, scopes, SPAN("{\"code\":-32600,\"message\":\"Insufficient scope: WWW-Authenticate says what this needs\"}"));
+	else
+		elder_call_fault(e, c, code, text, NOTHING);
 }
 
 /* Nothing is in force that was asked for up to `filter`. */
-static void refuse_all(struct elder *e, struct session *s, uint32_t filter, struct span text)
+static void refuse_all(struct elder *e, struct session *s, uint32_t filter, struct span text, uint64_t scopes)
 {
 	for (struct list *n = s->calls.next, *next; n != &s->calls; n = next) {
 		struct call *c = LIST_OWNER(n, struct call, node);
 
 		next = n->next;
 		if (c->state == CALL_WAITS_FOR_LISTEN && c->filter <= filter)
-			refuse(e, c, MCP_INTERNAL, text);
+			refuse(e, c, MCP_INTERNAL, text, scopes);
 	}
 }
 
@@ -118,7 +121,7 @@ void listening_check(struct elder *e, struct session *s, int64_t now_ms)
 	if (s->listen_next != 0)
 		return;
 	later(s, now_ms);
-	refuse_all(e, s, s->filter, SPAN("Postern is at its limit of requests of older clients; try again shortly"));
+	refuse_all(e, s, s->filter, SPAN("Postern is at its limit of requests of older clients; try again shortly"), 0);
 }
 
 /* ---- what comes ---- */
@@ -169,7 +172,7 @@ static void acknowledged(struct elder *e, struct session *s, uint32_t agreed, in
 		if (uri.n >= 2 && is_agreed(j, uris, span_of(uri.p + 1, uri.n - 2)))
 			elder_call_result(e, c, SPAN("{}"));
 		else
-			refuse(e, c, -32002, SPAN("There is no such resource to subscribe to"));
+			refuse(e, c, -32002, SPAN("There is no such resource to subscribe to"), 0);
 	}
 	if (s->listen_lost)
 		say_all_changed(e, s);
@@ -206,7 +209,7 @@ void listening_message(struct elder *e, struct session *s, uint64_t number, stru
 		get_say(e, s, buf_span(&b));
 }
 
-void listening_over(struct elder *e, struct session *s, uint64_t number, int64_t now_ms)
+void listening_over(struct elder *e, struct session *s, uint64_t number, uint64_t scopes, int64_t now_ms)
 {
 	if (number == s->listen) {
 		s->listen = 0;
@@ -217,7 +220,7 @@ void listening_over(struct elder *e, struct session *s, uint64_t number, int64_t
 	} else if (number == s->listen_next) {
 		s->listen_next = 0;
 		later(s, now_ms);
-		refuse_all(e, s, s->filter_sent, SPAN("The server cannot be listened to"));
+		refuse_all(e, s, s->filter_sent, SPAN("The server cannot be listened to"), scopes);
 	}
 }
 
@@ -265,9 +268,9 @@ void subscribe(struct elder *e, struct call *c, uint32_t uri, bool on, int64_t n
 		elder_call_fault(e, c, MCP_INVALID_PARAMS, SPAN("A session may be subscribed to 32 resources"), NOTHING);
 		return;
 	}
-	if ((at < 0 && !store_put(&e->store, &s->uris[s->nuris], raw)) || !elder_call_keep(e, c, raw)) {
+	if ((at < 0 && !owner_put(e, s->owner, &s->uris[s->nuris], raw)) || !elder_call_keep(e, c, raw)) {
 		if (at < 0)
-			store_drop(&e->store, &s->uris[s->nuris]);
+			owner_drop(e, s->owner, &s->uris[s->nuris]);
 		elder_call_full(e, c);
 		return;
 	}
@@ -281,4 +284,4 @@ void subscribe(struct elder *e, struct call *c, uint32_t uri, bool on, int64_t n
 	listening_check(e, s, now_ms);
 }
 
-void listening_late(struct elder *e, struct call *c) { refuse(e, c, MCP_INTERNAL, SPAN("The subscription did not come into force in time")); }
+void listening_late(struct elder *e, struct call *c) { refuse(e, c, MCP_INTERNAL, SPAN("The subscription did not come into force in time"), 0); }

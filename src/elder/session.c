@@ -49,7 +49,7 @@ struct session *session_find(struct elder *e, struct span id, const uint8_t *pri
 		return NULL;
 	for (struct session *s = *bucket(e, raw); s; s = s->next)
 		if (crypto_equal(s->id, raw, ELDER_ID)) /* another's is as good as none */
-			return crypto_equal(s->principal, principal, ELDER_PRINCIPAL_N) && !s->opening ? s : NULL;
+			return crypto_equal(s->owner->principal, principal, ELDER_PRINCIPAL_N) && !s->opening ? s : NULL;
 	return NULL;
 }
 
@@ -58,36 +58,33 @@ bool session_busy(const struct session *s)
 	return s->get.attached || !list_empty(&s->posts) || !list_empty(&s->calls);
 }
 
-/* Room for one more of this principal: its own longest unused one gives way first. */
+/* Room for one more of this caller: its own longest unused one gives way if it has as many as it may. If all are taken, one that has been silent for
+ * long does, or one of who has most, if that is more than this one will have, or its own. */
 static bool make_room(struct elder *e, const uint8_t *principal, int64_t now_ms)
 {
-	struct session *own = NULL, *any = NULL;
-	uint32_t n = 0;
+	struct owner *o = owner_find(e, principal);
+	struct session *own = NULL, *any = NULL, *most = NULL;
+	uint32_t n = o ? o->sessions : 0;
 
+	if (n < e->set->sessions_each && e->sessions.used < e->sessions.count)
+		return true;
 	for (struct list *x = e->recent.next; x != &e->recent; x = x->next) {
 		struct session *s = LIST_OWNER(x, struct session, node);
-		bool mine = crypto_equal(s->principal, principal, ELDER_PRINCIPAL_N);
 
-		n += mine;
-		if (mine && !own && !session_busy(s))
+		if (session_busy(s))
+			continue;
+		if (!own && s->owner == o)
 			own = s;
-		if (!any && !session_busy(s) && now_ms - s->used_ms >= ELDER_BUSY_MS)
+		if (!any && now_ms - s->used_ms >= ELDER_BUSY_MS)
 			any = s;
+		if (s->owner->sessions > (most ? most->owner->sessions : n + 1))
+			most = s;
 	}
-	if (n >= e->set->sessions_each) {
-		if (!own)
-			return false;
+	if (n < e->set->sessions_each)
+		own = any ? any : most ? most : own;
+	if (own)
 		session_end(e, own);
-		return true;
-	}
-	if (e->sessions.used < e->sessions.count)
-		return true;
-	if (!any)
-		any = own;
-	if (!any)
-		return false;
-	session_end(e, any);
-	return true;
+	return own != NULL;
 }
 
 struct session *session_new(struct elder *e, const uint8_t *principal, int64_t now_ms)
@@ -104,7 +101,7 @@ struct session *session_new(struct elder *e, const uint8_t *principal, int64_t n
 	store_log_start(&s->log);
 	crypto_drbg_take(&e->random, s->id, sizeof s->id);
 	spell(s->id, s->id_text);
-	memcpy(s->principal, principal, sizeof s->principal);
+	s->owner = owner_join(e, principal);
 	s->opening = true;
 	at = bucket(e, s->id);
 	s->next = *at;
@@ -131,12 +128,13 @@ void session_end(struct elder *e, struct session *s)
 	question_drop(e, s->listen);
 	question_drop(e, s->listen_next);
 	for (unsigned i = 0; i < s->nuris; i++)
-		store_drop(&e->store, &s->uris[i]);
+		owner_drop(e, s->owner, &s->uris[i]);
 	store_log_drop(&e->store, &s->log);
 	while (*at != s)
 		at = &(*at)->next;
 	*at = s->next;
 	list_remove(&s->node);
+	owner_leave(e, s->owner);
 	crypto_wipe(s->identity, sizeof s->identity);
 	slots_give(&e->sessions, s);
 }

@@ -16,6 +16,13 @@ size_t store_need(uint64_t bytes)
 	return align64(slots_need(sizeof(struct store_block), n)) + align64(slots_need(sizeof(struct store_event), n));
 }
 
+uint32_t store_blocks(size_t n)
+{
+	enum { ROOM = sizeof ((struct store_block *)0)->bytes };
+
+	return n == 0 ? 1 : (uint32_t)((n + ROOM - 1) / ROOM);
+}
+
 void store_place(struct store *s, void *mem, uint64_t bytes, uint64_t each_max)
 {
 	uint32_t n = block_count(bytes);
@@ -24,12 +31,13 @@ void store_place(struct store *s, void *mem, uint64_t bytes, uint64_t each_max)
 	slots_place(&s->events, (char *)mem + align64(slots_need(sizeof(struct store_block), n)), sizeof(struct store_event), n);
 	list_init(&s->all);
 	s->each_max = each_max;
+	s->each_blocks = store_blocks(each_max);
 }
 
 void store_log_start(struct store_log *l)
 {
 	list_init(&l->events);
-	l->bytes = 0;
+	l->blocks = 0;
 }
 
 void store_drop(struct store *s, struct chain *c)
@@ -95,7 +103,7 @@ void store_text(const struct chain *c, struct buf *b)
 
 void store_forget(struct store *s, struct store_event *ev)
 {
-	ev->log->bytes -= ev->text.n;
+	ev->log->blocks -= store_blocks(ev->text.n);
 	store_drop(s, &ev->text);
 	list_remove(&ev->in_log);
 	list_remove(&ev->in_all);
@@ -109,7 +117,7 @@ bool store_keep(struct store *s, struct store_log *l, uint32_t stream, uint32_t 
 
 	if (text.n > s->each_max)
 		return false;
-	while (l->bytes > s->each_max - text.n) /* bounded by the events there are; an empty log holds no byte */
+	while (l->blocks > s->each_blocks - store_blocks(text.n)) /* bounded by the events there are; an empty log holds none */
 		store_forget(s, LIST_OWNER(l->events.next, struct store_event, in_log));
 	if (!store_put(s, &c, text))
 		return false;
@@ -123,7 +131,7 @@ bool store_keep(struct store *s, struct store_log *l, uint32_t stream, uint32_t 
 	list_init(&ev->in_all);
 	list_append(&l->events, &ev->in_log);
 	list_append(&s->all, &ev->in_all);
-	l->bytes += text.n;
+	l->blocks += store_blocks(text.n);
 	return true;
 }
 

@@ -129,7 +129,8 @@ void post_answer(struct elder *e, struct post *p, unsigned status, bool again, s
 
 	p->left--;
 	if (!p->begun && !p->batch && p->attached && !span_absent(json)) {
-		h->reply(h->ctx, p->worker, p->http, status, p->first ? span_of(p->s->id_text, ELDER_ID_TEXT) : NOTHING, again, json);
+		h->reply(h->ctx, p->worker, p->http, status, p->first ? span_of(p->s->id_text, ELDER_ID_TEXT) : NOTHING, again,
+			status == 403 ? p->scopes : 0, json);
 	} else {
 		if (!span_absent(json) && !say(e, p, json) && p->begun)
 			keep_excuse(e, p, json);
@@ -152,7 +153,7 @@ void post_cut(struct elder *e, struct post *p, unsigned status)
 	if (p->attached && p->begun)
 		h->end(h->ctx, p->worker, p->http);
 	else if (p->attached)
-		h->reply(h->ctx, p->worker, p->http, status, NOTHING, false, NOTHING);
+		h->reply(h->ctx, p->worker, p->http, status, NOTHING, false, 0, NOTHING);
 	post_free(e, p);
 }
 

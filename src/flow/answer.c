@@ -12,6 +12,11 @@ static void challenge_field(struct txn *t, struct buf *h)
 	char mem[FLOW_CHALLENGE_ROOM - 32];
 	struct buf b = buf_on(mem, sizeof(mem));
 
+	if (t->front->inner == FLOW_INNER_ELDER) { /* flow/elder_msg.h */
+		buf_u64(&b, scopes);
+		http_write_field(h, SPAN("Postern-Scopes"), buf_span(&b));
+		return;
+	}
 	auth_challenge(&b, rules, t->challenge_dpop, error, scopes, at->metadata);
 	if (b.full) {
 		buf_reset(&b);

@@ -56,7 +56,8 @@ static const char *sense_wrong(const struct elder_msg *m)
 			return "a request of nobody";
 		return m->session.n == 0 && m->method != ELDER_POST ? "a request without its session" : NULL;
 	case ELDER_REPLY:
-		return !status_holds(m->status) ? "a status that may not be sent" : m->status == 202 && m->body.n > 0 ? "a 202 with a body" : NULL;
+		return !status_holds(m->status) ? "a status that may not be sent" : m->status == 202 && m->body.n > 0 ? "a 202 with a body" :
+			m->scopes != 0 && m->status != 403 ? "scopes that nobody lacks" : NULL;
 	case ELDER_EVENT:
 		return m->body.n == 0 && m->event.n == 0 ? "an event of nothing" : NULL;
 	default:
@@ -102,7 +103,7 @@ void elder_msg_write(struct buf *b, const struct elder_msg *m)
 		put(b, &h, sizeof h);
 		buf_put(b, m->version);
 	} else if (m->type == ELDER_REPLY) {
-		struct elder_reply r = { (uint16_t)m->status, m->again, (uint8_t)m->session.n, (uint32_t)m->body.n };
+		struct elder_reply r = { (uint16_t)m->status, m->again, (uint8_t)m->session.n, (uint32_t)m->body.n, m->scopes };
 		put(b, &r, sizeof r);
 	} else if (m->type == ELDER_EVENT) {
 		struct elder_event e = { m->retry_ms, (uint32_t)m->event.n, (uint32_t)m->body.n };
@@ -158,6 +159,7 @@ static const char *read_reply(struct elder_msg *m, struct span rest)
 	rest = span_from(rest, sizeof r);
 	m->status = r.status;
 	m->again = r.again == 1;
+	m->scopes = r.scopes;
 	m->session = cut(&rest, r.session_n, &wrong);
 	m->body = cut(&rest, r.body_n, &wrong);
 	return wrong || rest.n > 0 || r.again > 1 ? "a frame whose texts do not add up" : NULL;

@@ -20,7 +20,8 @@
  * The second edge is packets, elder -> worker: INNER with a descriptor, one end of a stream socket pair on which the elder is a client of HTTP/1.1
  * (Host: any; the path is INNER_PATH; no header needs to mirror the body, and none that does is looked at: Mcp-Param-* are made from the arguments). It sends the modern requests that it makes of old ones, each with the head field Postern-Identity and the
  * `identity` of the HTTP frame, as it is: it says for whom. The worker takes it for an hour at most, less where the caller's token ends
- * sooner (then: 401); the newest of a session is the one to use. It is nobody's but that principal's. */
+ * sooner (then: 401); the newest of a session is the one to use. It is nobody's but that principal's. Where more scopes would do the worker answers 403 with
+ * the head field Postern-Scopes, a number in decimal, in place of WWW-Authenticate: whoever the old client came to says that in words. */
 #ifndef POSTERN_FLOW_ELDER_MSG_H
 #define POSTERN_FLOW_ELDER_MSG_H
 
@@ -57,6 +58,7 @@ struct elder_reply {
 	uint8_t again;                /* 1: with Retry-After */
 	uint8_t session_n;            /* Mcp-Session-Id; 0: none is sent */
 	uint32_t body_n;              /* JSON; 0: none */
+	uint64_t scopes;              /* 403 only: what would do, a bit a number; with WWW-Authenticate. 0: none is sent */
 };
 
 struct elder_event {
@@ -76,6 +78,7 @@ struct elder_msg {
 	struct span body;             /* HTTP, REPLY; EVENT: its json */
 	unsigned status;              /* REPLY */
 	bool again;                   /* REPLY */
+	uint64_t scopes;              /* REPLY */
 	uint32_t retry_ms;            /* EVENT */
 };
 

@@ -222,6 +222,7 @@ void exchange_take_back(struct exchange *x)
 void exchange_taken_back(struct exchange *x)
 {
 	x->taken_back = false;
+	list_remove(&x->ready);
 	x->line->x = NULL;
 	exchange_line_close(x->line);
 	x->line = NULL;
@@ -289,17 +290,21 @@ void exchange_close(struct exchange *x)
 
 bool exchange_turn(struct exchange_pool *p)
 {
+	uint32_t n = 0;
+
 	exchange_line_sweep(p);
-	for (uint32_t i = p->exchanges.count; i > 0 && !list_empty(&p->ready); i--) {
+	for (struct list *r = p->ready.next; r != &p->ready; r = r->next)
+		n++;
+	for (; n > 0 && !list_empty(&p->ready); n--) { /* once each: a server that never stops sending holds up no other */
 		struct exchange *x = LIST_OWNER(p->ready.next, struct exchange, ready);
 
 		list_remove(&x->ready);
 		if (x->state != X_QUEUED)
 			exchange_line_run(x->line);
+		else if (!x->doomed && exchange_line_get(x))
+			exchange_line_run(x->line);
 		else if (x->doomed)
 			exchange_finish(x, x->fate);
-		else if (exchange_line_get(x))
-			exchange_line_run(x->line);
 		else
 			list_append(&p->ready, &x->ready);
 	}

@@ -475,6 +475,7 @@ void listen_late(struct txn *t);                                             /* 
 void listen_leg_over(struct txn *t, struct upstream *up, const struct mcp_message *m, struct span why); /* m NULL: lost */
 void listen_again(struct timer *timer);                                      /* those that were lost */
 void listen_found(struct upstream *up);                                      /* it answers: whoever has lost it need not wait longer */
+bool listen_is_full_for(const struct txn *t, bool old); /* its caller has as many streams of its era as one may have; anonymous callers cannot be told apart */
 void listen_finish(struct txn *t);                                           /* graceful end from our side */
 
 /* catalog_fetch.c */

@@ -248,8 +248,7 @@ static bool same_caller(const struct identity *a, const struct identity *b)
 		memcmp(a->subject, b->subject, a->subject_n) == 0;
 }
 
-/* Anonymous callers cannot be told apart. */
-static bool has_too_many(const struct txn *t)
+bool listen_is_full_for(const struct txn *t, bool old)
 {
 	const struct flow *f = t->f;
 	uint32_t n = 0;
@@ -257,7 +256,7 @@ static bool has_too_many(const struct txn *t)
 	if (t->who.kind == IDENTITY_ANONYMOUS || f->set->listens_each == 0)
 		return false;
 	for (const struct list *x = f->listening.next; x != &f->listening; x = x->next)
-		n += same_caller(&LIST_OWNER(x, struct txn, node)->who, &t->who);
+		n += LIST_OWNER(x, struct txn, node)->old == old && same_caller(&LIST_OWNER(x, struct txn, node)->who, &t->who);
 	return n >= f->set->listens_each;
 }
 
@@ -288,7 +287,7 @@ enum step_end listen_send(struct txn *t)
 		return refuse_full(t, SPAN("Postern is being restarted; try again shortly"));
 	if (f->listens + f->elder.streams >= f->set->listens)
 		return refuse_full(t, SPAN("Too many subscriptions are open (memory.listens)"));
-	if (has_too_many(t))
+	if (listen_is_full_for(t, false))
 		return refuse_full(t, SPAN("Too many subscriptions of this caller are open (memory.listens_per_caller)"));
 	t->judged = !f->set->plain || !rights_see_all(t, &f->up[0]) || json_get(&f->json, t->msg.notifications, SPAN("taskIds")) != JSON_NONE;
 	t->asked = flags_in(&f->json, t->msg.notifications);

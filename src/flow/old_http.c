@@ -103,14 +103,16 @@ struct old_http *old_http_place(void *mem, const struct old_http_settings *s, st
 
 /* ---- calls ---- */
 
-static void on_pause_over(struct timer *t);
+static void on_time(struct timer *t);
 
 static bool counts(const struct call *c) { return c->kind != CALL_STREAM; }
+static bool is_besides(enum call_kind kind) { return kind == CALL_NOTIFICATION || kind == CALL_RESPONSE; }
 
 static struct call *call_new(struct peer *p, enum call_kind kind)
 {
 	struct old_http *h = p->h;
-	struct call *c = slots_take(&h->calls);
+	/* A server that asks and asks has not all places for the answers. */
+	struct call *c = is_besides(kind) && h->besides >= h->set->calls ? NULL : slots_take(&h->calls);
 	uint32_t life;
 
 	if (!c)
@@ -119,9 +121,10 @@ static struct call *call_new(struct peer *p, enum call_kind kind)
 	*c = (struct call){ .life = life, .kind = kind, .state = CALL_SESSION, .h = h, .peer = p };
 	list_init(&c->node);
 	list_init(&c->due);
-	timer_init(&c->timer, on_pause_over);
+	timer_init(&c->timer, on_time);
 	list_append(kind == CALL_DELETE ? &h->deletes : &p->calls, &c->node);
 	h->open += counts(c);
+	h->besides += is_besides(kind);
 	return c;
 }
 
@@ -134,6 +137,7 @@ void old_call_free(struct call *c)
 	c->x = NULL;
 	h->paused -= c->paused;
 	h->open -= counts(c);
+	h->besides -= is_besides(c->kind);
 	timer_disarm(&h->timers, &c->timer);
 	list_remove(&c->node);
 	list_remove(&c->due);
@@ -192,12 +196,21 @@ static void call_send(struct call *c, struct span credential)
 	c->state = CALL_ASKED;
 	c->session = c->kind != CALL_INITIALIZE && c->peer->nid > 0 ? c->peer->session : 0;
 	put_fields(c, exchange_again(c->x), credential);
-	if (c->kind == CALL_DELETE)
-		until = h->loop->now_ms + OLD_HTTP_DELETE_MS;
-	else if (c->kind != CALL_REQUEST && c->kind != CALL_STREAM)
+	if (c->kind == CALL_REQUEST)
+		timer_arm(&h->timers, &c->timer, h->loop->now_ms + h->set->answer_ms);
+	else if (c->kind != CALL_STREAM && c->kind != CALL_DELETE)
 		until = h->loop->now_ms + h->set->answer_ms;
 	/* What is a request may have been executed, by a server that then closed. */
 	exchange_send(c->x, NOTHING, until, c->kind != CALL_REQUEST || c->resuming);
+}
+
+/* The session is gone, or does not stand yet: the call waits for the next. */
+static bool call_waits(struct call *c)
+{
+	if (c->peer->ready || (c->kind != CALL_REQUEST && !is_besides(c->kind)))
+		return false;
+	c->state = CALL_SESSION;
+	return true;
 }
 
 static void call_go(struct call *c)
@@ -205,6 +218,12 @@ static void call_go(struct call *c)
 	struct old_http *h = c->h;
 	uint64_t tag = (uint64_t)c->life << 32 | slots_index(&h->calls, c);
 
+	if (call_waits(c))
+		return;
+	if (c->kind == CALL_REQUEST && c->resuming && c->session != 0 && c->session != c->peer->session) {
+		old_call_failed(c, SPAN("broke its event stream before the answer, and its session is gone"));
+		return;
+	}
 	if (!h->set->credential) {
 		call_send(c, NOTHING);
 		return;
@@ -233,7 +252,7 @@ void old_http_credential(struct old_http *h, uint64_t call, struct span line)
 		old_call_failed(c, SPAN("cannot be asked: no credential for it is to be had"));
 	else if (line.n > CREDENTIAL_MAX || !one_field(line))
 		old_call_failed(c, SPAN("cannot be asked: its credential is no head line that fits"));
-	else
+	else if (!call_waits(c))
 		call_send(c, line);
 }
 
@@ -246,6 +265,8 @@ void old_call_resume(struct call *c)
 
 	if (wait < 0)
 		wait = OLD_HTTP_RETRY_MS;
+	if (wait < OLD_HTTP_RETRY_MIN_MS)
+		wait = OLD_HTTP_RETRY_MIN_MS;
 	wait <<= doubled;
 	c->resumes++;
 	c->x = NULL; /* it has ended */
@@ -254,10 +275,8 @@ void old_call_resume(struct call *c)
 	timer_arm(&c->h->timers, &c->timer, c->h->loop->now_ms + (wait < OLD_HTTP_RETRY_MAX_MS ? wait : OLD_HTTP_RETRY_MAX_MS));
 }
 
-static void on_pause_over(struct timer *t)
+static void pause_over(struct call *c)
 {
-	struct call *c = LIST_OWNER(t, struct call, timer);
-
 	if (call_keep(c, EXCHANGE_GET, NOTHING)) {
 		call_go(c);
 	} else if (c->kind == CALL_STREAM) {
@@ -268,6 +287,19 @@ static void on_pause_over(struct timer *t)
 	} else {
 		old_call_failed(c, SPAN("broke its event stream, and there is no room to ask for the rest"));
 	}
+}
+
+static void on_time(struct timer *t)
+{
+	struct call *c = LIST_OWNER(t, struct call, timer);
+	const struct old_http_hooks *hooks = &c->h->set->hooks;
+
+	if (c->state == CALL_PAUSE)
+		pause_over(c);
+	else if (c->kind == CALL_REQUEST && hooks->awaits(hooks->ctx, c->peer->index, c->id))
+		timer_arm(&c->h->timers, &c->timer, c->h->loop->now_ms + c->h->set->answer_ms);
+	else /* it never was, or has been answered in another place */
+		old_call_free(c);
 }
 
 static void stream_open(struct peer *p)
@@ -302,9 +334,11 @@ void old_peer_lost_session(struct peer *p)
 	p->nid = 0;
 	p->again_due = true;
 	for (struct list *n = p->calls.next, *next; n != &p->calls; n = next) {
+		struct call *c = LIST_OWNER(n, struct call, node);
+
 		next = n->next;
-		if (LIST_OWNER(n, struct call, node)->kind == CALL_STREAM)
-			old_call_free(LIST_OWNER(n, struct call, node));
+		if (c->kind == CALL_STREAM || (c->kind == CALL_RESPONSE && c->state != CALL_ASKED))
+			old_call_free(c);
 	}
 }
 
@@ -333,6 +367,7 @@ void old_http_stop(struct old_http *h, unsigned peer)
 	if (c) {
 		c->ntext = p->nid;
 		memcpy(c->text, p->id, p->nid);
+		timer_arm(&h->timers, &c->timer, h->loop->now_ms + OLD_HTTP_DELETE_MS);
 	}
 	old_peer_close(p);
 	p->nversion = nversion; /* of the DELETE; the next session brings its own */

@@ -8,10 +8,10 @@
  * A PEER is one session, with connections that no other uses. Order: what is sent before notifications/initialized has been accepted waits for that. A
  * 404 to a message that carried a session id means the session is gone: hooks.again, once, whereupon the owner sends initialize and
  * initialized anew; requests and notifications that had the 404 are sent behind those under the new session, each once more (a 404 says that nothing was executed),
- * answers to the server's own questions are not.
+ * answers to the server's own questions are not. What had not been sent yet waits for the new session, but for such answers.
  *
  * A request's stream that ends without an answer goes on by GET with Last-Event-ID, if its server gave ids: after `retry` (1 s unless it says otherwise,
- * OLD_HTTP_RETRY_MAX_MS at most), OLD_HTTP_RESUMES times without a new event. It is never POSTed again. The GET stream is opened when the
+ * from OLD_HTTP_RETRY_MIN_MS to OLD_HTTP_RETRY_MAX_MS), OLD_HTTP_RESUMES times without a new event, and not in another session. It is never POSTed again. The GET stream is opened when the
  * session stands and again when it ends, from the last id on; a server that answers it with anything but an event stream has none.
  *
  * A 401 to a request with a credential is asked once more with a newer credential. Redirects are not followed.
@@ -29,9 +29,9 @@
 
 enum {
 	OLD_HTTP_SESSION_MAX = 512, OLD_HTTP_PEERS_MAX = 256,
-	OLD_HTTP_RETRY_MS = 1000, OLD_HTTP_RETRY_MAX_MS = 30000, OLD_HTTP_RESUMES = 8,
+	OLD_HTTP_RETRY_MS = 1000, OLD_HTTP_RETRY_MIN_MS = 100, OLD_HTTP_RETRY_MAX_MS = 30000, OLD_HTTP_RESUMES = 8,
 	OLD_HTTP_LINGER_MS = 1000,    /* a stream whose answer has come should end by then */
-	OLD_HTTP_DELETE_MS = 2000
+	OLD_HTTP_DELETE_MS = 1500     /* with the wait for its credential */
 };
 
 enum old_http_what { OLD_HTTP_INITIALIZE, OLD_HTTP_INITIALIZED, OLD_HTTP_REQUEST, OLD_HTTP_NOTIFICATION, OLD_HTTP_RESPONSE };
@@ -42,7 +42,7 @@ struct old_http_hooks {
 	void (*up)(void *ctx, unsigned peer);
 	/* A message of the server, which came on the stream of request `of` (0: on none). It lives until the call returns. */
 	void (*message)(void *ctx, unsigned peer, uint64_t of, struct span message);
-	/* Whether that request has had no answer yet. */
+	/* Whether that request has had no answer yet. One that is not awaited, or not any more, has answer_ms at most from time to time of looking. */
 	bool (*awaits)(void *ctx, unsigned peer, uint64_t id);
 	/* Nothing more comes for that request: `why` goes on behind "upstream NAME". Of INITIALIZE: the peer is stopped as well. */
 	void (*failed)(void *ctx, unsigned peer, uint64_t id, struct span why);
@@ -63,10 +63,10 @@ struct old_http_settings {
 	struct span fields;           /* further head lines, each with its CRLF, checked */
 	const struct tls_route *tls;  /* NULL: plain */
 	uint32_t connect_ms;
-	int64_t answer_ms;            /* the longest wait for the answer to a message that is no request */
+	int64_t answer_ms;            /* the longest wait for the answer to a message that is no request, or one that is not awaited */
 	bool credential;
 	uint32_t peers;
-	uint32_t calls;               /* requests at once, of all peers together; other messages have as many besides */
+	uint32_t calls;               /* requests at once, of all peers together, or more while there is nothing else; notifications and responses: as many at most */
 	uint32_t larges;              /* of flow/exchange.h */
 	uint32_t message_max, reply_max;
 	uint8_t entropy[32];          /* fresh from the kernel: TLS */

@@ -27,7 +27,7 @@ struct call {
 	struct exchange *x;
 	struct list node;          /* in peer->calls; a DELETE: in h->deletes */
 	struct list due;           /* in h->due: to be asked in the next tick */
-	struct timer timer;        /* PAUSE */
+	struct timer timer;        /* PAUSE; else of a REQUEST: when it is looked at whether it is still awaited; of a DELETE: its end */
 	uint64_t id;               /* REQUEST, INITIALIZE */
 	uint32_t session;          /* number of the session it was sent in; 0: none */
 	unsigned resumes;          /* in a row, without a new event */
@@ -62,6 +62,7 @@ struct old_http {
 	struct peer *peers;
 	struct list deletes, due;
 	uint32_t open;             /* calls but streams */
+	uint32_t besides;          /* of these, notifications and responses */
 	uint32_t paused;           /* calls that wait for room */
 	uint32_t sessions;
 	bool more;                 /* TLS: there is something to do at once */

@@ -125,6 +125,10 @@ enum step_end elder_send(struct txn *t)
 		return refuse(t, 404, SPAN("There is no such session"));
 	if (stream && f->draining)
 		return refuse(t, 503, SPAN("Postern is being restarted; try again shortly"));
+	if (stream && listen_is_full_for(t, true)) {
+		metrics_add(f->metrics, METRIC_REFUSED_FULL, 1);
+		return refuse(t, 503, SPAN("Too many streams of this caller are open (memory.listens_per_caller)"));
+	}
 	if (!room_for(f, stream, post && json_type(&f->json, JSON_ROOT) == JSON_OBJECT && t->msg.kind != MCP_REQUEST))
 		return too_many(t);
 	if (stream && h->count[HTTP_LAST_EVENT_ID] > 0 && visible(h->known[HTTP_LAST_EVENT_ID]) && h->known[HTTP_LAST_EVENT_ID].n <= ELDER_EVENT_MAX)
@@ -190,6 +194,8 @@ static void replied(struct txn *t, const struct elder_msg *m)
 	t->elder_call = 0;
 	t->outcome = m->status < 400 ? OUTCOME_RESULT : OUTCOME_REFUSED;
 	t->retry_after = m->again;
+	t->challenge = m->scopes != 0 ? CHALLENGE_SCOPES : CHALLENGE_NONE;
+	t->scopes = m->scopes;
 	take_session(t, m->session);
 	if (span_absent(m->body)) {
 		end = answer_empty(t, m->status, NOTHING);

@@ -16,7 +16,7 @@
 #include "os/dir.h"
 #include "os/file.h"
 
-enum { OOM_FIRST = 500, CALL_CLOSE_RANGE = 436 };
+enum { OOM_FIRST = 500, CALL_CLOSE_RANGE = 436, SIGNALS = 64 };
 
 /* ---- in the new process ---- */
 
@@ -43,15 +43,16 @@ static bool descriptors(const struct start *s)
 		&& syscall(CALL_CLOSE_RANGE, 3, ~0U, 0) == 0;
 }
 
+/* Raw: the C library keeps some of the real-time signals to itself, and whoever started us may ignore them all. */
 static bool signals(void)
 {
-	sigset_t none;
+	static const struct { unsigned long handler, flags, restorer; uint64_t mask; } otherwise; /* the kernel's sigaction: all default */
+	static const uint64_t none;
 
-	sigemptyset(&none);
-	for (int n = 1; n < 32; n++)
-		if (n != SIGKILL && n != SIGSTOP && signal(n, SIG_DFL) == SIG_ERR)
+	for (int n = 1; n <= SIGNALS; n++)
+		if (n != SIGKILL && n != SIGSTOP && syscall(SYS_rt_sigaction, n, &otherwise, NULL, sizeof none) != 0)
 			return false;
-	return sigprocmask(SIG_SETMASK, &none, NULL) == 0;
+	return syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none) == 0;
 }
 
 /* Raw: the C libraries do not agree on the type of `which`. */

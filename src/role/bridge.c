@@ -165,7 +165,7 @@ static bool worker_hear(unsigned i)
 			bridge_worker_long(bridge, i);
 			break;
 		case TALK_NOTHING:
-			return false;
+			return l->readable;
 		case TALK_END:
 			worker_close(i);
 			return false;

@@ -268,6 +268,8 @@ static int hear(struct bridge *b, struct peer_child *c, bool (*room)(void))
 			bridge_peer_long(b, peer, 0, line, tail);
 			break;
 		case TALK_NOTHING:
+			if (c->line.readable)
+				return 0;
 			if (c->gone) /* a descendant of it may still hold the other end */
 				down(b, c, SPAN(""));
 			return -1;
@@ -285,7 +287,7 @@ static bool drained(struct peer_child *c)
 
 	for (unsigned n = 0; n < LINES_A_TURN; n++)
 		if (talk_next(&c->line, &line, &tail) > TALK_LONG)
-			return true;
+			return !c->line.readable || c->line.over;
 	return false;
 }
 

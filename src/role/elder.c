@@ -1,5 +1,6 @@
 #include "role/elder.h"
 
+#include "base/text.h"
 #include "flow/elder_msg.h"
 #include "flow/exchange.h"
 #include "os/clock.h"
@@ -28,7 +29,7 @@ struct lane {
 };
 
 /* A modern request under way. number 0: free. */
-struct ask { uint64_t number; struct exchange *x; };
+struct ask { uint64_t number, scopes; struct exchange *x; };
 
 static struct elder_settings settings;
 static struct elder *elder;
@@ -173,10 +174,10 @@ static void say(unsigned worker, const struct elder_msg *m)
 		(void)lane_put(l, &less); /* a worker that does not even take these does not read: its end will come */
 }
 
-static void reply(void *ctx, unsigned worker, uint64_t call, unsigned status, struct span session, bool again, struct span json)
+static void reply(void *ctx, unsigned worker, uint64_t call, unsigned status, struct span session, bool again, uint64_t scopes, struct span json)
 {
 	(void)ctx;
-	say(worker, &(struct elder_msg){ .type = ELDER_REPLY, .call = call, .status = status, .session = session, .again = again, .body = json });
+	say(worker, &(struct elder_msg){ .type = ELDER_REPLY, .call = call, .status = status, .session = session, .again = again, .scopes = scopes, .body = json });
 }
 
 static void stream(void *ctx, unsigned worker, uint64_t call, struct span session)
@@ -316,6 +317,7 @@ static bool send_question(void *ctx, const struct elder_question *q)
 	if (!a->x)
 		return false;
 	a->number = q->number;
+	a->scopes = 0;
 	http_write_field(head, SPAN("Content-Type"), SPAN("application/json"));
 	http_write_field(head, SPAN("Accept"), SPAN("application/json, text/event-stream"));
 	http_write_field(head, SPAN("MCP-Protocol-Version"), SPAN("2026-07-28"));
@@ -338,9 +340,18 @@ static void drop(void *ctx, uint64_t number)
 		if (asks[i].number == number) {
 			if (asks[i].x)
 				exchange_close(asks[i].x);
-			asks[i] = (struct ask){ 0, NULL };
+			asks[i] = (struct ask){ .number = 0 };
 			return;
 		}
+}
+
+static void exchange_head(void *ctx, struct exchange *x, const struct http_head *h, bool events)
+{
+	struct ask *a = exchange_data(x);
+
+	(void)ctx, (void)events;
+	if (h->status != 403 || !text_u64(exchange_field(h, SPAN("Postern-Scopes")), &a->scopes))
+		a->scopes = 0;
 }
 
 static void exchange_said(void *ctx, struct exchange *x, struct span data, struct span id)
@@ -362,10 +373,12 @@ static void exchange_ended(void *ctx, struct exchange *x, enum exchange_end why)
 
 	(void)ctx;
 	a->x = NULL;
+	if (a->scopes != 0)
+		elder_lacks(elder, number, a->scopes);
 	if (body.n > 0)
 		elder_message(elder, number, body, now_ms);
 	if (a->number == number) /* else it was dropped meanwhile */
-		*a = (struct ask){ 0, NULL };
+		*a = (struct ask){ .number = 0 };
 	elder_over(elder, number, why == EXCHANGE_OK ? SPAN("the reply had none") : exchange_end_text(why), now_ms);
 }
 
@@ -421,7 +434,7 @@ static void lay_out(const struct conf *c, char *at, struct loop *loop)
 	at += align64(elder_need(&settings));
 	pool_settings.loop = loop;
 	pool_settings.timers = &timers;
-	pool_settings.hooks = (struct exchange_hooks){ .event = exchange_said, .end = exchange_ended };
+	pool_settings.hooks = (struct exchange_hooks){ .head = exchange_head, .event = exchange_said, .end = exchange_ended };
 	pool = exchange_place(at, &pool_settings);
 	at += align64(exchange_need(&pool_settings));
 	asks = (struct ask *)(void *)at;

@@ -355,11 +355,11 @@ void kids_hurry(void)
 	}
 }
 
+/* A kid is one before its session is its own, too. */
 static bool of_a_kid(int pid, int session)
 {
-	(void)pid;
 	for (unsigned i = 0; i < KID_MAX; i++)
-		if (kids[i].pid && kids[i].pid == session)
+		if (kids[i].pid && (kids[i].pid == pid || kids[i].pid == session))
 			return true;
 	return false;
 }

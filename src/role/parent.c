@@ -60,7 +60,7 @@ static void tell_desks(struct house *h)
 
 /* ---- a generation's life ---- */
 
-/* Workers first: they still need their built-in servers, and the desk says meanwhile that we are not ready. */
+/* Workers first: they still need all others, and the desk says meanwhile that we are not ready. */
 static void generation_drain(struct house *h, struct generation *g)
 {
 	uint32_t grace_ms = (uint32_t)g->config.conf->timeouts.drain_ms;
@@ -82,13 +82,24 @@ static void generation_drain(struct house *h, struct generation *g)
 		each_child(g, ROLE_DESK, drain_now);
 }
 
+/* Bridges end sessions of servers that may want credentials for that: those who have these go last. */
+static void drain_rest(struct generation *g)
+{
+	bool bridges = running(g, ROLE_BRIDGE) > 0;
+
+	for (unsigned i = 0; i < g->nchildren; i++)
+		if (!bridges || (g->children[i].role != ROLE_BROKER && g->children[i].role != ROLE_KEEPER))
+			drain_now(&g->children[i]);
+}
+
 static void generation_step(struct house *h, struct generation *g)
 {
 	if (g->state == GENERATION_DRAINING && !g->ending && running(g, ROLE_WORKER) == 0) {
 		g->ending = true;
 		g->deadline_ms = h->loop.now_ms + HOUSE_KILL_MS;
-		each_child(g, ROLES, drain_now);
 	}
+	if (g->ending)
+		drain_rest(g);
 	if ((g->condemned || g->ending) && running(g, ROLES) == 0) {
 		if (g->state == GENERATION_DRAINING && !h->stopping) {
 			struct buf *b = log_begin(LOG_INFO);

@@ -75,13 +75,13 @@ static bool more(struct talk *l)
 
 enum talk_got talk_next(struct talk *l, struct span *line, struct span *tail)
 {
-	for (;;) { /* a turn takes a line or reads */
+	for (unsigned reads = 0;;) { /* a turn takes a line or reads */
 		const char *nl = l->in_seen < l->in_n ? memchr(l->in + l->in_seen, '\n', l->in_n - l->in_seen) : NULL;
 		bool skipped = l->skipping;
 
 		if (!nl) {
 			l->in_seen = l->in_n;
-			if (!more(l))
+			if (reads++ == TALK_READS || !more(l))
 				return l->over ? TALK_END : TALK_NOTHING;
 			continue;
 		}

@@ -8,7 +8,7 @@
 #include "base/span.h"
 #include "os/loop.h"
 
-enum { TALK_ENDS = 512 };
+enum { TALK_ENDS = 512, TALK_READS = 16 };
 
 struct talk {
 	struct loop_item item;       /* first. fd -1: there is none */
@@ -26,7 +26,8 @@ bool talk_open(struct talk *l, struct loop *loop, int fd);
 void talk_close(struct talk *l, struct loop *loop);
 
 enum talk_got { TALK_GOT, TALK_LONG, TALK_NOTHING, TALK_END };
-/* The next line, without its LF; good until the next call. Empty ones are passed over. TALK_LONG: *line is its head, *tail its end. */
+/* The next line, without its LF; good until the next call. Empty ones are passed over. TALK_LONG: *line is its head, *tail its end.
+ * TALK_NOTHING with `readable` still set: TALK_READS reads have brought no line, and there may be more: others first. */
 enum talk_got talk_next(struct talk *l, struct span *line, struct span *tail);
 
 /* How long a line may be to find room. */

@@ -38,16 +38,18 @@ release() { # VARIABLE=VALUE...
 }
 record=$tmp/tree/build/release/postern-$version.txt
 
-release DRY_RUN=1 && [ ! -s "$ASKED" ] && [ "$(wc -l <"$tmp/log")" = 12 ]
-ok $? "DRY_RUN=1 shows twelve gates and runs none"
+release DRY_RUN=1 && [ ! -s "$ASKED" ] && [ "$(wc -l <"$tmp/log")" = 14 ]
+ok $? "DRY_RUN=1 shows fourteen gates and runs none"
 make -s release DRY_RUN=1 >"$tmp/log" 2>&1 && grep -q '^verify  *make verify' "$tmp/log"
 ok $? "so does make release DRY_RUN=1"
 
-release FAILS=none && [ "$(grep -c 'passed$' "$tmp/log")" = 12 ] && grep -q "^index $(cat build/image/digest)$" "$record"
+release FAILS=none && [ "$(grep -c 'passed$' "$tmp/log")" = 14 ] && grep -q "^index $(cat build/image/digest)$" "$record"
 ok $? "all gates pass: released, and it is written down what"
 cat >"$tmp/want" <<END
 build/image/digest
 test
+san
+fuzz
 reproduce
 reproduce-image
 sbom
@@ -61,7 +63,7 @@ cp "$ASKED" "$tmp/log"
 cmp -s "$tmp/want" "$ASKED"
 ok $? "each gate ran once, in order, with what it needs"
 
-for gate in test reproduce reproduce-image sbom vulncheck sign kit verify; do
+for gate in test san fuzz reproduce reproduce-image sbom vulncheck sign kit verify; do
     ! release FAILS=$gate && grep -q "^release: refused at the gate \"$gate\"" "$tmp/log" && grep -q '^    this is why$' "$tmp/log" &&
         [ "$(tail -n 1 "$ASKED" | cut -d' ' -f1)" = $gate ] && [ ! -e "$record" ]
     ok $? "$gate fails: refused there, named, nothing after it, nothing released"

@@ -6,7 +6,7 @@
  *   D             DELETE                                            A<json>   said to the last question      R<json>   the result of the last question
  *   N<json>       the acknowledgement of the last question, a listen  O       the last question ends         C<c>      client c has gone
  *   W<c>          worker c is lost, and comes again                 T<c>      time passes                    S<c>      another session or principal
- *   F<c>          events or questions are refused, or not
+ *   F<c>          events or questions are refused, or not           L<c>      the last question's answer will lack scopes
  */
 #include <stdlib.h>
 
@@ -38,11 +38,12 @@ static void may(unsigned worker, uint64_t call, bool streaming)
 	must(call < ncalls && calls[call].used && !calls[call].over && !calls[call].gone && calls[call].worker == worker && calls[call].streaming == streaming);
 }
 
-static void reply(void *ctx, unsigned worker, uint64_t call, unsigned status, struct span session, bool again, struct span json)
+static void reply(void *ctx, unsigned worker, uint64_t call, unsigned status, struct span session, bool again, uint64_t scopes, struct span json)
 {
 	(void)ctx, (void)again;
 	may(worker, call, false);
-	must(status == 200 || status == 202 || status == 400 || status == 404 || status == 503);
+	must(status == 200 || status == 202 || status == 400 || status == 403 || status == 404 || status == 503);
+	must(scopes == 0 || status == 403);
 	must(json.n <= set.reply_max + ELDER_GROWTH);
 	calls[call].over = true;
 	if (!span_absent(session) && nids < SESSIONS) {
@@ -212,6 +213,10 @@ static void step(char what, struct span rest)
 	case 'F':
 		refuse_events = c & 1;
 		refuse_questions = c >> 1 & 1;
+		break;
+	case 'L':
+		if (last_open() != QUESTIONS)
+			elder_lacks(elder, questions[last_open()].number, c);
 		break;
 	default:
 		break;

@@ -158,7 +158,7 @@ def ours(cases):
     return found
 
 
-def talk(port, data, timeout_s=20.0):
+def talk(port, data, timeout_s=60.0):
     """Sends it all on one connection and reads answers to its end: (list of postern.Answer, None or what went wrong)."""
     from postern import Conn
 

@@ -6,7 +6,6 @@ import http.server
 import json
 import queue
 import threading
-import time
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -150,7 +149,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.stream()
             self.event({"jsonrpc": "2.0", "id": "e1", "method": "elicitation/create",
                         "params": {"message": "Who?", "requestedSchema": {"type": "object", "properties": {"name": {"type": "string"}}}}})
-            answer = s.answers.get(timeout=20)
+            answer = s.answers.get(timeout=60)
             self.event(self.result(m, json.dumps(answer.get("result", answer.get("error")), sort_keys=True)))
         elif name == "huge":
             self.say(200, json.dumps(self.result(m, "x" * (3 << 20))).encode())
@@ -160,7 +159,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif name == "who":
             self.say(200, json.dumps(self.result(m, self.headers.get("Mcp-Session-Id") or "nobody")).encode())
         else:
-            time.sleep(arguments.get("sleep", 0))
+            if "together" in arguments:    # none goes on before so many are here
+                with s.changed:
+                    s.here += 1
+                    s.changed.notify_all()
+                    s.changed.wait_for(lambda: s.here >= arguments["together"], 60)
             self.say(200, json.dumps(self.result(m, json.dumps(arguments, sort_keys=True))).encode())
 
 
@@ -173,6 +176,7 @@ class OldServer(http.server.ThreadingHTTPServer):
         self.version, self.stateless, self.streams, self.token = version, stateless, streams, token
         self.seen, self.made, self.deleted, self.ran, self.sessions, self.replay = [], [], [], [], {}, {}
         self.answers = queue.Queue()
+        self.changed, self.here = threading.Condition(), 0
         self.closing = False
         if context:
             self.socket = context.wrap_socket(self.socket, server_side=True)

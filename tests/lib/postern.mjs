@@ -13,7 +13,7 @@ export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..')
 export const BINARY = process.env.POSTERN ?? join(ROOT, 'build', 'postern');
 export const PEERS = join(ROOT, 'tests', 'peers');
 const START_MS = 60000;
-const STOP_MS = 30000;
+const STOP_MS = 60000;
 
 // ---------------------------------------------------------------- TAP
 
@@ -77,7 +77,7 @@ export async function main(body) {
 }
 
 // Waits until `found` gives something other than undefined or false; undefined after the time. For states no event tells of.
-export async function until(found, ms = 10000) {
+export async function until(found, ms = 60000) {
     const end = Date.now() + ms;
     for (;;) {
         const value = await found();

@@ -15,8 +15,10 @@ import atexit
 import json
 import os
 import queue
+import random
 import re
 import resource
+import select
 import signal
 import socket
 import subprocess
@@ -25,12 +27,14 @@ import tempfile
 import threading
 import time
 
+from raw_http import WAIT_S, Answer, Conn, raw, sse_data  # noqa: F401 (for who imports this)
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get("POSTERN", os.path.join(ROOT, "build", "postern"))
 VERSION = "2026-07-28"
 # A sanitizer or valgrind build is slower to start; the limit is generous because only a failure ever waits it out.
 START_S = 60.0
-STOP_S = 30.0
+STOP_S = 60.0
 
 # ---------------------------------------------------------------- TAP
 
@@ -93,6 +97,54 @@ def need_product_memory():
         skip_all("the memory of a sanitizer or valgrind build says nothing about the product's")
 
 
+def until(test, seconds=WAIT_S):
+    """True once test() is, looked at again and again; False when the time is over. An OSError is "not yet": who is asked may be away."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            if test():
+                return True
+        except OSError:
+            pass
+        if time.monotonic() >= end:
+            return False
+        time.sleep(0.02)
+
+
+def free_port():
+    """A port that is free, from those that the kernel gives to nobody by itself: nobody takes it before its user does."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        low = int(f.read().split()[0])
+    for port in random.sample(range(10000, low), 100):
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+    raise RuntimeError("no free port below %d" % low)
+
+
+def below(top):
+    """Pid -> name, of the processes below this one."""
+    by_parent = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open("/proc/%s/stat" % entry, encoding="utf-8", errors="replace") as f:
+                    head, rest = f.read().rsplit(")", 1)
+            except OSError:
+                continue
+            by_parent.setdefault(int(rest.split()[1]), []).append((int(entry), head.split("(", 1)[1]))
+    found, todo = {}, [top]
+    while todo:
+        kids = by_parent.get(todo.pop(), [])
+        found.update(kids)
+        todo += [pid for pid, _ in kids]
+    return found
+
+
 def rss_kb(pid):
     with open("/proc/%d/status" % pid) as f:
         return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:"))
@@ -130,6 +182,38 @@ def _stop_all():
 atexit.register(_stop_all)
 
 
+class Log:
+    """What a process says on a pipe. text() is all that was written before it is asked, whether somebody has read it yet or not."""
+
+    def __init__(self, pipe):
+        self._pipe, self._said, self._lock = pipe, bytearray(), threading.Lock()
+        os.set_blocking(pipe.fileno(), False)
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _take(self):
+        """False at the end."""
+        with self._lock:
+            while True:
+                try:
+                    part = os.read(self._pipe.fileno(), 65536)
+                except BlockingIOError:
+                    return True
+                if not part:
+                    return False
+                self._said += part
+
+    def _run(self):
+        comes = select.poll()
+        comes.register(self._pipe, select.POLLIN)
+        while self._take():
+            comes.poll()
+
+    def text(self):
+        self._take()
+        return self._said.decode("utf-8", "replace")
+
+
 class Postern:
     """One running `postern serve`.
 
@@ -153,7 +237,7 @@ class Postern:
         self.admin_port = None
         self.status = None
         self.stdout_lines = []
-        self._err = bytearray()
+        self._log = None
         self._lines = queue.Queue()
         self._threads = []
         self._tmp = None
@@ -183,13 +267,6 @@ class Postern:
             self._lines.put(line.decode("utf-8", "replace").rstrip("\r\n"))
         self._lines.put(None)
 
-    def _drain_err(self, pipe):
-        while True:
-            part = pipe.read1(65536)
-            if not part:
-                return
-            self._err += part
-
     def spawn(self):
         """Start the process without waiting for it; start() is what most tests want."""
         env = dict(os.environ)
@@ -199,10 +276,9 @@ class Postern:
                                      stderr=subprocess.PIPE, env=env, cwd=self.cwd)
         self.pid = self.proc.pid
         _running.append(self)
-        for target, pipe in ((self._drain_out, self.proc.stdout), (self._drain_err, self.proc.stderr)):
-            t = threading.Thread(target=target, args=(pipe,), daemon=True)
-            t.start()
-            self._threads.append(t)
+        self._log = Log(self.proc.stderr)
+        self._threads = [threading.Thread(target=self._drain_out, args=(self.proc.stdout,), daemon=True), self._log.thread]
+        self._threads[0].start()
         return self
 
     def next_line(self, timeout_s=START_S):
@@ -240,11 +316,23 @@ class Postern:
 
     def stderr(self):
         """What Postern logged so far."""
-        return self._err.decode("utf-8", "replace")
+        return self._log.text() if self._log else ""
 
     def generation(self):
         """Number of the configuration that serves, from the log: for a moment after a reload /ready may still be answered by the desk that leaves."""
         return int((re.findall(r"reloaded: generation (\d+) serves", self.stderr()) or ["1"])[-1])
+
+    def reload(self, config=None, to_its_end=True):
+        """SIGHUP, with another configuration if one is given. True when it was taken and the old generation has ended (until then an old worker may
+        answer; to_its_end=False: is not waited for); False when it was refused."""
+        was, refusals = self.generation(), self.stderr().count("reload refused")
+        if config is not None:
+            self.write_config(config)
+        self.signal(signal.SIGHUP)
+        until(lambda: self.stderr().count("reload refused") > refusals or self.generation() > was)
+        if self.generation() == was:
+            return False
+        return not to_its_end or until(lambda: "generation %d has ended" % was in self.stderr())
 
     def signal(self, number):
         self.proc.send_signal(number)
@@ -254,22 +342,29 @@ class Postern:
 
     def children(self):
         """Pids of the processes below this one (workers, providers, desk), the parent itself not among them."""
-        found, todo = [], [self.pid]
-        while todo:
-            pid = todo.pop()
-            try:
-                tasks = os.listdir("/proc/%d/task" % pid)
-            except OSError:
-                continue
-            for task in tasks:
-                try:
-                    with open("/proc/%d/task/%s/children" % (pid, task)) as f:
-                        kids = [int(k) for k in f.read().split()]
-                except OSError:
-                    continue
-                found += kids
-                todo += kids
-        return sorted(found)
+        return sorted(below(self.pid))
+
+    def roles(self):
+        """Name -> pid, of the same."""
+        return {name: pid for pid, name in below(self.pid).items()}
+
+    def role(self, name):
+        """The pid of one of them, None if it does not run."""
+        return self.roles().get(name)
+
+    def metric(self, name):
+        """A figure of /metrics; name: with its labels. None if it is not there."""
+        for line in http_get(self.admin_port, "/metrics").body.decode().splitlines():
+            if line.startswith(name + " "):
+                return int(line.rsplit(" ", 1)[1])
+        return None
+
+    def ready(self):
+        return http_get(self.admin_port, "/ready").status == 200
+
+    def comes_again(self, name, was):
+        """Waits until that role, which was process `was`, runs anew and everything is up."""
+        return until(lambda: self.role(name) not in (None, was) and self.ready())
 
     def wait(self, timeout_s=STOP_S):
         """Wait for the end; returns the exit status (negative: the signal that ended it)."""
@@ -340,253 +435,6 @@ def run(*args, config=None, timeout_s=START_S, env=None, stdin=None):
         return r
 
 
-# ---------------------------------------------------------------- HTTP, byte by byte
-
-class Answer:
-    """One HTTP response as it came. headers: list of (lower-case name, value) in order; body: bytes after de-chunking;
-    raw: the bytes read; closed: True when the peer ended the connection (after or instead of the response);
-    complete: the framing said the response was whole; rest: bytes after it (the next pipelined response)."""
-
-    def __init__(self):
-        self.status = None
-        self.reason = ""
-        self.headers = []
-        self.body = b""
-        self.raw = b""
-        self.closed = False
-        self.complete = False
-        self.rest = b""
-
-    def header(self, name, default=None):
-        for n, v in self.headers:
-            if n == name.lower():
-                return v
-        return default
-
-    def count(self, name):
-        return sum(1 for n, _ in self.headers if n == name.lower())
-
-    def json(self):
-        return json.loads(self.body.decode("utf-8"))
-
-    def events(self):
-        """The JSON of each server-sent event of the body."""
-        return [json.loads(d) for d in sse_data(self.body)]
-
-    def message(self):
-        """The JSON-RPC message that answers: the body, or the last event of a stream."""
-        if (self.header("content-type") or "").startswith("text/event-stream"):
-            found = [m for m in self.events() if "result" in m or "error" in m]
-            return found[-1] if found else None
-        return self.json() if self.body else None
-
-    def __repr__(self):
-        return "Answer(%r, %r, %d bytes, closed=%r, complete=%r: %r)" % (
-            self.status, self.headers, len(self.body), self.closed, self.complete, self.raw[:400])
-
-
-def sse_data(data):
-    """The data of each finished event in an SSE body (bytes or text)."""
-    text = data.decode("utf-8") if isinstance(data, (bytes, bytearray)) else data
-    out, lines = [], []
-    for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
-        if line == "":
-            if lines:
-                out.append("\n".join(lines))
-            lines = []
-        elif line.startswith("data:"):
-            lines.append(line[5:].removeprefix(" "))
-    return out
-
-
-class Conn:
-    """A raw client connection. send() bytes, read_answer() the next response, events() one SSE message at a time."""
-
-    def __init__(self, port, timeout_s=20.0, host="127.0.0.1"):
-        self.sock = socket.create_connection((host, port), timeout_s)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.buf = bytearray()
-        self.eof = False
-
-    def send(self, data):
-        self.sock.sendall(data)
-
-    def try_send(self, data):
-        """Send what the peer takes; False when it closed or reset meanwhile."""
-        try:
-            self.sock.sendall(data)
-            return True
-        except OSError:
-            return False
-
-    def fill(self):
-        """One more read. False at the end of the stream (or reset). TimeoutError when nothing comes."""
-        if self.eof:
-            return False
-        try:
-            part = self.sock.recv(65536)
-        except (ConnectionResetError, BrokenPipeError):
-            part = b""
-        if not part:
-            self.eof = True
-            return False
-        self.buf += part
-        return True
-
-    def take(self, n):
-        out = bytes(self.buf[:n])
-        del self.buf[:n]
-        return out
-
-    def _until(self, mark):
-        while True:
-            at = self.buf.find(mark)
-            if at >= 0:
-                return self.take(at + len(mark))
-            if not self.fill():
-                return None
-
-    def read_head(self):
-        """Status line and headers of the next response; None when the peer closed first. Strict: a malformed head raises."""
-        a = Answer()
-        head = self._until(b"\r\n\r\n")
-        if head is None:
-            a.raw = bytes(self.buf)
-            a.closed = True
-            return a
-        a.raw = head
-        lines = head[:-4].decode("latin-1").split("\r\n")
-        parts = lines[0].split(" ", 2)
-        if parts[0] != "HTTP/1.1" or len(parts) < 2:
-            raise ValueError("not an HTTP/1.1 status line: %r" % lines[0])
-        a.status = int(parts[1])
-        a.reason = parts[2] if len(parts) > 2 else ""
-        for line in lines[1:]:
-            name, colon, value = line.partition(":")
-            if not colon or name != name.strip():
-                raise ValueError("bad header line: %r" % line)
-            a.headers.append((name.lower(), value.strip(" \t")))
-        return a
-
-    def read_body(self, a):
-        """Read the body of `a` to its end."""
-        if a.status is None:
-            return a
-        if a.status < 200 or a.status in (204, 304):
-            a.complete = True
-            return a
-        if (a.header("transfer-encoding") or "").lower() == "chunked":
-            body = bytearray()
-            while True:
-                line = self._until(b"\r\n")
-                if line is None:
-                    break
-                a.raw += line
-                size = int(line.split(b";")[0].strip(), 16)
-                need = size + 2
-                while len(self.buf) < need and self.fill():
-                    pass
-                if len(self.buf) < need:
-                    body += self.buf[:size]
-                    break
-                part = self.take(need)
-                a.raw += part
-                if part[size:] != b"\r\n":
-                    raise ValueError("chunk without its CRLF: %r" % part[-8:])
-                if size == 0:
-                    a.complete = True
-                    break
-                body += part[:size]
-            a.body = bytes(body)
-        elif a.header("content-length") is not None:
-            need = int(a.header("content-length"))
-            while len(self.buf) < need and self.fill():
-                pass
-            a.body = self.take(need)
-            a.raw += a.body
-            a.complete = len(a.body) == need
-        else:
-            while self.fill():
-                pass
-            a.body = self.take(len(self.buf))
-            a.raw += a.body
-            a.complete = True
-        return a
-
-    def read_answer(self):
-        """The next response, interim ones passed over."""
-        while True:
-            a = self.read_head()
-            if a.status is not None and a.status < 200:
-                continue
-            self.read_body(a)
-            a.rest = bytes(self.buf)
-            a.closed = self.eof
-            return a
-
-    def is_closed(self, wait_s=5.0):
-        """True when the peer ends the connection within the time (unread bytes stay in buf)."""
-        old = self.sock.gettimeout()
-        self.sock.settimeout(wait_s)
-        try:
-            while self.fill():
-                pass
-            return True
-        except TimeoutError:
-            return False
-        finally:
-            self.sock.settimeout(old)
-
-    def stream(self, a):
-        """Generator over the SSE messages (decoded JSON) of a response whose head was read, as they come."""
-        chunked = (a.header("transfer-encoding") or "").lower() == "chunked"
-        text = bytearray()
-        while True:
-            at = text.find(b"\n\n")
-            if at >= 0:
-                event = bytes(text[:at + 2])
-                del text[:at + 2]
-                for data in sse_data(event):
-                    yield json.loads(data)
-                continue
-            if not chunked:
-                if not self.buf and not self.fill():
-                    return
-                text += self.take(len(self.buf))
-                continue
-            line = self._until(b"\r\n")
-            if line is None:
-                return
-            size = int(line.split(b";")[0].strip(), 16)
-            while len(self.buf) < size + 2:
-                if not self.fill():
-                    return
-            text += self.take(size + 2)[:size]
-            if size == 0:
-                a.complete = True
-                return
-
-    def close(self):
-        self.sock.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, value, trace):
-        self.close()
-
-
-def raw(port, data, timeout_s=20.0, close_wait_s=None):
-    """Send the bytes on a fresh connection, read one response. `closed` tells whether the peer ended the connection;
-    with close_wait_s it is waited for that long. Returns Answer."""
-    with Conn(port, timeout_s) as c:
-        c.try_send(data)
-        a = c.read_answer()
-        if close_wait_s is not None and not a.closed:
-            a.closed = c.is_closed(close_wait_s)
-        return a
-
-
 # ---------------------------------------------------------------- MCP 2026-07-28
 
 _NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
@@ -638,14 +486,14 @@ def request_bytes(method, params=None, id_=1, meta=None, version=VERSION, path="
     return http_post(body, head, path, host)
 
 
-def call(p, method, params=None, id_=1, timeout_s=20.0, **more):
+def call(p, method, params=None, id_=1, timeout_s=WAIT_S, **more):
     """One request on a fresh connection to a Postern (or a port number). Returns Answer; .message() is the reply."""
     port, path = (p.port, p.path) if isinstance(p, Postern) else (p, "/mcp")
     more.setdefault("path", path)
     return raw(port, request_bytes(method, params, id_, **more), timeout_s)
 
 
-def http_get(port, path="/", headers=(), timeout_s=20.0):
+def http_get(port, path="/", headers=(), timeout_s=WAIT_S):
     """A plain GET, for the admin listener."""
     lines = ["GET %s HTTP/1.1" % path, "Host: 127.0.0.1", "Connection: close"]
     lines += ["%s: %s" % h for h in headers]

@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 
-from postern import BINARY, _running
+from postern import BINARY, Log, _running, below
 
 META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
 WAIT_S = 60
@@ -27,12 +27,11 @@ class Stdio:
                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.pid = self.proc.pid
         self.raw = bytearray()        # all that came on standard output
-        self._err = bytearray()
         self._lines = queue.Queue()
         self.unasked = []             # messages that recv() passed over
-        self._threads = [threading.Thread(target=self._out, daemon=True), threading.Thread(target=self._log, daemon=True)]
-        for t in self._threads:
-            t.start()
+        self._log = Log(self.proc.stderr)
+        self._threads = [threading.Thread(target=self._out, daemon=True), self._log.thread]
+        self._threads[0].start()
         _running.append(self)
 
     def _out(self):
@@ -41,15 +40,8 @@ class Stdio:
             self._lines.put(line)
         self._lines.put(None)
 
-    def _log(self):
-        while True:
-            part = self.proc.stderr.read1(65536)
-            if not part:
-                return
-            self._err += part
-
     def stderr(self):
-        return self._err.decode("utf-8", "replace")
+        return self._log.text()
 
     def send(self, message):
         """A message, or bytes as they are."""
@@ -103,22 +95,7 @@ class Stdio:
 
     def children(self):
         """Name -> pid of the processes below."""
-        found, below = {}, {}
-        for entry in os.listdir("/proc"):
-            if not entry.isdigit():
-                continue
-            try:
-                with open("/proc/%s/stat" % entry) as f:
-                    name, rest = f.read().rsplit(")", 1)
-                below.setdefault(int(rest.split()[1]), []).append((name.split("(", 1)[1], int(entry)))
-            except OSError:
-                pass
-        todo = [self.pid]
-        while todo:
-            for name, pid in below.get(todo.pop(), []):
-                found[name] = pid
-                todo.append(pid)
-        return found
+        return {name: pid for pid, name in below(self.pid).items()}
 
     def close_input(self):
         self.proc.stdin.close()

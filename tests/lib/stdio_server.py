@@ -1,6 +1,6 @@
 """A scripted MCP server over standard input and output, for the tests of stdio upstreams: stdio_server.py modern|legacy|mute|noise|silent|VERSION
 
-It says only what it is told to, without any SDK. Tools: echo (gives its arguments back), pid, env, slow (answers after `ms`), fail (a JSON-RPC
+It says only what it is told to, without any SDK. Tools: echo (gives its arguments back), pid, env, slow (answers after `ms`; says `word` on standard error when it begins), fail (a JSON-RPC
 error), hush (ends its standard output and stays), die (ends with status 3), flood (many lines on standard error), big (`bytes` of text),
 kids (starts two processes that outlive it), fds (its open descriptors), open (reads or writes `path`), connect (to 127.0.0.1:`port`)."""
 import json
@@ -33,6 +33,8 @@ def use(name, a):
     if name == "env":
         return text(json.dumps(dict(os.environ), sort_keys=True))
     if name == "slow":
+        if "word" in a:
+            print(a["word"], file=sys.stderr, flush=True)
         time.sleep(a.get("ms", 500) / 1000)
         return text("slept")
     if name == "hush":

@@ -12,24 +12,13 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 
-from postern import Conn, request_bytes
+from postern import WAIT_S, Conn, request_bytes
 
 # Everybody who reaches the listener may do everything.
 OPEN = {"identity": {"anonymous": {"tenant": "local", "roles": ["user"]}}, "policy": [{"allow": "*", "roles": ["user"]}]}
 SUITES_ECDSA = {"ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305"}
 SUITES_RSA = {s.replace("ECDSA", "RSA") for s in SUITES_ECDSA}
-
-
-def until(test, seconds=20):
-    """True once test() is, looked at again and again; False when the time is over."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if test():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 # ---------------------------------------------------------------- client side
@@ -50,7 +39,7 @@ def client(ca, name="localhost", cert=None, key=None, suites=None, check=True):
 
 
 class TlsConn(Conn):
-    def __init__(self, port, ctx, timeout_s=20.0, session=None):
+    def __init__(self, port, ctx, timeout_s=WAIT_S, session=None):
         super().__init__(port, timeout_s)
         try:
             self.sock = ctx.wrap_socket(self.sock, server_hostname=ctx.name, session=session)
@@ -80,7 +69,7 @@ def bearer(token, scheme="Bearer"):
     return [("Authorization", "%s %s" % (scheme, token))]
 
 
-def handshake(port, ctx, timeout_s=20.0):
+def handshake(port, ctx, timeout_s=WAIT_S):
     """The connection, or the error that ended the handshake (as text). With a client certificate TLS 1.2 tells within the handshake."""
     try:
         return TlsConn(port, ctx, timeout_s)
@@ -88,7 +77,7 @@ def handshake(port, ctx, timeout_s=20.0):
         return "%s: %s" % (type(e).__name__, e)
 
 
-def s_client(port, *args, send=b"", timeout_s=30):
+def s_client(port, *args, send=b"", timeout_s=2 * WAIT_S):
     """openssl s_client against the port: CompletedProcess, text of both streams in stdout."""
     return subprocess.run(["openssl", "s_client", "-connect", "127.0.0.1:%d" % port, *args], input=send, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, timeout=timeout_s)

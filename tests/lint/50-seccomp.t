@@ -75,4 +75,5 @@ with tempfile.TemporaryDirectory() as tmp:
     refused("socket domain==AF_NOWHERE  # why\n", "a constant it does not know")
     refused("socket nothing==AF_INET  # why\n", "an argument the call has not")
     refused("socket domain=AF_INET  # why\n", "a test it does not know")
+    refused("socket domain!=AF_INET  # why\n", "a list of what is allowed with a test for what is refused")
 done()

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { fails, is, main, ok, scratch, startPostern, startUpstream, until } from '../lib/postern.mjs';
 
-const WAIT_MS = 15000;
+const WAIT_MS = 60000;
 
 async function connect(url, capabilities = {}, headersSeen) {
     const client = new Client({ name: 'postern-test-client', version: '1.0.0' },

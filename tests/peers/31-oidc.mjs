@@ -64,8 +64,8 @@ function wired() {
     };
 }
 
-async function connect(authProvider, tap, url = RESOURCE) {
-    const client = new Client({ name: 'postern-test-client', version: '1.0.0' }, { versionNegotiation: { mode: { pin: '2026-07-28' } } });
+async function connect(authProvider, tap, url = RESOURCE, mode = { pin: '2026-07-28' }) {
+    const client = new Client({ name: 'postern-test-client', version: '1.0.0' }, { ...(mode ? { versionNegotiation: { mode } } : {}) });
     const transport = new StreamableHTTPClientTransport(new URL(url), { authProvider, fetch: tap.fetch });
     await client.connect(transport);
     return { client, transport };
@@ -106,6 +106,16 @@ async function sdkFlows(idp, postern) {
     const never = await fails(reader.callTool({ name: 'up__admin' }), 'a tool the policy does not give is refused');
     is(never?.code, -32602, '… as an unknown one is, whatever the scopes');
     await reader.close();
+
+    // the same of a client of an older revision, whose call has gone through the keeper of sessions meanwhile
+    tap.wire.length = 0;
+    const older = new ClientCredentialsProvider({ clientId: 'agent', clientSecret: SECRET.agent, expectedIssuer: idp.issuer });
+    older.saveTokens({ access_token: await token(idp, { resource: RESOURCE }), token_type: 'Bearer', scope: 'tools:read', issuer: idp.issuer });
+    const { client: old } = await connect(older, tap, RESOURCE, null);
+    is(said(await old.callTool({ name: 'up__write' })), 'write: nobody', 'a client of an older revision steps up and calls');
+    const told = tap.wire.find(w => w.status === 403);
+    is(told?.challenge, refused?.challenge, '… after the same challenge');
+    await old.close();
 
     // the code flow: a person logs in and consents, PKCE, the token is the person's
     const store = {};
@@ -222,6 +232,7 @@ async function rotation(idp, postern) {
 
     // a flood of kids nobody knows
     const at = fetched();
+    const since = Date.now();
     const results = new Map();
     for (let round = 0; round < 20; round++) {
         const statuses = await Promise.all(Array.from({ length: 25 }, (_, n) =>
@@ -229,14 +240,14 @@ async function rotation(idp, postern) {
         for (const s of statuses) results.set(s, (results.get(s) ?? 0) + 1);
     }
     is([...results], [[401, 500]], '500 tokens with unknown kids are 401');
-    ok(fetched() - at <= 1, `… and cost at most one look at the key set (${fetched() - at})`);
+    ok(fetched() - at <= 1 + Math.floor((Date.now() - since) / 60000), `… and cost at most one look at the key set a minute (${fetched() - at})`);
     is(await status(after), 200, '… while good ones are served');
 
     // the overlap is over; a reload reads the key set anew
     idp.rotate({ overlap: false });
     const last = await token(idp, { resource: RESOURCE });
     postern.process.kill('SIGHUP');
-    ok(await until(() => postern.errors.includes('generation 2 serves'), 20000), 'a reload', () => postern.errors);
+    ok(await until(() => postern.errors.includes('generation 2 serves')), 'a reload', () => postern.errors);
     ok(await until(async () => (await status(last)) === 200), '… a token of the newest key is served');
     ok(await until(async () => (await status(before)) === 401), '… the old key is gone: its tokens are 401');
     ok(await until(async () => (await status(after)) === 401), '… and those of the second');

@@ -105,7 +105,7 @@ await main(async () => {
         ['call', 'pyone__greet', {}], ['call', 'pyone__fail', {}], ['call', 'no__such', {}], ['read', 'python://zen'], ['prompt', 'pytwo__review', { code: 'y' }]]);
     for (const [who, binary, era, where] of [['Python SDK 1', python(1), '', postern.url], ['Python SDK 2', python(2), '', postern.url], ['Python SDK 2, old era', python(2), 'legacy', postern.url],
         ['Python SDK 1 over stdio', python(1), '', JSON.stringify([BINARY, 'stdio', '-c', postern.config])]]) {
-        const ended = await run(binary, [CLIENT, where, steps], { env: { ...env, ERA: era }, timeoutMs: 60000 });
+        const ended = await run(binary, [CLIENT, where, steps], { env: { ...env, ERA: era }, timeoutMs: 180000 });
         if (!ok(ended.status === 0, `${who}: ran`, ended.stderr)) continue;
         const [tools, one, two, sum, greet, fail, none, zen, prompt] = JSON.parse(ended.stdout);
         is(tools.tools?.filter(tool => tool.name.startsWith('py')).length, 12, `${who}: tools`);
@@ -120,7 +120,7 @@ await main(async () => {
     for (const era of ['modern', 'legacy']) {
         const inspect = async (method, ...more) => {
             const ended = await run(nodeBinary(), [INSPECTOR, '--cli', '--server-url', postern.url, '--transport', 'http', '--protocol-era', era, '--format', 'json', '-q', '--method', method, ...more],
-                { env, timeoutMs: 60000 });
+                { env, timeoutMs: 180000 });
             return { ...ended, json: ended.status === 0 ? JSON.parse(ended.stdout).result : undefined };
         };
         const listed = await inspect('tools/list');

@@ -4,7 +4,7 @@
 import { textOf } from './clients.mjs';
 import { fails, is, ok, until } from '../lib/postern.mjs';
 
-const WAIT_MS = 15000;
+const WAIT_MS = 60000;
 const WATCHED = 'test://watched-resource';
 const CHANGED = { tools: 'notifications/tools/list_changed', prompts: 'notifications/prompts/list_changed', resources: 'notifications/resources/list_changed' };
 

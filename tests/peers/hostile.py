@@ -418,7 +418,7 @@ class Hostile:
     def count(self, what, mode):
         return self.seen.count((what, mode))
 
-    def await_count(self, what, mode, n, timeout_s=15.0):
+    def await_count(self, what, mode, n, timeout_s=60.0):
         """True when the event was seen n times (waits for it)."""
         with self.changed:
             return self.changed.wait_for(lambda: self.seen.count((what, mode)) >= n, timeout_s)

@@ -25,7 +25,7 @@ with tempfile.TemporaryDirectory() as tmp:
                    "mcpServers": {"docs": {"builtin": "files", "root": "docs"}, "run": {"command": "cat"},
                                   "up": {"url": "http://127.0.0.1:9/mcp", "credentials": {"secret": {"file": secret}}}}}), f)
     for role in ("parent", "worker", "provider", "desk", "keeper", "broker", "elder", "bridge", "bridge_http", "stdio"):
-        r = subprocess.run([LEAKY, role, path], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        r = subprocess.run([LEAKY, role, path], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
         is_(r.returncode, 3, "%s with a leaky list: exit status 3" % role)
         is_(r.stdout, "", "%s with a leaky list: nothing is served" % role)
         want = "the parent's own jail does not stand" if role == "parent" else \

@@ -16,13 +16,12 @@ import ssl
 import sys
 import tempfile
 import threading
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
 from pki import Pki, Signer, secret_write
-from postern import Postern, call, done, http_get, is_, raw, request_bytes, skip_all
+from postern import Postern, call, done, http_get, is_, raw, request_bytes, skip_all, until
 from stdio_client import META, Stdio
 
 if shutil.which("strace") is None:
@@ -73,26 +72,10 @@ class Upstream(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def until(what, test, seconds=30):
+def comes(what, test):
     """Wait for an event that only shows from outside."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if test():
-            return
-        time.sleep(0.02)
-    raise RuntimeError("never happened: " + what)
-
-
-def roles_of(p):
-    """Process name -> pid, of the processes below strace."""
-    found = {}
-    for pid in p.children():
-        try:
-            with open("/proc/%d/comm" % pid) as f:
-                found[f.read().strip()] = pid
-        except OSError:
-            pass
-    return found
+    if not until(test):
+        raise RuntimeError("never happened: " + what)
 
 
 def run(trace, tmp):
@@ -119,7 +102,7 @@ def run(trace, tmp):
                              "run": {"command": "/usr/bin/env", "args": ["python3", os.path.join(ROOT, "tests", "lib", "stdio_server.py")]}}}
     p = Postern(config, wrap=["strace", "-f", "-qq", "-s", "64", "-o", trace])
     p.start()
-    postern = roles_of(p)["postern"]
+    postern = p.roles()["postern"]
 
     def use(times):
         for _ in range(times):    # often enough that each worker gets its share of the connections
@@ -132,7 +115,7 @@ def run(trace, tmp):
                 call(p, "tools/call", {"name": "run__echo", "arguments": {}})
                 call(p, "tools/call", {"name": "old__anything", "arguments": {}})
                 call(p, "tools/call", {"name": "run__hush", "arguments": {}})
-            with trust.wrap_socket(socket.create_connection(("127.0.0.1", p.ports[1]), timeout=20), server_hostname="gw.example") as s:
+            with trust.wrap_socket(socket.create_connection(("127.0.0.1", p.ports[1]), timeout=60), server_hostname="gw.example") as s:
                 s.sendall(request_bytes("tools/list", path="/tls", host="gw.example"))
                 s.recv(1 << 16)
             old = b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},' \
@@ -144,20 +127,20 @@ def run(trace, tmp):
             http_get(p.admin_port, page)
 
     use(3)
-    os.kill(roles_of(p)["worker-0"], signal.SIGKILL)
-    os.kill(roles_of(p)["keeper"], signal.SIGKILL)
-    os.kill(roles_of(p)["broker"], signal.SIGKILL)
-    until("they are started again", lambda: b"\"ready\":true" in http_get(p.admin_port, "/ready").body)
+    killed = {name: p.role(name) for name in ("worker-0", "keeper", "broker")}
+    for pid in killed.values():
+        os.kill(pid, signal.SIGKILL)
+    comes("they are started again", lambda: all(p.role(name) not in (None, pid) for name, pid in killed.items()) and p.ready())
     more = dict(config, listeners=config["listeners"] + [{"address": "127.0.0.1:0", "path": "/other"}, {"address": "[::1]:0", "path": "/six"}])
     if not os.path.exists("/proc/net/if_inet6"):
         more["listeners"].pop()
     p.write_config(more)
     os.kill(postern, signal.SIGHUP)
-    until("the reload", lambda: b"\"generation\":2" in http_get(p.admin_port, "/ready").body)
-    until("the end of the old generation", lambda: "generation 1 has ended" in p.stderr())
+    comes("the reload", lambda: b"\"generation\":2" in http_get(p.admin_port, "/ready").body)
+    comes("the end of the old generation", lambda: "generation 1 has ended" in p.stderr())
     use(3)
     # A worker that stands still does not drain, and is ended.
-    os.kill(roles_of(p)["worker-1" if "worker-1" in roles_of(p) else "worker-0"], signal.SIGSTOP)
+    os.kill(p.roles()["worker-1" if "worker-1" in p.roles() else "worker-0"], signal.SIGSTOP)
     os.kill(postern, signal.SIGTERM)
     p.wait(60)
     upstream.shutdown()
@@ -171,7 +154,7 @@ def run_stdio(trace, tmp):
         p.request("tools/list", id_=2)
         started = p.children()["worker-0"]
         os.kill(started, signal.SIGKILL)
-        until("another worker", lambda: p.children().get("worker-0", started) != started)
+        comes("another worker", lambda: p.children().get("worker-0", started) != started)
         p.request("tools/list", id_=3)
         p.send({"jsonrpc": "2.0", "id": 4, "method": "tools/call", "params": {"name": "docs__search_text", "arguments": {"query": "hello"}, "_meta": META}})
         p.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 4}})

@@ -10,8 +10,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
 from pki import Pki, secret_write
-from postern import Postern, done, is_, ok, skip
-from tls import until
+from postern import Postern, done, is_, ok, skip, until
 
 libc = ctypes.CDLL(None, use_errno=True)
 IS_ROOT = os.geteuid() == 0
@@ -54,7 +53,7 @@ config = {"workers": 2, "listeners": [{"address": "127.0.0.1:0", "tls": {"cert":
 with Postern(config) as p:
     roles = {p.pid: "parent"}
     # The program of the server: between fork and exec it looks like its launcher.
-    until(lambda: any(proc(pid, "comm").strip() == "cat" for pid in p.children()), 10)
+    until(lambda: p.role("sleep"))
     for pid in p.children():
         roles[pid] = proc(pid, "comm").strip()
     started = {pid: name for pid, name in roles.items() if name in ("launcher", "launcher-guard", "sleep")}
@@ -109,7 +108,7 @@ with Postern(config) as p:
         # channel; a worker: its listener and the link to the provider, the bridges, the keeper, the broker, and two to the elder; the provider: two directories and a link
         # per worker; the bridge: a link per worker and the launcher; keeper and broker: the same, and one to each other; the elder: two per worker. Key and secret files are closed once they were read.
         want = {"worker-0": (0, 9), "worker-1": (0, 9), "elder": (0, 5), "bridge-run": (0, 5), "bridge-up": (0, 4), "desk": (0, 2), "provider-docs": (2, 3), "keeper": (0, 4), "broker": (0, 5)}[role]
-        until(lambda: sum(to.startswith("socket:") for to in descriptors(pid).values()) >= want[1], 5)  # edges come while it serves
+        until(lambda: sum(to.startswith("socket:") for to in descriptors(pid).values()) >= want[1])  # edges come while it serves
         fds = descriptors(pid)
         is_((fds.pop(0), fds.pop(1)), ("/dev/null", "/dev/null"), "%s: nothing on standard input and output" % role)
         ok(fds.pop(2).startswith("pipe:"), "%s: the log on standard error" % role)

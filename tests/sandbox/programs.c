@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -127,18 +128,26 @@ static void others(void)
 	struct jail_child walls = { .read_all = true, .program = "/" };
 	pid_t sleeper, pid;
 	char mem[64];
+	int behind[2];
 
 	if (abi < 2) {
-		skip(3, "the kernel's Landlock does not keep them apart");
+		skip(4, "the kernel's Landlock does not keep them apart");
+		return;
+	}
+	if (pipe(behind) != 0) {
+		ok(false, "a pipe");
 		return;
 	}
 	sleeper = fork();
 	if (sleeper == 0) {
 		enter(&walls);
+		must(write(behind[1], "", 1) == 1);
 		pause();
 	}
 	snprintf(mem, sizeof mem, "/proc/%d/environ", sleeper);
-	usleep(100000);
+	close(behind[1]);
+	ok(read(behind[0], mem + sizeof mem - 1, 1) == 1, "another program is behind its walls");
+	close(behind[0]);
 	for (int what = 0; what < 3; what++) {
 		static const char *const name[] = { "the environment of another program", "its memory by ptrace", "a signal to it" };
 
@@ -162,6 +171,55 @@ static void others(void)
 	status_of(sleeper);
 }
 
+/* What the kernel lets a user do to any process of his, Landlock or not: a limit of no processor time is as good as a signal. */
+static void meddling(void)
+{
+	const struct rlimit none = { 0, 0 };
+	const struct { uint32_t size, policy; uint64_t flags; int32_t nice; uint32_t priority; uint64_t time[3]; } attributes = { .size = 48, .policy = SCHED_IDLE };
+	const struct sched_param param = { 0 };
+	const unsigned long cores = 1;
+	const struct { long call; int whose; long a[3]; const char *name; } with[] = { /* arguments but the process, which is number `whose` */
+		{ SYS_prlimit64, 0, { RLIMIT_CPU, (long)&none, 0 }, "a limit" },
+		{ SYS_sched_setaffinity, 0, { sizeof cores, (long)&cores, 0 }, "its processors" },
+		{ SYS_sched_setscheduler, 0, { SCHED_IDLE, (long)&param, 0 }, "its scheduler" },
+		{ SYS_sched_setparam, 0, { (long)&param, 0, 0 }, "its place there" },
+		{ SYS_sched_setattr, 0, { (long)&attributes, 0, 0 }, "both" },
+		{ SYS_setpriority, 1, { PRIO_PROCESS, 19, 0 }, "its priority" },
+		{ SYS_ioprio_set, 1, { 1, 3 << 13, 0 }, "that of its reads and writes" },
+	};
+	struct jail_child walls = { 0 };
+	pid_t sleeper = fork();
+
+	if (sleeper == 0) {
+		enter(&walls);
+		pause();
+	}
+	usleep(100000);
+	for (size_t i = 0; i < sizeof with / sizeof with[0]; i++) {
+		int got[2];
+
+		for (int other = 0; other < 2; other++) {
+			long who = other ? sleeper : 0;
+			pid_t pid = fork();
+
+			if (pid == 0) {
+				enter(&walls);
+				filter(&seccomp_launcher);
+				_exit(syscall(with[i].call, with[i].whose == 0 ? who : with[i].a[0], with[i].whose == 0 ? with[i].a[0] : who, with[i].a[1],
+					with[i].a[2]) == 0 ? FINE : errno);
+			}
+			got[other] = status_of(pid);
+			got[other] = WIFEXITED(got[other]) ? WEXITSTATUS(got[other]) : -1;
+		}
+		if (!ok(got[0] == FINE && got[1] == ENOSYS, with[i].name))
+			diag("its own: %d, another's: %d", got[0], got[1]);
+	}
+	kill(sleeper, SIGKILL);
+	status_of(sleeper);
+	is_int(error_of(&seccomp_launcher, SYS_setpriority, PRIO_USER, 0, 19), ENOSYS, "the priority of all its user's processes");
+	is_int(error_of(&seccomp_launcher, SYS_ioprio_set, 3, 0, 3 << 13), ENOSYS, "  likewise");
+}
+
 int main(void)
 {
 	lists();
@@ -170,5 +228,6 @@ int main(void)
 	ok(runs(compile), "code may be made in memory");
 	ok(runs(work), "sockets, pipes, signals, processes and other programs are there");
 	others();
+	meddling();
 	return done_testing();
 }

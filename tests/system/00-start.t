@@ -32,12 +32,12 @@ with Postern(dict(base, workers=2, mcpServers=dict(base["mcpServers"], up={"url"
     is_(len(p.children()), 6, "two workers, one provider, one bridge, the elder, one desk")
 
     # --- health, against this one
-    h = subprocess.run([BINARY, "health", "--address", "127.0.0.1:%d" % p.admin_port], capture_output=True, text=True, timeout=30)
+    h = subprocess.run([BINARY, "health", "--address", "127.0.0.1:%d" % p.admin_port], capture_output=True, text=True, timeout=120)
     is_((h.returncode, h.stdout), (0, "healthy: 127.0.0.1:%d\n" % p.admin_port), "health: yes")
     fixed = dict(base, admin={"address": "127.0.0.1:%d" % p.admin_port})
     h = run("health", config=fixed)
     is_(h.returncode, 0, "health -c takes the address from the configuration")
-    h = subprocess.run([BINARY, "health", "--address", "127.0.0.1:%d" % p.port], capture_output=True, text=True, timeout=30)
+    h = subprocess.run([BINARY, "health", "--address", "127.0.0.1:%d" % p.port], capture_output=True, text=True, timeout=120)
     is_((h.returncode, "it does not say 200" in h.stderr), (1, True), "health of the data listener: no")
 
     # --- a second one at the same address
@@ -45,10 +45,10 @@ with Postern(dict(base, workers=2, mcpServers=dict(base["mcpServers"], up={"url"
     is_(second.returncode, 3, "a second Postern at the same address: exit status 3")
     ok("cannot listen on 127.0.0.1:%d: Address " % p.port in second.stderr and "in use" in second.stderr, "and it says which address", second.stderr)
     admin_port = p.admin_port
-h = subprocess.run([BINARY, "health", "--address", "127.0.0.1:%d" % admin_port], capture_output=True, text=True, timeout=30)
+h = subprocess.run([BINARY, "health", "--address", "127.0.0.1:%d" % admin_port], capture_output=True, text=True, timeout=120)
 is_((h.returncode, "nobody listens there" in h.stderr), (1, True), "health when it is gone: no")
 with socket.create_server(("127.0.0.1", 0)) as silent:
-    h = subprocess.run([BINARY, "health", "--address", "127.0.0.1:%d" % silent.getsockname()[1]], capture_output=True, text=True, timeout=30)
+    h = subprocess.run([BINARY, "health", "--address", "127.0.0.1:%d" % silent.getsockname()[1]], capture_output=True, text=True, timeout=120)
     is_((h.returncode, "no answer" in h.stderr), (1, True), "health of something that says nothing: no")
 is_(run("health", "--address", "nonsense").returncode, 2, "health with a wrong address: usage")
 is_(run("health", "--nonsense").returncode, 2, "health with a wrong option: usage")
@@ -89,7 +89,7 @@ is_(run("serve", "-c", "/nonexistent/postern.json").returncode, 3, "an unreadabl
 r = run("serve", config=dict(base, mcpServers={"docs": {"builtin": "files", "root": "/nonexistent"}}))
 is_(r.returncode, 3, "a missing root: exit status 3")
 ok(re.search(r":\d+:\d+: /mcpServers/docs/root: cannot open the directory /nonexistent: No such file", r.stderr), "names the member and the directory", r.stderr)
-r = subprocess.run(["sh", "-c", "ulimit -n 200; exec \"$0\" serve -c \"$1\"", BINARY, rel], capture_output=True, text=True, timeout=60)
+r = subprocess.run(["sh", "-c", "ulimit -n 200; exec \"$0\" serve -c \"$1\"", BINARY, rel], capture_output=True, text=True, timeout=120)
 is_(r.returncode, 3, "too low a limit on open files: exit status 3")
 ok(re.search(r"a worker needs \d+ open files and the hard limit is \d+; raise it", r.stderr), "says what it needs and what it has", r.stderr)
 is_(run("serve").returncode, 2, "serve without a configuration: usage")

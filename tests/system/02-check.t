@@ -43,7 +43,7 @@ def vectors(name):
 
 
 def check(*args, cwd=None):
-    return subprocess.run([BINARY, "check", *args], cwd=cwd, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+    return subprocess.run([BINARY, "check", *args], cwd=cwd, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
 
 
 right, wrong = vectors("conf-right.txt"), vectors("conf-wrong.txt")
@@ -178,7 +178,7 @@ process.stdout.write(JSON.stringify(job.values.map((v) => valid(v))));
 
 def ajv(values):
     r = subprocess.run(["node", "-e", AJV], input=json.dumps({"schema": schema, "values": values}), capture_output=True, text=True,
-                       timeout=60, cwd=os.path.join(ROOT, "tests", "peers"))
+                       timeout=120, cwd=os.path.join(ROOT, "tests", "peers"))
     if r.returncode != 0:
         ok(False, "ajv runs", r.stderr)
         return []

@@ -15,7 +15,7 @@ from postern import BINARY, Postern, done, is_, ok, skip, with_caller  # noqa: E
 
 
 def run(*args):
-    return subprocess.run([BINARY, "budget", *args], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+    return subprocess.run([BINARY, "budget", *args], capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
 
 
 def parts(table, role):

@@ -6,10 +6,9 @@ import signal
 import socket
 import sys
 import threading
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from postern import Conn, Postern, call, done, http_get, is_, ok, request_bytes
+from postern import Conn, Postern, done, http_get, is_, ok, request_bytes, until
 
 class Slow:
     """An upstream that answers a call when it is told to."""
@@ -55,26 +54,9 @@ class Slow:
             c.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
 
-def gone(pids, seconds=20):
+def gone(pids):
     """True when none of the processes is left."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if not any(os.path.exists("/proc/%d" % p) for p in pids):
-            return True
-        time.sleep(0.02)
-    return False
-
-
-def until(test, seconds=20):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            if test():
-                return True
-        except OSError:
-            pass
-        time.sleep(0.02)
-    return False
+    return until(lambda: not any(os.path.exists("/proc/%d" % p) for p in pids))
 
 
 def refused(port):
@@ -92,7 +74,7 @@ def in_flight(p):
 
 
 slow = Slow()
-config = {"names": "plain", "workers": 2, "timeouts": {"drain": "20s"}, "mcpServers": {"up": {"url": "http://127.0.0.1:%d/mcp" % slow.port, "era": "modern"}}}
+config = {"names": "plain", "workers": 2, "timeouts": {"drain": "10m"}, "mcpServers": {"up": {"url": "http://127.0.0.1:%d/mcp" % slow.port, "era": "modern"}}}
 
 for number, name in ((signal.SIGTERM, "SIGTERM"), (signal.SIGINT, "SIGINT")):
     p = Postern(config).start()
@@ -105,7 +87,7 @@ for number, name in ((signal.SIGTERM, "SIGTERM"), (signal.SIGINT, "SIGINT")):
 p = Postern(config).start()
 kids = p.children()
 with in_flight(p) as c:
-    slow.arrived.acquire(timeout=20)
+    slow.arrived.acquire(timeout=60)
     p.signal(signal.SIGTERM)
     ok(until(lambda: http_get(p.admin_port, "/ready").status == 503), "SIGTERM with a call in flight: /ready says no")
     r = http_get(p.admin_port, "/ready")
@@ -123,7 +105,7 @@ ok(gone(kids) and refused(p.port), "no process is left, nobody listens")
 p = Postern(dict(config, timeouts={"drain": "200ms"})).start()
 kids = p.children()
 with in_flight(p) as c:
-    slow.arrived.acquire(timeout=20)
+    slow.arrived.acquire(timeout=60)
     p.signal(signal.SIGTERM)
     is_(p.wait(), 0, "a call that outlives timeouts.drain is cut: exit status 0")
 ok(gone(kids), "no process is left")
@@ -133,7 +115,7 @@ slow.go.release()
 p = Postern(config).start()
 kids = p.children()
 with in_flight(p) as c:
-    slow.arrived.acquire(timeout=20)
+    slow.arrived.acquire(timeout=60)
     p.signal(signal.SIGTERM)
     until(lambda: "stopping" in p.stderr())
     p.signal(signal.SIGTERM)

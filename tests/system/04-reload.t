@@ -7,10 +7,9 @@ import socket
 import sys
 import tempfile
 import threading
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from postern import Conn, Postern, call, done, is_, ok, request_bytes, run, with_caller
+from postern import Conn, Postern, call, done, is_, ok, request_bytes, run, until, with_caller
 
 tmp = tempfile.TemporaryDirectory()
 os.chmod(tmp.name, 0o755)
@@ -27,30 +26,9 @@ def config(root="one", **more):
     return with_caller(c)
 
 
-def until(test, seconds=20):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if test():
-            return True
-        time.sleep(0.02)
-    return False
-
-
 def first_file(p, port=None, path="/mcp"):
     r = call(port or p, "resources/list", path=path)
     return r.message()["result"]["resources"][0]["name"] if r.status == 200 else r.status
-
-
-def reload(p, new, wait_end=True):
-    """SIGHUP with this configuration; True when it was taken (and the old generation is gone), False when it was refused."""
-    was, refusals = p.generation(), p.stderr().count("reload refused")
-    p.write_config(new)
-    p.signal(signal.SIGHUP)
-    until(lambda: p.stderr().count("reload refused") > refusals or p.generation() > was)
-    taken = p.generation() > was
-    if taken and wait_end:      # until then the old workers may answer what was in their queues
-        until(lambda: "generation %d has ended" % was in p.stderr())
-    return taken
 
 
 def ports_logged(p):
@@ -68,7 +46,7 @@ with Postern(config()) as p:
     is_(first_file(p), "one.txt", "the first configuration serves")
 
     # --- taken
-    ok(reload(p, config("two")), "a right configuration is taken")
+    ok(p.reload(config("two")), "a right configuration is taken")
     is_(first_file(p), "two.txt", "the new one serves, at the same port")
     ok(until(lambda: not set(before) & set(p.children())), "the old processes end")
     is_(len(p.children()), 5, "and the new ones are as many as before")
@@ -83,8 +61,9 @@ with Postern(config()) as p:
         with socket.create_server(("127.0.0.1", 0)) as busy:
             if wrong is None:
                 wrong = json.dumps(config(listeners=[{"address": "127.0.0.1:0"}, {"address": "127.0.0.1:%d" % busy.getsockname()[1]}]))
-            ok(not reload(p, wrong), "%s is refused" % what)
-        ok(words is None or words in p.stderr().splitlines()[-2], "%s: the log says why" % what, p.stderr())
+            logged = len(p.stderr())
+            ok(not p.reload(wrong), "%s is refused" % what)
+        ok(words is None or words in p.stderr()[logged:], "%s: the log says why" % what, p.stderr())
         is_(first_file(p), "two.txt", "%s: the old configuration serves" % what)
         is_(p.children(), kids, "%s: by the same processes" % what)
     checked = run("check", config=json.dumps(config(lisen=1)))
@@ -96,11 +75,11 @@ with Postern(config()) as p:
     is_(first_file(p), "two.txt", "and the old configuration serves")
 
     # --- listeners come and go
-    ok(reload(p, config("two", listeners=[{"address": "127.0.0.1:0"}, {"address": "127.0.0.1:0", "path": "/more"}])), "a listener more")
+    ok(p.reload(config("two", listeners=[{"address": "127.0.0.1:0"}, {"address": "127.0.0.1:0", "path": "/more"}])), "a listener more")
     more = ports_logged(p)["/more"]
     is_(first_file(p, more, "/more"), "two.txt", "it serves")
     is_(first_file(p), "two.txt", "beside the first")
-    ok(reload(p, config("two", workers=3)), "a listener less, a worker more")
+    ok(p.reload(config("two", workers=3)), "a listener less, a worker more")
     is_(len(p.children()) >= 6, True, "three workers now")
 
     def refused():
@@ -110,18 +89,18 @@ with Postern(config()) as p:
         except ConnectionRefusedError:
             return True
     ok(until(refused), "the listener is gone when the old generation is")
-    ok(reload(p, config("one", workers=1)), "one worker")
+    ok(p.reload(config("one", workers=1)), "one worker")
     # What waits in the queue of a worker that is not needed any more is lost with it (role/listen.h), so wait for its end.
     ok(until(lambda: len(p.children()) == 4), "a worker, a provider, an elder, a desk")
     is_(first_file(p), "one.txt", "it serves")
 
     # --- a stream open across a reload is ended properly by the old worker
-    ok(reload(p, config("one", workers=2)), "two workers again")
+    ok(p.reload(config("one", workers=2)), "two workers again")
     with Conn(p.port) as c:
         c.try_send(request_bytes("subscriptions/listen", {"notifications": {"resourceSubscriptions": ["files://docs/one.txt"]}}))
         a = c.read_head()
         is_(a.status, 200, "a subscription is open")
-        ok(reload(p, config("two", workers=2), wait_end=False), "a reload comes")
+        ok(p.reload(config("two", workers=2), to_its_end=False), "a reload comes")
         last = None
         for last in c.stream(a):
             pass
@@ -144,7 +123,7 @@ with Postern(config()) as p:
     clients = [threading.Thread(target=client) for _ in range(4)]
     for t in clients:
         t.start()
-    taken = sum(reload(p, config(("two", "one")[i % 2])) for i in range(12))
+    taken = sum(p.reload(config(("two", "one")[i % 2])) for i in range(12))
     for i in range(5):
         p.signal(signal.SIGHUP)         # faster than a generation can start
     is_(taken, 12, "12 reloads under load are taken")

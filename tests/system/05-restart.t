@@ -5,51 +5,16 @@ import re
 import signal
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from postern import Conn, Postern, call, done, http_get, is_, ok, request_bytes
-
-
-def until(test, seconds=30):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            if test():
-                return True
-        except OSError:
-            pass
-        time.sleep(0.02)
-    return False
-
-
-def pid_of(p, role):
-    for pid in p.children():
-        try:
-            with open("/proc/%d/comm" % pid) as f:
-                if f.read().strip() == role:
-                    return pid
-        except OSError:
-            pass
-    return None
-
-
-def all_up(p):
-    return http_get(p.admin_port, "/ready").status == 200
-
-
-def metric(p, name):
-    for line in http_get(p.admin_port, "/metrics").body.decode().splitlines():
-        if line.startswith(name + " "):
-            return int(line.split()[1])
-    return None
+from postern import Conn, Postern, call, done, http_get, is_, ok, request_bytes, until
 
 
 def kill(p, role):
     """SIGKILL, and wait until the same role runs again as another process and everything is up."""
-    pid = pid_of(p, role)
+    pid = p.role(role)
     os.kill(pid, signal.SIGKILL)
-    return until(lambda: pid_of(p, role) not in (None, pid) and all_up(p))
+    return p.comes_again(role, pid)
 
 
 def list_files(p):
@@ -65,36 +30,36 @@ config = {"names": "plain", "workers": 2, "mcpServers": {"docs": {"builtin": "fi
 with Postern(config) as p:
     for _ in range(4):
         list_files(p)
-    calls = metric(p, 'postern_requests_total{method="tools/call"}')
+    calls = p.metric('postern_requests_total{method="tools/call"}')
     ok(calls >= 4, "calls were counted", calls)
     for role in ("worker-0", "worker-1", "provider-docs", "desk"):
-        others = sorted(set(p.children()) - {pid_of(p, role)})
+        others = sorted(set(p.children()) - {p.role(role)})
         ok(kill(p, role), "%s is killed: it runs again" % role)
         ok(set(others) <= set(p.children()), "%s: the others never noticed" % role)
         is_([list_files(p).status for _ in range(6)], [200] * 6, "%s: calls work, whichever worker takes them" % role)
     for name in ("worker 0", "worker 1", "provider docs", "desk"):
         ok(re.search(r"warning parent: %s \(pid \d+\) ended: signal 9 \(Killed\)" % name, p.stderr()), "the log names %s and the signal" % name, p.stderr())
-    ok(metric(p, 'postern_requests_total{method="tools/call"}') >= calls + 24, "counters outlive the process that counted")
+    ok(p.metric('postern_requests_total{method="tools/call"}') >= calls + 24, "counters outlive the process that counted")
 
     # What a dead worker had open is not open any more.
     with Conn(p.port) as a, Conn(p.port) as b, Conn(p.port) as c:
-        ok(until(lambda: metric(p, "postern_connections_open") >= 3), "three connections are open")
+        ok(until(lambda: p.metric("postern_connections_open") >= 3), "three connections are open")
         for role in ("worker-0", "worker-1"):
             ok(kill(p, role), "%s is killed" % role)
-        ok(until(lambda: metric(p, "postern_connections_open") == 0), "none is open in the figures then",
-           lambda: metric(p, "postern_connections_open"))
+        ok(until(lambda: p.metric("postern_connections_open") == 0), "none is open in the figures then",
+           lambda: p.metric("postern_connections_open"))
         is_([x.is_closed() for x in (a, b, c)], [True] * 3, "nor in truth")
 
     # A call whose provider dies is answered, and says what happened.
-    pid = pid_of(p, "provider-docs")
+    pid = p.role("provider-docs")
     os.kill(pid, signal.SIGSTOP)
     with Conn(p.port) as c:
         c.try_send(request_bytes("tools/call", {"name": "list_files", "arguments": {}}))
-        until(lambda: metric(p, "postern_requests_open") == 1)
+        until(lambda: p.metric("postern_requests_open") == 1)
         os.kill(pid, signal.SIGKILL)
         a = c.read_answer()
         is_((a.status, a.message()["error"]["code"]), (502, -32603), "a call in flight in a provider that dies: 502, -32603")
-    ok(until(lambda: all_up(p)), "and the provider is back")
+    ok(until(lambda: p.ready()), "and the provider is back")
 
 # --- a crash loop
 with Postern(dict(config, workers=1)) as p:
@@ -102,7 +67,7 @@ with Postern(dict(config, workers=1)) as p:
         pid = [None]
 
         def found():
-            pid[0] = pid_of(p, "worker-0")
+            pid[0] = p.role("worker-0")
             return pid[0] is not None
         if until(found):
             os.kill(pid[0], signal.SIGKILL)
@@ -113,7 +78,7 @@ with Postern(dict(config, workers=1)) as p:
     is_(re.findall(r"worker 0 starts again in (\d+) ms", p.stderr()), ["100", "200", "400", "800"], "the delay doubles, the first restart has none")
     status = http_get(p.admin_port, "/ready")
     ok(status.status in (200, 503), "the desk answers meanwhile")
-    ok(until(lambda: all_up(p)), "it is started again all the same")
+    ok(until(lambda: p.ready()), "it is started again all the same")
     is_(list_files(p).status, 200, "and serves: what came meanwhile waited in the listener's queue")
     is_(len(p.children()), 4, "no zombie, no double")
 tmp.cleanup()

@@ -5,31 +5,15 @@ import socket
 import sys
 import tempfile
 import threading
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
-from postern import Conn, Postern, call, done, http_get, is_, need_files, need_product_memory, ok, request_bytes, rss_kb
+from postern import Conn, Postern, call, done, is_, need_files, need_product_memory, ok, request_bytes, rss_kb, until
 
 IDLE = 10000
 BODY = 256 << 10  # the default of memory.body
 need_files(IDLE + 500)
 need_product_memory()
-
-
-def large_peak(p):
-    for line in http_get(p.admin_port, "/metrics").body.decode().splitlines():
-        if line.startswith('postern_pool_peak{pool="large"}'):
-            return int(line.rsplit(" ", 1)[1])
-    return 0
-
-
-def worker_of(p):
-    for pid in p.children():
-        with open("/proc/%d/comm" % pid) as f:
-            if f.read().startswith("worker"):
-                return pid
-    raise RuntimeError("no worker")
 
 
 with tempfile.TemporaryDirectory() as root:
@@ -38,7 +22,7 @@ with tempfile.TemporaryDirectory() as root:
               "mcpServers": {"docs": {"builtin": "files", "root": root}}, "memory": {"connections": IDLE + 100},
               "timeouts": {"idle": "10m"}}
     with Postern(config) as p:
-        worker = worker_of(p)
+        worker = p.role("worker-0")
         request = request_bytes("tools/call", {"name": "list_files", "arguments": {}})
         for _n in range(200):  # what a worker touches once, it has touched now
             is_ok = call(p, "tools/call", {"name": "list_files", "arguments": {}}).status == 200
@@ -98,10 +82,7 @@ with tempfile.TemporaryDirectory() as root:
             c = Conn(p.port, timeout_s=60)
             c.send(part)
             held.append(c)
-        until = time.monotonic() + 60
-        while large_peak(p) < len(held) and time.monotonic() < until:
-            time.sleep(0.01)
-        is_(large_peak(p), len(held), "eight bodies hold eight large buffers")
+        ok(until(lambda: p.metric('postern_pool_peak{pool="large"}') == len(held)), "eight bodies hold eight large buffers")
         for c in held:
             c.send(b" \r\n0\r\n\r\n")
             c.read_answer()
@@ -116,7 +97,7 @@ with tempfile.TemporaryDirectory() as root:
         ok(first - before <= limit + IDLE * 512 // 1024, "and what they touched is the pool's large buffers at most (%d KB)" % (first - before))
         raw = socket.create_connection(("127.0.0.1", p.port))
         raw.sendall(head + piece * 8)
-        raw.settimeout(20)
+        raw.settimeout(60)
         got = b""
         while b"\r\n\r\n" not in got:
             more = raw.recv(65536)

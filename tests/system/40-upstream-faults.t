@@ -77,14 +77,9 @@ def good_text(a):
     return a.status == 200 and m is not None and m.get("id") == 1 and "result" in m and m["result"]["content"][0]["text"] == "good"
 
 
-def closed_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def config(up, timeouts=None, **memory):
-    server = {"url": up, "connect_timeout": "2s", "idle_timeout": "400ms", "call_timeout": "2s"}
+    # Long enough for an upstream of Python on a machine that has no time, beside whom others are flooding.
+    server = {"url": up, "connect_timeout": "20s", "idle_timeout": "2s", "call_timeout": "6s"}
     server.update(timeouts or {})
     return {"names": "plain", "mcpServers": {"bad": server}, "memory": dict({"reply": "256k"}, **memory)}
 
@@ -93,7 +88,7 @@ up = hostile.Hostile().start()
 covered = set(FAULTS) | set(STREAM_FAULTS) | set(GOOD)
 is_(sorted(set(hostile.MODES) - covered), [], "every mode of the hostile upstream has its exact answer here")
 
-with Postern(config(up.url, {"idle_timeout": "1500ms"})) as p:
+with Postern(config(up.url, {"idle_timeout": "10s", "call_timeout": "20s"})) as p:
     for mode in GOOD:
         a = call(p, "tools/call", {"name": mode}, meta=TOKEN)
         ok(good_text(a) and not leaks(a), "%s: the answer is given" % mode, a)
@@ -172,7 +167,7 @@ with Postern(config(up.url)) as p:
     with Conn(p.port) as c:
         c.send(request_bytes("tools/call", {"name": "stall-before-head"}, path=p.path))
         ok(up.await_count("call", "stall-before-head", 2), "a call under way")
-    ok(up.await_count("gone", "stall-before-head", before + 1, 5.0), "the client leaves: the upstream's connection is closed")
+    ok(up.await_count("gone", "stall-before-head", before + 1), "the client leaves: the upstream's connection is closed")
     log = p.stderr()
     ok(hostile.SECRET not in log, "what a hostile upstream says is not in the log either", log)
     ok('bad' in log, "the log names the upstream", log)
@@ -184,7 +179,9 @@ with Postern(config(up.url, {"idle_timeout": "60s", "call_timeout": "500ms"})) a
     is_((a.status, a.message()["error"]["code"]), (504, -32603), "the whole call has its limit (call_timeout)")
 
 # Nobody there.
-with Postern(config("http://127.0.0.1:%d/mcp" % closed_port())) as p:
+nobody = socket.socket()
+nobody.bind(("127.0.0.1", 0))   # and nobody else can listen there
+with Postern(config("http://127.0.0.1:%d/mcp" % nobody.getsockname()[1])) as p:
     a = call(p, "tools/call", {"name": "good"})
     e = a.message()["error"]
     is_((a.status, e["code"]), (503, -32603), "an upstream that is not there: 503")
@@ -192,7 +189,7 @@ with Postern(config("http://127.0.0.1:%d/mcp" % closed_port())) as p:
     ok(a.header("retry-after"), "with Retry-After", a)
 
 # As many connections as the configuration allows, and one call more.
-with Postern(dict(config(up.url, {"idle_timeout": "20s", "call_timeout": "20s"}, links=2), workers=1)) as p:
+with Postern(dict(config(up.url, {"idle_timeout": "10m", "call_timeout": "10m"}, links=2), workers=1)) as p:
     a = call(p, "tools/call", {"name": "good"})
     ok(good_text(a), "two connections to the upstream: a call goes well", a)
     n, gone = up.count("call", "stall-before-head"), up.count("gone", "stall-before-head")
@@ -209,7 +206,7 @@ with Postern(dict(config(up.url, {"idle_timeout": "20s", "call_timeout": "20s"},
 
 # One connection only: what Postern asks on its own account (the catalogue) must have let go of it when the first call goes on.
 for n in range(20):
-    with Postern(dict(config(up.url, {}, links=1), workers=1)) as p:
+    with Postern(dict(config(up.url, {"idle_timeout": "10m", "call_timeout": "10m"}, links=1), workers=1)) as p:
         a = call(p, "tools/call", {"name": "good"})
         if not good_text(a):
             ok(False, "a single connection: the first call after a start goes well", "start %d: %s" % (n, a))

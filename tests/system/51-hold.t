@@ -5,11 +5,10 @@ import resource
 import socket
 import sys
 import tempfile
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
-from postern import Conn, Postern, call, done, http_get, is_, ok, request_bytes, skip_all
+from postern import Conn, Postern, call, done, is_, ok, request_bytes, skip_all, until
 
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 if hard != resource.RLIM_INFINITY and hard < 2048:
@@ -22,18 +21,8 @@ small = ("tools/call", {"name": "file_info", "arguments": {"path": "small.txt"}}
 big = ("resources/read", {"uri": "files://docs/big.txt"})
 
 
-def metric(p, name):
-    for line in http_get(p.admin_port, "/metrics").body.decode().splitlines():
-        if line.startswith(name + " "):
-            return float(line.rsplit(" ", 1)[1])
-    return None
-
-
-def until(true, name):
-    end = time.monotonic() + 20
-    while not (is_true := true()) and time.monotonic() < end:
-        pass
-    ok(is_true, name)
+def comes(test, name):
+    ok(until(test), name)
 
 
 with tempfile.TemporaryDirectory() as root:
@@ -55,7 +44,7 @@ with tempfile.TemporaryDirectory() as root:
             c = Conn(p.port)
             c.send(part)
             held.append(c)
-        until(lambda: metric(p, 'postern_pool_peak{pool="large"}') == LARGE, "all large buffers are held")
+        comes(lambda: p.metric('postern_pool_peak{pool="large"}') == LARGE, "all large buffers are held")
         asked = Conn(p.port)
         asked.send(request_bytes(*big))
         is_(asked.read_answer().status, 502, "an answer that needs a large buffer is refused at once (the call has been made: not 503)")
@@ -64,7 +53,7 @@ with tempfile.TemporaryDirectory() as root:
         asked.close()
         for c in held:
             c.close()
-        until(lambda: metric(p, "postern_connections_open") == 0, "they leave")
+        comes(lambda: p.metric("postern_connections_open") == 0, "they leave")
         a = call(p, *big)
         is_((a.status, len(a.message()["result"]["contents"][0]["text"])), (200, 200000), "once they have left the large answer comes")
 
@@ -75,11 +64,11 @@ with tempfile.TemporaryDirectory() as root:
             s.sendall(b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ")
             held.append(s)
         # the first may come before those have had their 200 ms
-        until(lambda: call(p, *small).status == 200, "unfinished heads that hold all small buffers give way to a call")
+        comes(lambda: call(p, *small).status == 200, "unfinished heads that hold all small buffers give way to a call")
         is_([call(p, *small).status for _n in range(20)], [200] * 20, "and to those that follow")
-        ok(metric(p, 'postern_refused_total{reason="slow"}') > 0, "which is counted")
+        ok(p.metric('postern_refused_total{reason="slow"}') > 0, "which is counted")
         for s in held:
             s.close()
-        until(lambda: metric(p, "postern_connections_open") == 0, "they leave too")
-        is_(metric(p, "postern_requests_open"), 0.0, "nothing is left of them")
+        comes(lambda: p.metric("postern_connections_open") == 0, "they leave too")
+        is_(p.metric("postern_requests_open"), 0, "nothing is left of them")
 done()

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import ssl
 import subprocess
 import sys
@@ -16,8 +15,8 @@ import xml.etree.ElementTree as ElementTree
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from pki import Pki
-from postern import Postern, call, diag, done, is_, ok, request_bytes, run, skip
-from tls import OPEN, SUITES_ECDSA, SUITES_RSA, TlsConn, ask, client, handshake, s_client, until
+from postern import Postern, call, diag, done, is_, ok, request_bytes, run, skip, until
+from tls import OPEN, SUITES_ECDSA, SUITES_RSA, TlsConn, ask, client, s_client
 
 tmp = tempfile.TemporaryDirectory(prefix="postern-tls-")
 os.chmod(tmp.name, 0o755)
@@ -55,7 +54,7 @@ def fetch(port, name, path="/mcp", **more):
 
 def scan(port, name):
     r = subprocess.run(["sslscan", "--no-colour", "--xml=-", "--sni-name=" + name, "127.0.0.1:%d" % port], stdin=subprocess.DEVNULL,
-                       capture_output=True, timeout=120)
+                       capture_output=True, timeout=600)
     return ElementTree.fromstring(r.stdout).find("ssltest")
 
 
@@ -95,7 +94,7 @@ def testssl():
             [program, "--quiet", "--color", "0", "--warnings", "off", "--nodns", "none", "--ip", "127.0.0.1", "--jsonfile", out, "-p", "-f", "-U",
              "https://%s:%d/mcp" % (name, p.port)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=tmp.name)))
     for name, out, run_ in runs:
-        text = run_.communicate(timeout=400)[0]
+        text = run_.communicate(timeout=1500)[0]
         try:
             found = json.load(open(out))
         except (OSError, ValueError) as e:
@@ -149,20 +148,20 @@ def clients():
                  send=LIST)
     ok(b"HTTP/1.1 200" in r.stdout and b'"tools"' in r.stdout, "openssl s_client asks and is answered", r.stdout[-800:])
     r = subprocess.run(["gnutls-cli", "--port", str(p.port), "--x509cafile", pki.ca, "--sni-hostname", "gw.example", "--verify-hostname", "gw.example",
-                        "--no-ocsp", "127.0.0.1"], input=LIST, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+                        "--no-ocsp", "127.0.0.1"], input=LIST, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
     ok(b"certificate is trusted" in r.stdout and b"HTTP/1.1 200" in r.stdout, "gnutls-cli asks and is answered", r.stdout[-1500:])
     r = subprocess.run(["gnutls-cli", "--port", str(p.port), "--x509cafile", pki.ca, "--sni-hostname", "rsa.example", "--verify-hostname", "rsa.example",
                         "--no-ocsp", "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.2:-ECDHE-ECDSA", "127.0.0.1"], input=LIST, stdout=subprocess.PIPE,
-                       stderr=subprocess.STDOUT, timeout=60)
+                       stderr=subprocess.STDOUT, timeout=120)
     ok(re.search(rb"Description: \(TLS1\.2.*ECDHE.*\(RSA-", r.stdout) and b"HTTP/1.1 200" in r.stdout, "gnutls-cli with RSA only", r.stdout[:1500])
     body = LIST.partition(b"\r\n\r\n")[2]
     r = subprocess.run(["curl", "-sS", "--cacert", pki.ca, "--resolve", "gw.example:%d:127.0.0.1" % p.port, "https://gw.example:%d/mcp" % p.port,
                         "-w", "\\n%{http_code} %{ssl_verify_result}", "-H", "Content-Type: application/json", "-H", "Accept: application/json, text/event-stream",
                         "-H", "MCP-Protocol-Version: 2026-07-28", "-H", "Mcp-Method: tools/list", "--data-binary", "@-"], input=body, capture_output=True,
-                       timeout=60)
+                       timeout=120)
     ok(r.returncode == 0 and r.stdout.endswith(b"\n200 0"), "curl asks and is answered", r)
     r = subprocess.run(["curl", "-sS", "--cacert", pki.ca, "--resolve", "other.example:%d:127.0.0.1" % p.port, "https://other.example:%d/mcp" % p.port],
-                       capture_output=True, timeout=60)
+                       capture_output=True, timeout=120)
     is_(r.returncode, 60, "curl refuses us under another name")
     # An answer that needs many records.
     with open(os.path.join(tmp.name, "docs", "big.txt"), "w") as f:
@@ -189,12 +188,14 @@ def sessions():
     ctx.options |= ssl.OP_NO_TICKET
     # Each worker keeps its own; a connection falls to one of the two, so several are tried.
     resumed, session = 0, None
-    for _n in range(20):
+    for tried in range(200):
+        if resumed >= 3:
+            break
         with TlsConn(p.port, ctx, session=session) as c:
             a = ask(c, "tools/list")
             resumed += bool(c.sock.session_reused) and a.status == 200
             session = session or c.sock.session
-    ok(resumed >= 3, "a session is resumed (%d of 19: the worker that has it)" % resumed)
+    ok(resumed >= 3, "a session is resumed (%d of %d: the worker that has it)" % (resumed, tried))
     r = s_client(p.port, "-tls1_2", "-servername", "gw.example", send=b"Q\n")
     text = r.stdout.decode("utf-8", "replace")
     ok("Session-ID:" in text and "TLS session ticket:" not in text, "no session ticket is given, though asked for", text[-1500:])
@@ -211,7 +212,7 @@ def endings():
             ok(False, "the server ends with close_notify", e)
     with TlsConn(p.port, client(pki.ca, "gw.example")) as c:
         is_(ask(c, "tools/list").status, 200, "a client")
-        c.sock.settimeout(20)
+        c.sock.settimeout(60)
         try:
             c.sock.unwrap()
             ok(True, "its close_notify is answered with one")
@@ -244,11 +245,7 @@ def reload():
         t.start()
     until(lambda: len(results) > 20)
     for n in range(6):
-        was = p.generation()
-        p.write_config(json.dumps(config(*((fresh, rsa) if n % 2 == 0 else (door, rsa)))))
-        p.signal(signal.SIGHUP)
-        ok(until(lambda: p.generation() > was), "reload %d with another certificate" % (n + 1), p.stderr()[-1500:])
-        until(lambda: "generation %d has ended" % was in p.stderr())
+        ok(p.reload(json.dumps(config(*((fresh, rsa) if n % 2 == 0 else (door, rsa))))), "reload %d with another certificate" % (n + 1), p.stderr()[-1500:])
         is_(fetch(p.port, "gw.example"), (200, (fresh if n % 2 == 0 else door).fingerprint), "  which is shown from then on")
     stop.set()
     for t in threads:
@@ -259,17 +256,12 @@ def reload():
     with TlsConn(p.port, client(pki.ca, "gw.example")) as c:
         is_(ask(c, "tools/list").status, 200, "a connection stays open")
         again = pki.issue("door", dns=["gw.example"])
-        was = p.generation()
-        p.signal(signal.SIGHUP)
-        ok(until(lambda: p.generation() > was), "a file with a new certificate under the old name is taken")
+        ok(p.reload(), "a file with a new certificate under the old name is taken")
         is_(fetch(p.port, "gw.example"), (200, again.fingerprint), "  and shown")
         a = ask(c, "tools/list", id_=2)
         ok(a.status == 200 or a.status is None and not a.raw, "what was open is answered or properly closed", a)
-    was, refusals = p.generation(), p.stderr().count("reload refused")
     shutil.copy(rsa.key, door.key)
-    p.signal(signal.SIGHUP)
-    ok(until(lambda: p.stderr().count("reload refused") > refusals or p.generation() > was) and p.generation() == was,
-       "a key that does not fit its certificate is refused", p.stderr()[-1500:])
+    ok(not p.reload(), "a key that does not fit its certificate is refused", p.stderr()[-1500:])
     is_(fetch(p.port, "gw.example"), (200, again.fingerprint), "  and nothing changes")
 
 

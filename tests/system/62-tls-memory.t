@@ -17,14 +17,6 @@ need_files(IDLE + 500)
 need_product_memory()
 
 
-def role(p, name):
-    for pid in p.children():
-        with open("/proc/%d/comm" % pid) as f:
-            if f.read().startswith(name):
-                return pid
-    raise RuntimeError("no " + name)
-
-
 with tempfile.TemporaryDirectory(prefix="postern-tls-") as tmp:
     os.chmod(tmp, 0o755)
     pki = Pki(os.path.join(tmp, "pki"))
@@ -35,7 +27,7 @@ with tempfile.TemporaryDirectory(prefix="postern-tls-") as tmp:
     ctx = client(pki.ca)
     ctx.options |= ssl.OP_NO_TICKET
     with Postern(config) as p:
-        worker, keeper = role(p, "worker"), role(p, "keeper")
+        worker, keeper = p.role("worker-0"), p.role("keeper")
         session, warm = None, []     # the worker keeps 256 sessions, so that of a late handshake is resumed
         for n in range(200):     # what a worker touches once, it has touched now: as many buffers as there are, too
             c = TlsConn(p.port, ctx)
@@ -65,7 +57,8 @@ with tempfile.TemporaryDirectory(prefix="postern-tls-") as tmp:
             is_(ask(c, "tools/list").status, 200, "and a new one is served")
         grown = rss_kb(worker) - before
         ok(grown * 1024 / IDLE < 6144, "each costs less than 6 KB (%.0f bytes)" % (grown * 1024 / IDLE), "the worker grew by %d KB" % grown)
-        is_(rss_kb(keeper), before_keeper, "the keeper does not grow")
+        # (The kernel counts in batches, and gives pages back when it needs them.)
+        ok(rss_kb(keeper) <= before_keeper + 256, "the keeper does not grow", "%d KB, then %d KB" % (before_keeper, rss_kb(keeper)))
         lost = [n for n in range(0, IDLE, 97) if ask(conns[n], "tools/list", id_=n).message()["id"] != n]
         is_(lost, [], "those that rested are served again")
         at_once = conns[1:IDLE:IDLE // 100]

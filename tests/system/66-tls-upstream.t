@@ -3,7 +3,6 @@
 
 import json
 import os
-import signal
 import socket
 import ssl
 import subprocess
@@ -13,8 +12,8 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from pki import Pki
-from postern import Postern, call, done, is_, ok, run
-from tls import OPEN, Upstream, server, until
+from postern import Postern, call, done, free_port, is_, ok, run, until
+from tls import OPEN, Upstream, server
 
 V = ssl.TLSVersion
 NAME = "time.internal"
@@ -29,14 +28,7 @@ mine = pki.issue("gate", uri=["spiffe://gate"], eku="clientAuth")
 CERTS = {kind: pki.issue("up-" + kind, dns=[NAME], key=kind, usage="digitalSignature,keyEncipherment" if "rsa" in kind else None)
          for kind in ("p256", "p384", "rsa2048", "rsa3072")}
 good = CERTS["p256"]
-CALL_S = "3s"
 programs = []
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def start(port, *command):
@@ -53,8 +45,9 @@ def start(port, *command):
 
 def upstream(port, **tls):
     tls.setdefault("ca", pki.ca)
-    return {"url": "https://%s:%d/mcp" % (tls.pop("host", NAME), port), "address": "127.0.0.1:%d" % port, "connect_timeout": "1s", "idle_timeout": CALL_S,
-            "call_timeout": CALL_S, "tls": tls}
+    wait = tls.pop("wait", "60s")
+    return {"url": "https://%s:%d/mcp" % (tls.pop("host", NAME), port), "address": "127.0.0.1:%d" % port, "connect_timeout": wait, "idle_timeout": wait,
+            "call_timeout": wait, "tls": tls}
 
 
 def nginx(plain_port):
@@ -146,7 +139,7 @@ REFUSED = {
     "expired": bad("expired", start_s=-7200, end_s=-60), "not yet valid": bad("early", start_s=3600, end_s=7200),
     "for clients only": bad("client", eku="clientAuth"), "RSA of 1024 bits": bad("weak", key="rsa1024"),
     "TLS 1.1 at most": upstream(old_version.port), "TLS 1.3 only": upstream(only_new.port), "P-256 under profile cnsa": upstream(p256_for_cnsa.port, profile="cnsa"),
-    "silent": upstream(half()), "no TLS": upstream(garbage()), "plain HTTP": upstream(plain.port), "not there": upstream(free_port()),
+    "silent": upstream(half(), wait="1s"), "no TLS": upstream(garbage()), "plain HTTP": upstream(plain.port), "not there": upstream(free_port()),
 }
 WANTS_CERT = {"wants a certificate, has none": upstream(wants.port), "wants another's certificate": upstream(wants.port, cert=outsider.cert, key=outsider.key)}
 
@@ -228,9 +221,7 @@ with Postern(config([SERVED["nginx, which wants a client certificate"]])) as p:
     is_(text(call(p, "tools/call", {"name": "s0__echo"})), "good:echo", "before a reload")
     renewed = pki.issue("renewed", uri=["spiffe://gate"], eku="clientAuth")
     port = int(SERVED["nginx, which wants a client certificate"]["address"].rpartition(":")[2])
-    p.write_config(json.dumps(dict(config([upstream(port, cert=renewed.cert, key=renewed.key)]), listeners=[{"address": "127.0.0.1:0", "path": "/mcp"}], admin={"address": "127.0.0.1:0"})))
-    p.signal(signal.SIGHUP)
-    ok(until(lambda: "generation 1 has ended" in p.stderr()), "a reload with another client certificate", p.stderr()[-800:])
+    ok(p.reload(json.dumps(dict(config([upstream(port, cert=renewed.cert, key=renewed.key)]), listeners=[{"address": "127.0.0.1:0", "path": "/mcp"}], admin={"address": "127.0.0.1:0"}))), "a reload with another client certificate", p.stderr()[-800:])
     is_(text(call(p, "tools/call", {"name": "s0__echo"})), "good:echo", "  and calls go on")
     ok("renewed" in plain.seen[-1][1].get("x-cn", ""), "  with it", plain.seen[-1][1].get("x-cn"))
 

@@ -2,14 +2,12 @@
 """A name that may not be used and a name that is not there are answered with the same bytes, from the status line to the last brace: of tools, prompts,
 resources and what completes them; with the built-in server and one over HTTP that speaks in its own words; with prefixed and with plain names."""
 
-import json
 import os
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from postern import Postern, call, done, is_, ok
+from postern import Postern, call, done, is_, ok, until
 from tls import Upstream
 
 WORDS = "LEAKME"            # in all that the upstream says of what it does not know
@@ -111,10 +109,8 @@ for code in (-32602, -32002):
             "the upstream has heard of those alone that may be used and are there")
         if code == -32602:
             u.tools.append("brandnew")
-            deadline = time.monotonic() + 30
-            while "error" in (a := answer(p, "tools/call", "far__brandnew")).message() and time.monotonic() < deadline:
-                time.sleep(0.2)     # a worker looks anew at most every few seconds
-            ok("result" in a.message(), "a tool that is new is found when it is asked for", a)
+            # A worker looks anew at most every few seconds.
+            ok(until(lambda: "result" in answer(p, "tools/call", "far__brandnew").message()), "a tool that is new is found when it is asked for")
     for server, prefix in (("docs", own), ("far", far)):
         with Postern({**config, "names": "plain", "mcpServers": {server: config["mcpServers"][server]}, "policy": DENY + [{"allow": "*"}]}) as p:
             all_alike(p, "", "files://docs/" if server == "docs" else "x://", *prefix)

@@ -14,8 +14,8 @@ import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from pki import Signer, secret_write
-from postern import Postern, call, done, http_get, is_, ok, run, skip
-from tls import Upstream, until
+from postern import Postern, call, done, is_, ok, run, skip, until
+from tls import Upstream
 
 IS_ROOT = os.geteuid() == 0
 SANITIZED = "san" in os.path.basename(os.environ.get("POSTERN", ""))
@@ -94,21 +94,6 @@ def shown(name, header="authorization"):
     return [h.get(header) for _, h, m in ups[name].seen if isinstance(m, dict) and m.get("method") == "tools/call"]
 
 
-def roles(p):
-    found = {}
-    for pid in p.children():
-        try:
-            with open("/proc/%d/comm" % pid) as f:
-                found[f.read().strip()] = pid
-        except OSError:
-            pass
-    return found
-
-
-def ready(p):
-    return json.loads(http_get(p.admin_port, "/ready").body)["ready"]
-
-
 def scan(pid, wanted):
     """Which of the byte strings are in the memory of a process."""
     found = set()
@@ -133,7 +118,7 @@ def scan(pid, wanted):
 def serves():
     alice, bob = token(), token(sub="bob")
     with Postern(config()) as p:
-        ok("broker" in roles(p), "a configuration with credentials has a broker")
+        ok("broker" in p.roles(), "a configuration with credentials has a broker")
         is_([status(p, s, alice) for s in ("fixed", "cc", "ex")], [200] * 3, "calls of a caller whose token has a key that was fetched")
         is_(shown("fixed", "x-key"), ["static-CANARY-secret"], "a static secret goes where it belongs")
         ok(shown("cc")[0].startswith("Bearer issued-"), "a token of the gateway's own", shown("cc"))
@@ -150,7 +135,7 @@ def serves():
         is_(status(p, "fixed", "opaque-unknown"), 401, "and so is one that is nobody's")
 
         if IS_ROOT and not SANITIZED:
-            seen = roles(p)
+            seen = p.roles()
             issued = [b"issued-%d-CANARY-token" % n for n in range(1, idp.number + 1)]
             is_(len(scan(seen["broker"], SECRETS)), 3, "the broker has the secrets")
             for name, pid in sorted(dict(seen, parent=p.pid).items()):
@@ -162,10 +147,10 @@ def serves():
             skip("memory of the processes", "only root may look into it, and a sanitizer keeps copies")
 
         # The broker dies.
-        old = roles(p)["broker"]
+        old = p.role("broker")
         os.kill(old, signal.SIGKILL)
         ok(status(p, "fixed", "nobody") in (401, 503), "while it is away a stranger is a stranger")
-        ok(until(lambda: roles(p).get("broker") not in (None, old) and ready(p)), "it is started again")
+        ok(p.comes_again("broker", old), "it is started again")
         ok(until(lambda: [status(p, s, alice) for s in ("fixed", "cc", "ex")] == [200] * 3), "and calls go on")
         ok("broker (pid" in p.stderr() and "signal 9" in p.stderr(), "the log says that it ended")
 
@@ -181,23 +166,23 @@ def serves():
         for _ in range(3):
             n = len(got)
             until(lambda: len(got) > n + 10)
-            pid = roles(p).get("broker")
+            pid = p.role("broker")
             if pid:
                 os.kill(pid, signal.SIGKILL)
-            until(lambda: roles(p).get("broker") not in (None, pid))
+            until(lambda: p.role("broker") not in (None, pid))
         n = len(got)
         ok(until(lambda: 200 in got[n:]), "killed three times under load: it comes back")
         stop.append(1)
         for t in threads:
-            t.join(30)
+            t.join()
         ok(set(got) <= {200, 502, 503}, "an answer is right, or says that there is none", sorted(set(got)))
 
         # A hanging one.
-        pid = roles(p)["broker"]
+        pid = p.role("broker")
         os.kill(pid, signal.SIGSTOP)
         began = time.monotonic()
         r = ask(p, "cc", alice)
-        ok(r.status in (502, 503) and time.monotonic() - began < 12, "one that hangs: no answer for ever", "%s after %.1f s" % (r.status, time.monotonic() - began))
+        ok(r.status in (502, 503) and time.monotonic() - began < 40, "one that hangs: no answer for ever", "%s after %.1f s" % (r.status, time.monotonic() - began))
         os.kill(pid, signal.SIGCONT)
         ok(until(lambda: status(p, "cc", alice) == 200), "and when it moves again calls go on")
 
@@ -220,7 +205,7 @@ def serves():
         n = len(got)
         until(lambda: len(got) > n + 10)
         stop.append(1)
-        t.join(30)
+        t.join()
         is_(set(got), {200}, "no caller has noticed")
         ok("CANARY" not in p.stderr() and "CANARY" not in "\n".join(p.stdout_lines), "nothing of a secret or a token in the log")
         is_(p.stop(), 0, "a clean end")
@@ -232,9 +217,10 @@ def key_flood():
     with Postern(config()) as p:
         ok(until(lambda: status(p, "fixed", token()) == 200), "a caller")
         before = idp.count("/jwks")
+        began = time.monotonic()
         got = [status(p, "fixed", token(stranger)) for _ in range(60)]
         is_(set(got), {401}, "tokens of unknown keys are refused")
-        ok(idp.count("/jwks") - before <= 1, "and cost one look at the key set at most", idp.count("/jwks") - before)
+        ok(idp.count("/jwks") - before <= 1 + (time.monotonic() - began) // 60, "and cost one look at the key set a minute at most", idp.count("/jwks") - before)
         is_(status(p, "fixed", token()), 200, "the others go on")
 
 

@@ -14,9 +14,10 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from postern import Conn, Postern, call, done, is_, ok, raw, request_bytes  # noqa: E402
+from postern import Conn, Postern, call, done, free_port, is_, ok, raw, request_bytes, until  # noqa: E402
 
 ENTRIES = 5
+LIST_S = 4      # in which the others have to answer page by page, on a machine that has no time
 
 
 class Server:
@@ -24,9 +25,7 @@ class Server:
 
     def __init__(self, name):
         self.name, self.mode, self.httpd, self.listeners = name, "good", None, []
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.port = free_port()
         self.start()
 
     def start(self):
@@ -117,8 +116,8 @@ class Server:
 NAMES = ["one", "two", "three"]
 METHODS = {"tools/list": "tools", "prompts/list": "prompts", "resources/list": "resources", "resources/templates/list": "resourceTemplates"}
 servers = {n: Server(n) for n in NAMES}
-CONFIG = {"workers": 1, "names": "prefixed", "timeouts": {"list": "1s"},
-          "mcpServers": {n: {"url": "http://127.0.0.1:%d/mcp" % servers[n].port, "connect_timeout": "1s", "idle_timeout": "3s"} for n in NAMES}}
+CONFIG = {"workers": 1, "names": "prefixed", "timeouts": {"list": "%ds" % LIST_S},
+          "mcpServers": {n: {"url": "http://127.0.0.1:%d/mcp" % servers[n].port, "connect_timeout": "60s", "idle_timeout": "60s"} for n in NAMES}}
 
 
 def wanted(method, missing=()):
@@ -143,15 +142,6 @@ def down(p):
     return [n for n in NAMES if 'postern_upstream_down{server="%s"} 0' % n not in text]
 
 
-def comes(what, limit=20.0):
-    end = time.monotonic() + limit
-    while time.monotonic() < end:
-        if what():
-            return True
-        time.sleep(0.05)
-    return False
-
-
 with Postern(CONFIG) as p:
     for method in METHODS:
         names, missing, _s = listed(p, method)
@@ -171,7 +161,7 @@ with Postern(CONFIG) as p:
             for method in METHODS:
                 names, missing, seconds = listed(p, method)
                 is_((names, missing), (wanted(method, [name]), [name]), "%s %s: %s has the others' and says so" % (name, fault, method))
-                ok(seconds < (2.5 if fault == "stall" and first else 1.0), "  in time", "%.2f s" % seconds)
+                ok(seconds < (30 if fault == "stall" and first else LIST_S), "  in time", "%.2f s" % seconds)
                 first = False
             if fault not in ("error",):
                 is_(down(p), [name], "  the metrics know it")
@@ -180,13 +170,13 @@ with Postern(CONFIG) as p:
             if fault == "killed":
                 s.start()
             s.back()
-            ok(comes(lambda: listed(p, "tools/list")[:2] == (wanted("tools/list"), [])), "  and it comes back")
+            ok(until(lambda: listed(p, "tools/list")[:2] == (wanted("tools/list"), [])), "  and it comes back")
             is_(down(p), [], "  for the metrics too")
 
     # A subscription outlives them all.
     with Conn(p.port) as c:
         c.send(request_bytes("subscriptions/listen", {"notifications": {"toolsListChanged": True}}, path=p.path))
-        ok(comes(lambda: all(s.listeners for s in servers.values())), "a subscription is one to each server")
+        ok(until(lambda: all(s.listeners for s in servers.values())), "a subscription is one to each server")
         for n in NAMES:
             servers[n].listeners.clear()
             servers[n].stop()
@@ -196,9 +186,9 @@ with Postern(CONFIG) as p:
         for n in NAMES:
             servers[n].start()
             servers[n].back()
-        ok(comes(lambda: all(s.listeners for s in servers.values()), 40.0), "they are listened to again")
-        c.sock.settimeout(10)
-        text, end = b"", time.monotonic() + 10
+        ok(until(lambda: all(s.listeners for s in servers.values())), "they are listened to again")
+        c.sock.settimeout(60)
+        text, end = b"", time.monotonic() + 60
         while text.count(b"notifications/tools/list_changed") < 3 and time.monotonic() < end:
             text += c.sock.recv(65536)
         ok(text.count(b"subscriptions/acknowledged") == 1 and text.count(b"notifications/tools/list_changed") == 3, "and the client is told that their lists may have changed", text)

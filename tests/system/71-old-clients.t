@@ -15,8 +15,7 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from postern import Postern, done, is_, ok
-from tls import until
+from postern import Postern, done, is_, ok, until
 
 IMCP = "io.modelcontextprotocol/"
 KEYS = {who: "postern_" + (who * 20)[:42] + "A" for who in ("alice", "bob")}
@@ -155,7 +154,7 @@ class Stream:
             pass
         self.ended.set()
 
-    def next(self, seconds=20):
+    def next(self, seconds=60):
         """The next event with a message."""
         while True:
             event = self.events.get(timeout=seconds)
@@ -182,7 +181,7 @@ class Old:
             self.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
 
     def open(self, method, message=None, more=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.p.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.p.port, timeout=60)
         fields = {"Accept": "application/json, text/event-stream", "Authorization": "Bearer " + KEYS[self.key]}
         if self.sid:
             fields["Mcp-Session-Id"] = self.sid
@@ -273,7 +272,7 @@ with Postern(config) as p:
         is_((q["method"], q["params"]["message"]), ("elicitation/create", "Your name, you"), "%s: the server asks on the stream of the request" % version)
         is_(c.post({"jsonrpc": "2.0", "id": q["id"], "result": {"action": "accept", "content": {"n": "old"}}})[0], 202, "%s: the answer is accepted" % version)
         is_(text(s.next()), "old state of you", "%s: and goes back with the state" % version)
-        ok(s.ended.wait(20), "%s: the stream ends" % version)
+        ok(s.ended.wait(60), "%s: the stream ends" % version)
     r = Old(p, "2025-03-26").call("tools/call", {"name": "ask", "arguments": {"who": "x"}})["result"]
     ok(r["isError"] and "has not declared" in r["content"][0]["text"], "2025-03-26: who cannot be asked is told why", r)
 
@@ -286,7 +285,7 @@ with Postern(config) as p:
     Modern.gate.set()
     back = c.listen(last)
     is_(text(back.next()), "at last", "a client that lost its connection comes back for the answer")
-    ok(back.ended.wait(20), "and that is the end of it")
+    ok(back.ended.wait(60), "and that is the end of it")
     is_(text(c.listen(last).next()), "at last", "as often as it likes")
     is_(c.listen("0-999x"), 400, "an id that was never given: 400")
     is_(Modern.gone, 0, "leaving cancels nothing")
@@ -294,7 +293,7 @@ with Postern(config) as p:
     s = c.stream(c.request("tools/call", {"name": "slow", "_meta": {"progressToken": 2}}, id_="to-cancel"))
     s.next()
     c.post({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "to-cancel"}})
-    ok(s.ended.wait(20), "a cancelled request ends")
+    ok(s.ended.wait(60), "a cancelled request ends")
     ok(until(lambda: Modern.gone == 1), "and the server sees its client leave")
     s = c.stream(c.request("tools/call", {"name": "slow"}))
     ok(until(lambda: not s.events.empty()), "a request without a word for a while becomes a stream that can be come back to")
@@ -319,7 +318,7 @@ with Postern(config) as p:
     g2 = c.listen(g.last)
     is_({g2.next()["method"], g2.next()["method"]}, {"notifications/tools/list_changed", "notifications/resources/updated"}, "what came meanwhile is there")
     g3 = c.listen()
-    ok(g2.ended.wait(20), "a second stream takes the place of the first")
+    ok(g2.ended.wait(60), "a second stream takes the place of the first")
     is_(c.call("resources/unsubscribe", {"uri": "m:a"})["result"], {}, "unsubscribed")
     ok(until(lambda: [a["resourceSubscriptions"] for a, _ in Modern.listens] == [[]]), "and the listen follows")
 
@@ -330,19 +329,10 @@ with Postern(config) as p:
     is_(c.post([c.request("ping")])[0], 400, "2025-11-25 has none")
 
     # ---- deaths
-    def pid_of(name):
-        for pid in p.children():
-            try:
-                with open("/proc/%d/comm" % pid) as f:
-                    if f.read().strip() == name:
-                        return pid
-            except OSError:
-                pass
-        return None
     for name in ("worker-0", "worker-1"):
-        pid = pid_of(name)
+        pid = p.role(name)
         os.kill(pid, signal.SIGKILL)
-        ok(until(lambda: pid_of(name) not in (None, pid)), "%s dies and comes again" % name)
+        ok(p.comes_again(name, pid), "%s dies and comes again" % name)
 
     def pings():
         try:
@@ -352,27 +342,24 @@ with Postern(config) as p:
     ok(until(pings), "sessions outlive all workers")
     is_(text(c3.call("tools/call", {"name": "echo", "arguments": {"z": 1}})), '{"z": 1}', "and work")
     g = Old(p).listen()
-    pid = pid_of("elder")
+    pid = p.role("elder")
     os.kill(pid, signal.SIGKILL)
-    ok(g.ended.wait(20), "the elder dies: its streams end")
-    ok(until(lambda: pid_of("elder") not in (None, pid)), "it comes again")
+    ok(g.ended.wait(60), "the elder dies: its streams end")
+    ok(p.comes_again("elder", pid), "it comes again")
     ok(until(lambda: c3.post(c3.request("ping"))[0] == 404), "sessions ended with it: 404")
     is_(Old(p).call("ping")["result"], {}, "new ones begin")
 
     # ---- reload
     c = Old(p)
     g = c.listen()
-    os.kill(p.pid, signal.SIGHUP)
-    ok(until(lambda: p.generation() == 2), "a reload")
-    ok(g.ended.wait(20), "streams end")
+    ok(p.reload(), "a reload")
+    ok(g.ended.wait(60), "streams end")
     ok(until(lambda: c.post(c.request("ping"))[0] == 404), "sessions end with their generation")
     is_(Old(p).call("ping")["result"], {}, "new ones begin")
-    p.write_config(dict(config, legacy_clients=False))
-    os.kill(p.pid, signal.SIGHUP)
-    ok(until(lambda: p.generation() == 3), "a reload without older clients")
+    ok(p.reload(dict(config, legacy_clients=False)), "a reload without older clients")
     c = Old(p)
     is_((c.status, c.hello["error"]["code"]), (400, -32022), "initialize is answered by what is spoken")
-    ok(until(lambda: pid_of("elder") is None), "and there is no elder")
+    ok(until(lambda: p.role("elder") is None), "and there is no elder")
     errors = re.findall(r"(?m)^.* error .*$", p.stderr())
     is_(errors, [], "nothing was logged as an error")
 server.shutdown()

@@ -6,12 +6,11 @@ import signal
 import sys
 import tempfile
 import threading
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
-from postern import Postern, call, done, http_get, is_, ok
+from postern import Postern, call, done, is_, ok, until
 
 PYTHON = next(p for p in ("/usr/bin/python3", "/usr/local/bin/python3", sys.executable) if os.path.exists(p))
 tmp = tempfile.TemporaryDirectory(prefix="postern-orphans-")
@@ -21,18 +20,6 @@ with open(os.path.join(ROOT, "tests", "lib", "stdio_server.py")) as f, open(SERV
     g.write(f.read())
 os.chmod(SERVER, 0o644)
 SLEEP = "8%07d" % (os.getpid() % 10000000)    # how long the descendants sleep: nobody else's do
-
-
-def until(test, seconds=30):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            if test():
-                return True
-        except OSError:
-            pass
-        time.sleep(0.02)
-    return False
 
 
 def left():
@@ -50,17 +37,6 @@ def left():
     return found
 
 
-def named(p, name):
-    for pid in p.children():
-        try:
-            with open("/proc/%d/comm" % pid) as f:
-                if f.read().strip() == name:
-                    return pid
-        except OSError:
-            pass
-    return None
-
-
 def use(p, name, arguments=None, **more):
     m = call(p, "tools/call", {"name": name, "arguments": arguments or {}}, **more).message()
     return m["result"]["content"][0]["text"] if "result" in m else m["error"]
@@ -70,7 +46,7 @@ DOORS = {"listeners": [{"address": "127.0.0.1:0", "path": "/mcp"}], "admin": {"a
 
 
 def config(era="legacy", **more):
-    return {**DOORS, "workers": 2, "timeouts": {"drain": "2s"}, "mcpServers": {"a": {"command": PYTHON, "args": [SERVER, era], **more}, "b": {"command": PYTHON, "args": [SERVER, "modern"]}}}
+    return {**DOORS, "workers": 2, "timeouts": {"drain": "2s"}, "mcpServers": {"a": {"command": PYTHON, "args": [SERVER, era], "start_timeout": "60s", **more}, "b": {"command": PYTHON, "args": [SERVER, "modern"], "start_timeout": "60s"}}}
 
 
 def begin(p, name="a"):
@@ -78,10 +54,6 @@ def begin(p, name="a"):
     pid = use(p, name + "__pid")
     use(p, name + "__kids", {"name": SLEEP})
     return pid
-
-
-def settled(p):
-    return http_get(p.admin_port, "/ready").status == 200
 
 
 # ---------------------------------------------------------------- each process in turn
@@ -92,29 +64,29 @@ pid = begin(p)
 begin(p, "b")
 ok(until(lambda: len([1 for _, w in left() if SLEEP in " ".join(w)]) >= 8), "servers with descendants", left)
 for name in ("worker-0", "worker-1", "desk"):
-    victim = named(p, name)
+    victim = p.role(name)
     os.kill(victim, signal.SIGKILL)
-    ok(until(lambda: named(p, name) not in (None, victim) and settled(p)), "%s is killed and comes again" % name)
+    ok(p.comes_again(name, victim), "%s is killed and comes again" % name)
     is_(use(p, "a__pid"), pid, "  the server does not notice")
-victim, before = named(p, "bridge-a"), {i for i, w in left() if "modern" not in w and int(pid) == i}
+victim, before = p.role("bridge-a"), {i for i, w in left() if "modern" not in w and int(pid) == i}
 os.kill(victim, signal.SIGKILL)
-ok(before and until(lambda: not before & {i for i, _ in left()}, 15), "bridge-a is killed: its server ends", left)
-ok(until(lambda: named(p, "bridge-a") not in (None, victim) and settled(p)), "  the bridge comes again")
+ok(before and until(lambda: not before & {i for i, _ in left()}), "bridge-a is killed: its server ends", left)
+ok(p.comes_again("bridge-a", victim), "  the bridge comes again")
 ok(until(lambda: isinstance(use(p, "a__pid"), str)), "  and starts its server again")
 ok(use(p, "a__pid") != pid and isinstance(use(p, "b__pid"), str), "  the other goes on")
 begin(p)
 before = {i for i, _ in left()}
-victim = named(p, "launcher")
+victim = p.role("launcher")
 os.kill(victim, signal.SIGKILL)
-ok(until(lambda: not before & {i for i, _ in left()}, 15), "the launcher is killed: nothing of what it had started is left", lambda: str([x for x in left() if x[0] in before]))
-ok(until(lambda: named(p, "launcher") not in (None, victim)), "  the launcher comes again")
+ok(until(lambda: not before & {i for i, _ in left()}), "the launcher is killed: nothing of what it had started is left", lambda: str([x for x in left() if x[0] in before]))
+ok(until(lambda: p.role("launcher") not in (None, victim)), "  the launcher comes again")
 ok(until(lambda: isinstance(use(p, "a__pid"), str) and isinstance(use(p, "b__pid"), str)), "  and servers are started again")
-ok(settled(p), "  /ready says so")
+ok(p.ready(), "  /ready says so")
 begin(p)
-os.kill(named(p, "launcher-guard"), signal.SIGKILL)
-ok(until(lambda: not left(), 15), "its guard is killed: nothing is left", left)
+os.kill(p.role("launcher-guard"), signal.SIGKILL)
+ok(until(lambda: not left()), "its guard is killed: nothing is left", left)
 ok("its guard is gone" in p.stderr() or until(lambda: "guard is gone" in p.stderr()), "  which is said")
-ok(until(lambda: http_get(p.admin_port, "/ready").status == 503), "  and Postern is not ready")
+ok(until(lambda: not p.ready()), "  and Postern is not ready")
 ok(isinstance(use(p, "b__pid"), dict), "  calls are answered with an error")
 is_(p.stop(), 0, "  it stops as ever")
 
@@ -128,47 +100,36 @@ for how in ("SIGKILL", "SIGTERM", "SIGINT", "SIGTERM twice"):
     if " " in how:
         os.kill(p.pid, number)
     p.wait()
-    ok(until(lambda: not left(), 15), "Postern ends by %s: nothing is left" % how, left)
+    ok(until(lambda: not left()), "Postern ends by %s: nothing is left" % how, left)
 
 # ---------------------------------------------------------------- those that do not want to
 
 with Postern(config()) as p:
     pid = use(p, "a__pid")
     os.kill(int(pid), signal.SIGSTOP)
-    begun = time.monotonic()
     is_(p.stop(), 0, "a server that stands still is no reason not to stop")
-    ok(time.monotonic() - begun < 12 and not left(), "  and is killed", left)
+    ok(until(lambda: not left()), "  and is killed", left)
 
 # ---------------------------------------------------------------- reload
 
 with Postern(config()) as p:
     first, other = begin(p), use(p, "b__pid")
     slow = []
-    t = threading.Thread(target=lambda: slow.append(use(p, "a__slow", {"ms": 1000})))
+    t = threading.Thread(target=lambda: slow.append(use(p, "a__slow", {"ms": 1000, "word": "under way"})))
     t.start()
-    until(lambda: False, 0.3)
-    p.write_config(config("2025-03-26"))
-    p.signal(signal.SIGHUP)
-    ok(until(lambda: p.generation() == 2), "a reload starts other servers beside the old ones")
+    until(lambda: "server a says: under way" in p.stderr())
+    ok(p.reload(config("2025-03-26"), to_its_end=False), "a reload starts other servers beside the old ones")
     t.join()
     is_(slow, ["slept"], "  what was under way is answered by the old one")
-    ok(until(lambda: not any("legacy" in w for _, w in left()), 15), "  which ends with all it has started", left)
-    ok(use(p, "a__pid") != first and use(p, "b__pid") != other, "  calls go to the new ones")
-    p.write_config({**DOORS, "mcpServers": {"docs": {"builtin": "files", "root": tmp.name}}})
-    p.signal(signal.SIGHUP)
-    ok(until(lambda: p.generation() == 3) and until(lambda: not left(), 15), "a reload without them ends them all", left)
-    p.write_config(config())
-    p.signal(signal.SIGHUP)
-    ok(until(lambda: p.generation() == 4) and isinstance(use(p, "a__pid"), str), "and one that has them again starts them again")
-    p.write_config({**DOORS, "mcpServers": {"a": {"command": "./gone"}}})
-    p.signal(signal.SIGHUP)
-    ok(until(lambda: "reload refused: the new generation does not start" in p.stderr()) and "gone: No such file or directory" in p.stderr(),
+    ok(until(lambda: not any("legacy" in w for _, w in left())), "  which ends with all it has started", left)
+    ok(until(lambda: "generation 1 has ended" in p.stderr()) and use(p, "a__pid") != first and use(p, "b__pid") != other, "  calls go to the new ones")
+    ok(p.reload({**DOORS, "mcpServers": {"docs": {"builtin": "files", "root": tmp.name}}}) and until(lambda: not left()), "a reload without them ends them all", left)
+    ok(p.reload(config()) and isinstance(use(p, "a__pid"), str), "and one that has them again starts them again")
+    ok(not p.reload({**DOORS, "mcpServers": {"a": {"command": "./gone"}}}) and "reload refused: the new generation does not start" in p.stderr() and "gone: No such file or directory" in p.stderr(),
        "a reload with a program that is not there is refused")
     is_(p.generation(), 4, "  the old configuration stays")
 ok(not left(), "nothing is left")
 with Postern({"mcpServers": {"docs": {"builtin": "files", "root": tmp.name}}}) as p:
-    ok(named(p, "launcher") is None, "without programs there is no launcher")
-    p.write_config(config())
-    p.signal(signal.SIGHUP)
-    ok(until(lambda: "reload refused" in p.stderr()) and "restart Postern" in p.stderr(), "the first program needs a restart, which is said")
+    ok(p.role("launcher") is None, "without programs there is no launcher")
+    ok(not p.reload(config()) and "restart Postern" in p.stderr(), "the first program needs a restart, which is said")
 done()

@@ -11,9 +11,8 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from postern import BINARY, Postern, done, is_, ok, run
+from postern import BINARY, done, is_, ok, run, until
 from stdio_client import META, Stdio
-from tls import until
 
 IMCP = "io.modelcontextprotocol/"
 
@@ -111,7 +110,7 @@ class Upstream(http.server.BaseHTTPRequestHandler):
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
 server.daemon_threads = True
 threading.Thread(target=server.serve_forever, daemon=True).start()
-CONFIG = {"names": "plain", "timeouts": {"drain": "5s"}, "memory": {"requests": 16, "listens": 8, "body": "64k", "reply": "256k"},
+CONFIG = {"names": "plain", "timeouts": {"drain": "10m"}, "memory": {"requests": 16, "listens": 8, "body": "64k", "reply": "256k"},
           "mcpServers": {"up": {"url": "http://127.0.0.1:%d/mcp" % server.server_port}}}
 
 
@@ -121,6 +120,15 @@ def call(name, arguments=None, id_=1, **meta):
 
 def old_call(name, arguments=None, id_=1):
     return {"jsonrpc": "2.0", "id": id_, "method": "tools/call", "params": {"name": name, "arguments": arguments or {}}}
+
+
+def begin(p, message):
+    """Sends a call of `slow`, and waits until the upstream has it."""
+    def there():
+        return sum(m["params"].get("name") == "slow" for _, m in Upstream.seen)
+    before = there()
+    p.send(message)
+    until(lambda: there() > before)
 
 
 def text(m):
@@ -170,13 +178,13 @@ with Stdio(CONFIG) as p:
     Upstream.gate.clear()
 
     gone = Upstream.gone
-    p.send(call("slow", id_="c"))
-    until(lambda: Upstream.seen[-1][1]["params"].get("name") == "slow")
+    begin(p, call("slow", id_="c"))
     p.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "c"}})
     ok(until(lambda: Upstream.gone == gone + 1), "a call that is called off ends at the upstream")
     p.send({"jsonrpc": "2.0", "id": "l", "method": "subscriptions/listen", "params": {"notifications": {"toolsListChanged": True}, "_meta": META}})
     m = p.recv()
     ok(m["method"] == "notifications/subscriptions/acknowledged" and m["params"]["_meta"][IMCP + "subscriptionId"] == "l", "a subscription; and no answer to what was called off", m)
+    until(lambda: Upstream.listens)
     Upstream.listens[0][1].put(("notifications/tools/list_changed", {}))
     m = p.recv()
     ok(m["method"] == "notifications/tools/list_changed" and m["params"]["_meta"][IMCP + "subscriptionId"] == "l", "news", m)
@@ -197,16 +205,14 @@ with Stdio(CONFIG) as p:
     is_(p.recv()["error"]["code"], -32600, "a name twice")
 
     worker = p.children()["worker-0"]
-    p.send(call("slow", id_="w"))
-    until(lambda: Upstream.seen[-1][1]["params"].get("name") == "slow")
+    begin(p, call("slow", id_="w"))
     os.kill(worker, signal.SIGKILL)
     m = p.recv_for("w")
     ok(m["error"]["code"] == -32603 and "lost" in m["error"]["message"], "the worker dies: its call is told so", m)
     until(lambda: p.children().get("worker-0", worker) != worker)
     is_(text(p.request("tools/call", {"name": "echo", "arguments": {}}, id_="w2")), "{}", "another serves the next")
 
-    p.send(call("slow", id_="last"))
-    until(lambda: Upstream.seen[-1][1]["params"].get("name") == "slow")
+    begin(p, call("slow", id_="last"))
     p.send(call("echo", id_="e"))
     p.close_input()
     p.recv_for("e")
@@ -219,6 +225,7 @@ with Stdio(CONFIG) as p:
 # ---- old revisions
 for version in ("2025-11-25", "2025-06-18", "2025-03-26"):
     with Stdio(CONFIG) as p:
+        until(lambda: not Upstream.listens)     # what the one before has left
         r = p.initialize(version, {"elicitation": {}})
         is_(r["result"]["protocolVersion"], version, "%s: initialize" % version)
         is_(sorted(t["name"] for t in p.old("tools/list")["result"]["tools"]), ["ask", "big", "echo", "slow"], "%s: tools/list" % version)
@@ -231,8 +238,7 @@ for version in ("2025-11-25", "2025-06-18", "2025-03-26"):
         m = p.recv()
         ok(m["method"] == "notifications/tools/list_changed" and IMCP + "subscriptionId" not in m.get("params", {}).get("_meta", {}), "%s: news of the session" % version, m)
         gone = Upstream.gone
-        p.send(old_call("slow", id_="s"))
-        until(lambda: Upstream.seen[-1][1]["params"].get("name") == "slow")
+        begin(p, old_call("slow", id_="s"))
         p.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "s"}})
         ok(until(lambda: Upstream.gone == gone + 1), "%s: cancelling reaches the upstream" % version)
         if version != "2025-03-26":
@@ -285,8 +291,7 @@ with Stdio({**CONFIG, "identity": {"anonymous": {"tenant": "t", "roles": ["reade
     p.proc.send_signal(signal.SIGHUP)
     until(lambda: "SIGHUP" in p.stderr())
     ok(p.request("tools/list", id_=2)["result"]["tools"], "SIGHUP changes nothing")
-    p.send(call("slow", id_="s"))
-    until(lambda: Upstream.seen[-1][1]["params"].get("name") == "slow")
+    begin(p, call("slow", id_="s"))
     p.proc.send_signal(signal.SIGTERM)
     until(lambda: "stopping" in p.stderr())
     Upstream.gate.set()
@@ -329,10 +334,10 @@ with Stdio({**CONFIG}) as p:
     with open(name, "w") as f:
         f.write("\n".join(json.dumps(call("echo", {"n": i}, i)) for i in range(5)))
     with open(name) as f:
-        r = subprocess.run([BINARY, "stdio", "-c", p.config_path], stdin=f, capture_output=True, text=True, timeout=60)
+        r = subprocess.run([BINARY, "stdio", "-c", p.config_path], stdin=f, capture_output=True, text=True, timeout=120)
     is_((r.returncode, sorted(json.loads(x)["id"] for x in r.stdout.splitlines())), (0, [0, 1, 2, 3, 4]), "a file, without a last newline")
     with open(name) as f, open(name + ".out", "w+") as out:
-        r = subprocess.run([BINARY, "stdio", "-c", p.config_path], stdin=f, stdout=out, stderr=subprocess.PIPE, timeout=60)
+        r = subprocess.run([BINARY, "stdio", "-c", p.config_path], stdin=f, stdout=out, stderr=subprocess.PIPE, timeout=120)
         out.seek(0)
         is_((r.returncode, len(out.read().splitlines())), (0, 5), "and to a file")
 

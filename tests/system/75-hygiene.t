@@ -8,8 +8,8 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from postern import Conn, Postern, call, done, http_get, is_, ok, request_bytes
-from tls import Upstream, until
+from postern import Conn, Postern, call, done, http_get, is_, ok, request_bytes, until
+from tls import Upstream
 
 IMCP = "io.modelcontextprotocol/"
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -5,8 +5,8 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from postern import Postern, call, done, http_get, is_, ok, run
-from tls import Upstream, until
+from postern import Postern, call, done, is_, ok, run
+from tls import Upstream
 
 LONG = "t" * 128
 
@@ -52,11 +52,6 @@ def callable_(p, name):
     return "result" in call(p, "tools/call", {"name": name}).message()
 
 
-def metric(p, name):
-    lines = [l for l in http_get(p.admin_port, "/metrics").body.decode().splitlines() if l.startswith(name + " ")]
-    return int(lines[0].split()[1])
-
-
 def asked(u):
     return [m["params"]["name"] for _, _, m in u.seen if m["method"] == "tools/call"]
 
@@ -85,7 +80,7 @@ with Postern(config) as p:
         listed(p)
     lines = [l for l in p.stderr().splitlines() if "names are left out" in l]
     ok(len(lines) == 1 and "far" in lines[0] and "8 cannot be offered" in lines[0] and "too long" in lines[0], "the log has one line of it", lines)
-    is_(metric(p, "postern_names_left_out_total"), 8, "and the metric says how many (the first of two twins is found to be one by the second)")
+    is_(p.metric("postern_names_left_out_total"), 8, "and the metric says how many (the first of two twins is found to be one by the second)")
 
 with Postern({**config, "name_max": 128}) as p:
     ok("far__" + "t" * 60 in listed(p) and callable_(p, "far__" + "t" * 60), "\"name_max\": 128 lets longer ones through")

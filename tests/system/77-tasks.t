@@ -3,14 +3,12 @@
 changed and expired ones look like ones that never were; the policy of the tool that made it applies to a task as long as it lives."""
 
 import hashlib
-import json
 import os
-import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from postern import Conn, Postern, call, done, is_, ok, request_bytes
-from tls import Upstream, until
+from postern import Postern, call, done, is_, ok, until
+from tls import Upstream
 
 EXT = "io.modelcontextprotocol/tasks"
 CAPS = {"io.modelcontextprotocol/clientCapabilities": {"extensions": {EXT: {}}}}
@@ -189,11 +187,8 @@ with Postern({**base, "mcpServers": {"far": url["far"], "twin": url["twin"]}}) a
 
     # A new configuration: the servers stand in another order, and alice may not use one of the tools any more.
     mine = ask(p, "tools/call", {"name": "far__make"}, who="alice").message()["result"]["taskId"]
-    before = p.generation()
-    p.write_config({**base, "listeners": [{"address": "127.0.0.1:0", "path": "/mcp"}], "admin": {"address": "127.0.0.1:0"},
-                    "mcpServers": {"twin": url["twin"], "none": url["none"], "far": url["far"]}, "policy": [{"deny": "far__other"}] + base["policy"][1:]})
-    p.signal(signal.SIGHUP)
-    ok(until(lambda: p.generation() != before), "reloaded", p.stderr())
+    ok(p.reload({**base, "listeners": [{"address": "127.0.0.1:0", "path": "/mcp"}], "admin": {"address": "127.0.0.1:0"},
+                 "mcpServers": {"twin": url["twin"], "none": url["none"], "far": url["far"]}, "policy": [{"deny": "far__other"}] + base["policy"][1:]}), "reloaded", p.stderr())
     ok(until(lambda: ask(p, "tasks/get", {"taskId": tid}, who="alice").message().get("error", {}).get("code") == -32602), "a task of a tool that one may not use any more is unknown")
     is_(words(ask(p, "tasks/get", {"taskId": tid}, who="alice")), words(unknown), "in the same words")
     ok(ask(p, "tasks/get", {"taskId": mine}, who="alice").message()["result"]["taskId"] == mine, "another lives on, wherever its server stands")

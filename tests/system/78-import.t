@@ -11,7 +11,7 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from pki import Pki
-from postern import BINARY, Conn, Postern, call, done, is_, ok
+from postern import BINARY, Postern, call, done, is_, ok
 from tls import Upstream
 
 GHP, LONG, JWT = "ghp_16C7e42F292c6912E7710c838347Ae178B4a", "8f2a91c4d7e64b0fa3c19d5e77b20a61", "eyJhbGciOiJIUzI1NiJ9.e30.abcdefgh"

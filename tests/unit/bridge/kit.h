@@ -178,7 +178,7 @@ static void peer_say_of(unsigned peer, uint64_t of, const char *text)
 	(void)bridge_tick(kit);
 }
 
-static void peer_say(unsigned peer, const char *text) { peer_say_of(peer, 0, text); }
+__attribute__((unused)) static void peer_say(unsigned peer, const char *text) { peer_say_of(peer, 0, text); }
 
 /* METHOD as worker 0 with id; params without braces, _meta among them. */
 static void ask_as(unsigned worker, const char *id, const char *method, const char *params)

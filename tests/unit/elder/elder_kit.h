@@ -36,12 +36,14 @@ __attribute__((format(printf, 1, 2))) static void putf(const char *format, ...)
 	va_end(ap);
 }
 
-static void kit_reply(void *ctx, unsigned worker, uint64_t call, unsigned status, struct span session, bool again, struct span json)
+static void kit_reply(void *ctx, unsigned worker, uint64_t call, unsigned status, struct span session, bool again, uint64_t scopes, struct span json)
 {
 	(void)ctx;
 	replies++;
 	if (!span_absent(session))
 		snprintf(sid, sizeof sid, "%.*s", (int)session.n, session.p);
+	if (scopes != 0)
+		putf("lacks %" PRIu64 " ", scopes);
 	putf("reply %u.%" PRIu64 " %u%s%s ", worker, call, status, span_absent(session) ? "" : " session", again ? " again" : "");
 	put(json);
 	putf("\n");

@@ -174,6 +174,55 @@ static void calls(void)
 	is_uint(elder_calls(elder), 0, "and the call is over");
 }
 
+/* What more scopes would allow: the client is to be told which, in the head of the answer, while there is one. */
+static void lacking(void)
+{
+	const char *s;
+	uint64_t before;
+
+	kit_begin();
+	begin_session("2025-11-25", "{}");
+	post("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"t\"}}");
+	said();
+	elder_lacks(elder, asked_last, 6);
+	answered("\"error\":{\"code\":-32600,\"message\":\"Insufficient scope\"}}");
+	s = said();
+	has(s, "lacks 6 reply 0.", "scopes that are lacking go back with the answer");
+	has(s, " 403 {\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32600,\"message\":\"Insufficient scope\"}}\n", "which is a 403");
+	post("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/call\",\"params\":{\"name\":\"t\"}}");
+	said();
+	answered("\"error\":{\"code\":-32600,\"message\":\"no\"}}");
+	s = said();
+	has(s, " 200 {", "and only that one");
+	hasnt(s, "lacks", "the next lacks nothing");
+	post("{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"tools/call\",\"params\":{\"name\":\"t\"}}");
+	now += ELDER_OPEN_MS;
+	elder_tick(elder, now);
+	said();
+	elder_lacks(elder, asked_last, 6);
+	answered("\"error\":{\"code\":-32600,\"message\":\"no\"}}");
+	s = said();
+	has(s, "-1 {\"jsonrpc\":\"2.0\",\"id\":3,\"error\":{\"code\":-32600,\"message\":\"no\"}}\nend 0.", "on a stream that has begun it is an event");
+
+	post("{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"resources/subscribe\",\"params\":{\"uri\":\"m:a\"}}");
+	before = asked_last;
+	has(said(), "subscriptions/listen", "a subscription");
+	elder_lacks(elder, before, 8);
+	answered("\"error\":{\"code\":-32600,\"message\":\"no\"}}");
+	s = said();
+	has(s, "lacks 8 reply 0.", "may lack scopes as well");
+	has(s, " 403 {\"jsonrpc\":\"2.0\",\"id\":4,\"error\":{\"code\":-32600", "and says so");
+	elder_lacks(elder, before, 8);
+	is_str(said(), "", "a late word is nobody's");
+
+	begin_session("2025-03-26", "{}");
+	post("[{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"tools/call\",\"params\":{\"name\":\"t\"}}]");
+	said();
+	elder_lacks(elder, asked_last, 6);
+	answered("\"error\":{\"code\":-32600,\"message\":\"no\"}}");
+	has(said(), "{\"jsonrpc\":\"2.0\",\"id\":5,\"error\":{\"code\":-32600,\"message\":\"no\"}}\nend 0.", "a batch is a stream, whatever its answers");
+}
+
 static void older(void)
 {
 	const char *s;
@@ -273,12 +322,48 @@ static void limits(void)
 	caller = carol;
 	come(ELDER_BY_POST, NULL, NULL, NULL, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{},"
 		"\"clientInfo\":{\"name\":\"c\",\"version\":\"1\"}}}");
-	has(said(), " 503 again {", "when all are taken, there is none");
+	answered(DISCOVERED);
+	has(said(), " 200 session {", "when all are taken, who has most gives one to who has less");
+	begin_session("2025-11-25", "{}");
+	strcpy(ids[5], sid);
+	for (unsigned i = 0; i < 3; i++) {
+		now += 10;
+		begin_session("2025-11-25", "{}");
+	}
+	strcpy(ids[6], sid);
+	strcpy(sid, ids[5]);
+	post("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}");
+	has(said(), " 404 {", "but no more than to be even: then it has its own to give up");
+	caller = bob;
+	begin_session("2025-11-25", "{}");
+	caller = carol;
+	strcpy(sid, ids[6]);
+	post("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}");
+	has(said(), " 200 {", "and so has the other");
 	now += ELDER_BUSY_MS;
+	begin_session("2025-11-25", "{}");
+	strcpy(sid, ids[6]);
+	post("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}");
+	has(said(), " 200 {", "until one was silent for five minutes");
+	caller = alice;
+	for (unsigned i = 0; i < 5; i++) { /* all of alice's that are left are in use, and requests too */
+		strcpy(sid, ids[i]);
+		for (unsigned k = 0; k < 8; k++)
+			post("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}");
+	}
+	said();
+	is_uint(elder_calls(elder), 12, "a caller never has the last quarter of requests, however many sessions it has");
+	caller = bob;
+	begin_session("2025-11-25", "{}");
+	for (unsigned k = 0; k < 4; k++)
+		post("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}");
+	hasnt(said(), " 503 ", "that is for others");
+	is_uint(elder_calls(elder), 16, "all of it");
+	unsigned sessions = elder_sessions(elder);
 	come(ELDER_BY_POST, NULL, NULL, NULL, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{},"
 		"\"clientInfo\":{\"name\":\"c\",\"version\":\"1\"}}}");
-	answered(DISCOVERED);
-	has(said(), " 200 session {", "until one was silent for five minutes");
+	has(said(), " 503 again {", "a session that cannot begin");
+	is_uint(elder_sessions(elder), sessions, "ends no other");
 	caller = alice;
 
 	kit_begin();
@@ -305,6 +390,7 @@ int main(void)
 	initialize();
 	door();
 	calls();
+	lacking();
 	older();
 	level();
 	limits();

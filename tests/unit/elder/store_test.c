@@ -66,7 +66,15 @@ int main(void)
 	ok(store_keep(&store, &a, 1, 3, span_of(text, 0)) && same(&store_next(&a, 1, 2)->text, 0), "an empty one");
 	store_log_drop(&store, &a);
 	store_log_drop(&store, &b);
+	/* A log is as long as its blocks are many: short events would else take everybody's. */
+	ok(store_keep(&store, &b, 1, 1, span_of(text, 100)), "an event of one log");
+	for (uint32_t i = 1; i <= 200; i++)
+		right = right && store_keep(&store, &a, 1, i, span_of(text, 1));
+	ok(right && store_next(&b, 1, 0) && same(&store_next(&b, 1, 0)->text, 100), "is not pushed out by many short ones of another");
+	ok(store.blocks.used <= 1 + 33 && store_next(&a, 1, 199), "which push out each other");
+	store_log_drop(&store, &a);
+	store_log_drop(&store, &b);
 	is_uint(store.blocks.used + store.events.used, 0, "nothing is left");
-	ok(a.bytes == 0 && b.bytes == 0, "nor counted");
+	ok(a.blocks == 0 && b.blocks == 0, "nor counted");
 	return done_testing();
 }

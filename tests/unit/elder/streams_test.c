@@ -127,6 +127,37 @@ static void inputs(void)
 	is_uint(elder_calls(elder), 0, "nothing to wait for");
 }
 
+/* What waits for one caller never takes all the room there is for what waits. */
+static void hoarding(void)
+{
+	static char body[61000];
+	const char *s;
+	unsigned kept = 0;
+
+	kit_begin();
+	kit_set.kept = 1 << 20;
+	kit_set.calls = 64;
+	kit_place();
+	for (unsigned i = 0; i < 3; i++) {
+		begin_session("2025-11-25", "{}");
+		size_t n = (size_t)sprintf(body, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"t\",\"arguments\":{\"a\":\"");
+		memset(body + n, 'x', 60000);
+		strcpy(body + n + 60000, "\"}}}");
+		for (unsigned k = 0; k < 10; k++) {
+			post(body);
+			s = said();
+			kept += strstr(s, "ask ") != NULL;
+		}
+		has(s, " 503 again {", "long requests, in one session after the other");
+	}
+	ok(kept >= 8 && kept <= 9, "half of the room is one caller's at most");
+	caller = bob;
+	begin_session("2025-11-25", "{}");
+	post(body);
+	has(said(), "ask ", "another has room");
+	caller = alice;
+}
+
 static char first_id[64];
 
 static void coming_back(void)
@@ -370,6 +401,8 @@ static void listening(void)
 	has(s, "drop", "and the listen too");
 
 	kit_begin();
+	kit_set.kept_each = kit_set.kept;
+	kit_place();
 	begin_session("2025-11-25", "{}");
 	post(SUBSCRIBE("m:a"));
 	answer(asked_last, ACK("\"m:a\""));
@@ -415,6 +448,7 @@ static void stale(void)
 
 int main(void)
 {
+	hoarding();
 	stale();
 	inputs();
 	coming_back();

@@ -26,15 +26,8 @@ static char got[20000];
 
 static int64_t unix_ms(void *ctx) { (void)ctx; return UNIX_MS + sim.now_ms; }
 
-static void settle(void)
-{
-	for (unsigned quiet = 0, i = 0; quiet < 4 && i < 2000; i++) {
-		bool did = sim_deliver(&loop);
-		loop.now_ms = sim.now_ms;
-		did |= flow_tick(f) == 0;
-		quiet = did ? 0 : quiet + 1;
-	}
-}
+static int tick(void) { return flow_tick(f); }
+static void settle(void) { sim_settle(&loop, NULL, tick); }
 
 static const char *heard(struct sim_conn *c)
 {

@@ -34,23 +34,15 @@ static int dial(void *ctx)
 	return no_worker ? -1 : sim_pair(0, &conns[nconns++]);
 }
 
-static void settle(void)
+static int tick(void)
 {
-	for (unsigned quiet = 0, i = 0; quiet < 4 && i < 1000; i++) {
-		bool did = sim_deliver(&loop);
-		loop.now_ms = sim.now_ms;
-		did |= door_tick(door) == 0 && !door_over(door);
-		quiet = did ? 0 : quiet + 1;
-	}
+	int wait = door_tick(door);
+
+	return door_over(door) ? -1 : wait;
 }
 
-static void pass_time(int64_t ms)
-{
-	for (; ms > 0; ms -= 50) {
-		sim.now_ms += 50;
-		settle();
-	}
-}
+static void settle(void) { sim_settle(&loop, NULL, tick); }
+static void pass_time(int64_t ms) { sim_pass_time(ms, 50, settle); }
 
 static void begin(void)
 {

@@ -31,7 +31,7 @@ static bool alike(const struct elder_msg *a, const struct elder_msg *b)
 	return a->type == b->type && a->call == b->call && a->method == b->method && memcmp(a->principal, b->principal, ELDER_PRINCIPAL) == 0
 		&& span_eq(a->version, b->version) && span_eq(a->session, b->session) && span_eq(a->event, b->event)
 		&& span_eq(a->identity, b->identity) && span_eq(a->body, b->body) && a->status == b->status && a->again == b->again
-		&& a->retry_ms == b->retry_ms;
+		&& a->retry_ms == b->retry_ms && a->scopes == b->scopes;
 }
 
 /* There and back; every beginning of it asks for more, and tells the length as soon as the head is whole. */
@@ -83,6 +83,7 @@ static void texts(void)
 	there_and_back(&(struct elder_msg){ .type = ELDER_REPLY, .call = 1, .status = 200, .session = SPAN("s"), .body = SPAN("{}") }, false, "a REPLY");
 	there_and_back(&(struct elder_msg){ .type = ELDER_REPLY, .call = 1, .status = 202 }, false, "an empty REPLY");
 	there_and_back(&(struct elder_msg){ .type = ELDER_REPLY, .call = 1, .status = 503, .again = true, .body = SPAN("{}") }, false, "a REPLY to come again");
+	there_and_back(&(struct elder_msg){ .type = ELDER_REPLY, .call = 1, .status = 403, .scopes = UINT64_MAX - 1, .body = SPAN("{}") }, false, "a REPLY that says what is lacking");
 	there_and_back(&(struct elder_msg){ .type = ELDER_STREAM, .call = 1 }, false, "a STREAM");
 	there_and_back(&(struct elder_msg){ .type = ELDER_STREAM, .call = 1, .session = SPAN("abc") }, false, "a STREAM of a new session");
 	there_and_back(&(struct elder_msg){ .type = ELDER_EVENT, .call = 1, .event = SPAN("1"), .body = SPAN("{}") }, false, "an EVENT");
@@ -137,6 +138,8 @@ static void unwritten(void)
 	m.status = 202;
 	m.body = SPAN("{}");
 	ok(write_one(&m) == 0, "a 202 with a body");
+	m = (struct elder_msg){ .type = ELDER_REPLY, .call = 1, .status = 200, .scopes = 1, .body = SPAN("{}") };
+	ok(write_one(&m) == 0, "scopes that are lacking, and a result");
 	m = (struct elder_msg){ .type = ELDER_EVENT, .call = 1 };
 	ok(write_one(&m) == 0, "an event of nothing");
 	m.event = SPAN("1\n");
@@ -184,6 +187,7 @@ static void hostile(void)
 	is_str(CHANGED(&reply, false, uint16_t, head, 999), "a status that may not be sent", "status 999");
 	is_str(CHANGED(&reply, false, uint16_t, head, 204), "a status that may not be sent", "status 204");
 	is_str(CHANGED(&reply, false, uint8_t, head + offsetof(struct elder_reply, again), 2), "a frame whose texts do not add up", "neither yes nor no");
+	is_str(CHANGED(&reply, false, uint64_t, head + offsetof(struct elder_reply, scopes), 2), "scopes that nobody lacks", "a challenge with a result");
 	is_str(CHANGED(&event, false, uint32_t, head + offsetof(struct elder_event, event_n), 4), "a frame whose texts do not add up", "an id beyond the end");
 	is_str(CHANGED(&event, false, char, head + sizeof(struct elder_event), '\r'), "a text with a byte that is not visible", "a line end in an event's id");
 

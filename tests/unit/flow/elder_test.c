@@ -30,23 +30,9 @@ static const struct policy_rule rules[] = { { .allow = true, .pattern = { "*", 1
 
 static int64_t unix_ms(void *ctx) { (void)ctx; return UNIX_MS + clock_ms + sim.now_ms; }
 
-static void settle(void)
-{
-	for (unsigned quiet = 0, i = 0; quiet < 4 && i < 2000; i++) {
-		bool did = sim_deliver(&loop);
-		loop.now_ms = sim.now_ms;
-		did |= flow_tick(f) == 0;
-		quiet = did ? 0 : quiet + 1;
-	}
-}
-
-static void pass_time(int64_t ms)
-{
-	for (; ms > 0; ms -= 50) {
-		sim.now_ms += ms < 50 ? ms : 50;
-		settle();
-	}
-}
+static int tick(void) { return flow_tick(f); }
+static void settle(void) { sim_settle(&loop, NULL, tick); }
+static void pass_time(int64_t ms) { sim_pass_time(ms, 50, settle); }
 
 static void begin(void)
 {
@@ -376,6 +362,17 @@ static void streams(void)
 static void edges(void)
 {
 	begin();
+	set.listens_each = 1;
+	place(true);
+	(void)bare("GET", AS_ACME SESSION "Accept: text/event-stream\r\n");
+	ok(frame_came() && m.method == ELDER_GET, "a stream of a caller");
+	struct sim_conn *more = bare("GET", AS_ACME "Mcp-Session-Id: s2\r\nAccept: text/event-stream\r\n");
+	ok(status_of(heard(more)) == 503 && says(got, "listens_per_caller") && !frame_came(), "who has as many as one may have gets no more, whatever session it names");
+	(void)bare("GET", AS_BOLT SESSION "Accept: text/event-stream\r\n");
+	ok(frame_came() && m.method == ELDER_GET, "another caller does");
+	end();
+
+	begin();
 	place(true);
 	struct sim_conn *c[6];
 	for (unsigned i = 0; i < 6; i++)
@@ -524,8 +521,50 @@ static void inside(void)
 	end();
 }
 
+/* Step-up: on an inner connection scopes are numbers; an old client is told in words what it lacks, and where to get it. */
+static void lacking(void)
+{
+	static const struct span names[] = { { "read", 4 }, { "write", 5 } };
+	static const struct policy_rule scoped[] = { { .allow = true, .pattern = { "x:scoped", 8 }, .scopes = 2 }, { .allow = true, .pattern = { "*", 1 } } };
+	struct identity who = { .kind = IDENTITY_TOKEN, .subject_n = 1, .subject = "u", .scopes = 1 };
+	char mem[600], fields[700];
+	struct buf passport = buf_on(mem, sizeof mem);
+
+	begin();
+	set.nservers = 1;
+	set.plain = true;
+	set.servers[0] = (struct flow_server){ .name = SPAN("s"), .kind = FLOW_LINE, .connect_ms = 1000, .idle_ms = 60000, .call_ms = 60000 };
+	set.auth.scopes = (struct auth_names){ names, 2 };
+	set.policy = (struct policy){ scoped, 2 };
+	set.listeners[0].metadata = SPAN("http://localhost/.well-known/oauth-protected-resource/mcp");
+	place(true);
+	passport_write(&passport, &f->passports, &who, unix_ms(NULL));
+	snprintf(fields, sizeof fields, "Postern-Identity: %.*s\r\n", (int)passport.n, mem);
+	struct sim_conn *c = inner(passes);
+	post_to(c, INNER_PATH, fields, "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"subscriptions/listen\",\"params\":{\"notifications\":{\"resourceSubscriptions\":[\"x:scoped\"]}," META "}}");
+	heard(c);
+	ok(status_of(got) == 403 && says(got, "\r\nPostern-Scopes: 2\r\n") && !says(got, "WWW-Authenticate:"), "the elder is told what its caller lacks, by number");
+	c = post(AS_ACME SESSION OLD, LIST);
+	ok(frame_came(), "an old request");
+	elder_says((struct elder_msg){ .type = ELDER_REPLY, .call = m.call, .status = 403, .scopes = 2, .body = SPAN("{\"error\":1}") });
+	heard(c);
+	ok(status_of(got) == 403 && says(got, "\r\nWWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"write\", resource_metadata=\"http://localhost/.well-known/"),
+		"its client is told by name, and where to get it");
+	ok(says(got, "\r\n\r\n{\"error\":1}") && !says(got, "Postern-"), "with the elder's words");
+	post_to(c, "/mcp", AS_ACME SESSION OLD, LIST);
+	ok(frame_came(), "the next request");
+	elder_says((struct elder_msg){ .type = ELDER_REPLY, .call = m.call, .status = 200, .body = SPAN("{}") });
+	ok(status_of(heard(c)) == 200 && !says(got, "WWW-Authenticate:"), "lacks nothing");
+	c = post(AS_ACME SESSION OLD, LIST);
+	ok(frame_came(), "a request of another");
+	elder_says((struct elder_msg){ .type = ELDER_REPLY, .call = m.call, .status = 403, .scopes = UINT64_MAX << 2, .body = SPAN("{}") });
+	ok(status_of(heard(c)) == 403 && says(got, "error=\"insufficient_scope\"") && !says(got, "write"), "scopes that there are not name none");
+	end();
+}
+
 int main(void)
 {
+	lacking();
 	relayed();
 	not_relayed();
 	streams();

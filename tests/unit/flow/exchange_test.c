@@ -830,6 +830,27 @@ static void kept(void)
 	struct exchange *x = exchange_begin(pool, &peer, EXCHANGE_POST, NULL, &head);
 	ok(!exchange_keep(x, span_of(large, REQUEST_MAX)), "one that is too long is not kept");
 	exchange_close(x);
+	/* It has more to read than one turn reads, and is to be read on in the next; before that comes the head that it is taken back for. */
+	static char interim[25 * 13200];
+	for (size_t i = 0; i < sizeof interim; i += 25)
+		memcpy(interim + i, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+	begin(1, false);
+	x = exchange_begin(pool, &peer, EXCHANGE_POST, NULL, &head);
+	(void)exchange_keep(x, SPAN("{}"));
+	(void)exchange_again(x);
+	exchange_send(x, span_of(NULL, 0), 0, false);
+	accept_it();
+	(void)heard(server());
+	sim_say(server(), interim, sizeof interim);
+	(void)sim_deliver(&loop);
+	ok(exchange_waiting(pool), "it is to be read on");
+	take_back = true;
+	sim_say(server(), refused, sizeof refused - 1);
+	(void)sim_deliver(&loop);
+	ok(saw("404"), "its head comes");
+	turns();
+	ok(exchange_used(pool) == 1 && !exchange_waiting(pool), "taken back, it waits for its owner and for nothing else");
+	exchange_close(x);
 }
 
 /* Servers that do anything at all: every exchange ends once or is closed, and nothing is left. */

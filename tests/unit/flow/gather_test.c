@@ -189,37 +189,32 @@ static bool upstream_act(struct sim_conn *c)
 	return true;
 }
 
-static void settle(void)
+static bool act(void)
 {
-	for (unsigned quiet = 0, i = 0; quiet < 4 && i < 4000; i++) {
-		bool did = false;
-		for (unsigned k = 0; k < sim.top; k++) {
-			struct sim_conn *c = &sim.conn[k];
-			if (c->used && c->connecting) {
-				c->connecting = false;
-				if (server[c->port - 1].mode == REFUSES)
-					sim_reset(c);
-				else
-					c->pending |= LOOP_WRITE;
-				did = true;
-			}
-			if (c->used && c->port && !c->gate_closed && !c->reset && !c->connecting)
-				did |= upstream_act(c);
+	bool did = false;
+
+	for (unsigned k = 0; k < sim.top; k++) {
+		struct sim_conn *c = &sim.conn[k];
+
+		if (c->used && c->connecting && server[c->port - 1].mode == REFUSES) {
+			c->connecting = false;
+			sim_reset(c);
+			did = true;
 		}
-		did |= sim_deliver(&loop);
-		loop.now_ms = sim.now_ms;
-		did |= flow_tick(f) == 0;
-		quiet = did ? 0 : quiet + 1;
 	}
+	did |= sim_connect_all();
+	for (unsigned k = 0; k < sim.top; k++) {
+		struct sim_conn *c = &sim.conn[k];
+
+		if (c->used && c->port && !c->gate_closed && !c->reset && !c->connecting)
+			did |= upstream_act(c);
+	}
+	return did;
 }
 
-static void pass_time(int64_t ms)
-{
-	for (; ms > 0; ms -= 50) {
-		sim.now_ms += ms < 50 ? ms : 50;
-		settle();
-	}
-}
+static int tick(void) { return flow_tick(f); }
+static void settle(void) { sim_settle(&loop, act, tick); }
+static void pass_time(int64_t ms) { sim_pass_time(ms, 50, settle); }
 
 /* All questions that wait, the last one first: now they are answered. */
 static void answer_waiting(void)

@@ -239,34 +239,22 @@ static bool upstream_act(struct sim_conn *c)
 	return ask_upstream(c, q, end + 4, c->got.n);
 }
 
-static void settle(void)
+static bool act(void)
 {
-	for (unsigned quiet = 0, i = 0; quiet < 4 && i < 2000; i++) {
-		bool did = false;
-		for (unsigned k = 0; k < sim.top; k++) {
-			struct sim_conn *c = &sim.conn[k];
-			if (c->used && c->connecting) {
-				c->connecting = false;
-				c->pending |= LOOP_WRITE;
-				did = true;
-			}
-			if (c->used && (c->port || c->server >= 0) && !c->gate_closed && !c->reset)
-				did |= upstream_act(c);
-		}
-		did |= sim_tls_act_all() | sim_deliver(&loop);
-		loop.now_ms = sim.now_ms;
-		did |= flow_tick(f) == 0;
-		quiet = did ? 0 : quiet + 1;
+	bool did = sim_connect_all();
+
+	for (unsigned k = 0; k < sim.top; k++) {
+		struct sim_conn *c = &sim.conn[k];
+
+		if (c->used && (c->port || c->server >= 0) && !c->gate_closed && !c->reset)
+			did |= upstream_act(c);
 	}
+	return did | sim_tls_act_all();
 }
 
-static void pass_time(int64_t ms)
-{
-	for (; ms > 0; ms -= 20) {
-		sim.now_ms += ms < 20 ? ms : 20;
-		settle();
-	}
-}
+static int tick(void) { return flow_tick(f); }
+static void settle(void) { sim_settle(&loop, act, tick); }
+static void pass_time(int64_t ms) { sim_pass_time(ms, 20, settle); }
 
 /* ---- the world ---- */
 

@@ -422,3 +422,39 @@ void sock_shut_write(int fd)
 	if (c->fin)
 		c->pending |= LOOP_GONE | LOOP_READ | LOOP_HALF;
 }
+
+bool sim_connect_all(void)
+{
+	bool any = false;
+
+	for (unsigned k = 0; k < sim.top; k++) {
+		struct sim_conn *c = &sim.conn[k];
+
+		if (c->used && c->connecting) {
+			c->connecting = false;
+			c->pending |= LOOP_WRITE;
+			any = true;
+		}
+	}
+	return any;
+}
+
+void sim_settle(struct loop *l, bool (*act)(void), int (*tick)(void))
+{
+	for (unsigned quiet = 0, i = 0; quiet < 4 && i < 4000; i++) {
+		bool did = act && act();
+
+		did |= sim_deliver(l);
+		l->now_ms = sim.now_ms;
+		did |= tick() == 0;
+		quiet = did ? 0 : quiet + 1;
+	}
+}
+
+void sim_pass_time(int64_t ms, int64_t step_ms, void (*settle)(void))
+{
+	for (; ms > 0; ms -= step_ms) {
+		sim.now_ms += ms < step_ms ? ms : step_ms;
+		settle();
+	}
+}

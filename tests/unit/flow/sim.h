@@ -77,6 +77,13 @@ void sim_raw_close(struct sim_conn *c);
 void sim_wire_took(struct sim_conn *c, size_t n);
 void sim_bytes_put(struct sim_bytes *b, const void *p, size_t n);
 void sim_bytes_drop(struct sim_bytes *b, size_t n);
+/* Connects of the gate that are on their way come about. True: there was one. */
+bool sim_connect_all(void);
+/* Until nothing happens any more: what the script does (`act` is true when it did something; NULL: nothing), news, and the gate's tick, which
+ * gives 0 when it wants to go on at once. */
+void sim_settle(struct loop *l, bool (*act)(void), int (*tick)(void));
+/* Time goes by in steps; `settle` after each. */
+void sim_pass_time(int64_t ms, int64_t step_ms, void (*settle)(void));
 /* True if the script will hear nothing more: the gate closed, or there was a reset. */
 bool sim_over(const struct sim_conn *c);
 /* Delivers news in random order, some of it later. True: something was delivered. */

@@ -74,33 +74,26 @@ static void accept_up(struct sim_conn *c)
 	c->tls->cut_at = up_cut_at;
 }
 
-static void settle(void)
+static bool act(void)
 {
-	for (unsigned quiet = 0, i = 0; quiet < 4 && i < 4000; i++) {
-		bool did = sim_tls_act_all();
-		for (unsigned k = 0; k < sim.top; k++) {
-			struct sim_conn *c = &sim.conn[k];
-			if (c->used && c->connecting) {
-				accept_up(c);
-				did = true;
-			}
-			if (c->used && c->port)
-				upstream_act(c);
+	bool did = sim_tls_act_all();
+
+	for (unsigned k = 0; k < sim.top; k++) {
+		struct sim_conn *c = &sim.conn[k];
+
+		if (c->used && c->connecting) {
+			accept_up(c);
+			did = true;
 		}
-		did |= sim_deliver(&loop);
-		loop.now_ms = sim.now_ms;
-		did |= flow_tick(f) == 0;
-		quiet = did ? 0 : quiet + 1;
+		if (c->used && c->port)
+			upstream_act(c);
 	}
+	return did;
 }
 
-static void pass_time(int64_t ms)
-{
-	for (; ms > 0; ms -= 20) {
-		sim.now_ms += ms < 20 ? ms : 20;
-		settle();
-	}
-}
+static int tick(void) { return flow_tick(f); }
+static void settle(void) { sim_settle(&loop, act, tick); }
+static void pass_time(int64_t ms) { sim_pass_time(ms, 20, settle); }
 
 static struct policy_rule anything = { .allow = true, .pattern = { "*", 1 } };
 static const struct span tenants[] = { { "local", 5 } };

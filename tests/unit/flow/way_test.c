@@ -93,36 +93,22 @@ static bool url_act(struct sim_conn *c)
 	return true;
 }
 
-static void settle(void)
+static bool act(void)
 {
-	for (unsigned quiet = 0, i = 0; quiet < 4 && i < 2000; i++) {
-		bool did = line_act();
+	bool did = line_act() | sim_connect_all();
 
-		for (unsigned k = 0; k < sim.top; k++) {
-			struct sim_conn *c = &sim.conn[k];
+	for (unsigned k = 0; k < sim.top; k++) {
+		struct sim_conn *c = &sim.conn[k];
 
-			if (c->used && c->connecting) {
-				c->connecting = false;
-				c->pending |= LOOP_WRITE;
-				did = true;
-			}
-			if (c->used && c->port && !c->gate_closed && !c->reset)
-				did |= url_act(c);
-		}
-		did |= sim_deliver(&loop);
-		loop.now_ms = sim.now_ms;
-		did |= flow_tick(f) == 0;
-		quiet = did ? 0 : quiet + 1;
+		if (c->used && c->port && !c->gate_closed && !c->reset)
+			did |= url_act(c);
 	}
+	return did;
 }
 
-static void pass_time(int64_t ms)
-{
-	for (; ms > 0; ms -= 100) {
-		sim.now_ms += 100;
-		settle();
-	}
-}
+static int tick(void) { return flow_tick(f); }
+static void settle(void) { sim_settle(&loop, act, tick); }
+static void pass_time(int64_t ms) { sim_pass_time(ms, 100, settle); }
 
 static void begin(enum flow_era era)
 {

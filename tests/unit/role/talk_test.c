@@ -53,8 +53,8 @@ static const char *heard(const char *text, size_t n, size_t piece)
 	begin();
 	for (size_t at = 0; at < n; at += piece) {
 		say(text + at, n - at < piece ? n - at : piece);
-		while ((got = talk_next(&t, &line, &tail)) == TALK_GOT || got == TALK_LONG)
-			have += (size_t)(got == TALK_GOT ? snprintf(all + have, sizeof all - have, "%.*s|", (int)line.n, line.p)
+		while ((got = talk_next(&t, &line, &tail)) == TALK_GOT || got == TALK_LONG || (got == TALK_NOTHING && t.readable))
+			have += (size_t)(got == TALK_NOTHING ? 0 : got == TALK_GOT ? snprintf(all + have, sizeof all - have, "%.*s|", (int)line.n, line.p)
 				: snprintf(all + have, sizeof all - have, "(%.3s..%.*s)|", line.p, 3, tail.p + tail.n - 3));
 	}
 	sock_close(far);
@@ -91,6 +91,23 @@ static void lengths(void)
 	}
 }
 
+/* Whoever never ends a line, or says nothing but ends, must not keep us from all others. */
+static void endless(char with, const char *name)
+{
+	static char much[100 << 10];
+	struct span line, tail;
+	unsigned turns = 0;
+
+	memset(much, with, sizeof much);
+	begin();
+	say(much, sizeof much);
+	while (turns < 10000 && talk_next(&t, &line, &tail) == TALK_NOTHING && t.readable)
+		turns++;
+	ok(turns >= sizeof much / CAP / TALK_READS && turns < 10000, name);
+	ok(!t.readable && t.in_n <= sizeof in_mem, "  and all of it is heard in the end");
+	end();
+}
+
 int main(void)
 {
 	char got[OUT + 1];
@@ -101,6 +118,8 @@ int main(void)
 	for (size_t piece = 1; piece < 20; piece++)
 		is_str(heard("one\r\n\n\r\ntwo three\n\nfo\rur\nrest", 30, piece), "one|two three|fo\rur|end", "lines in pieces; empty ones and a last that does not end are passed over");
 	lengths();
+	endless('x', "a line without an end lets others have their turn");
+	endless('\n', "so do ends without lines");
 	begin();
 	ok(talk_room(&t) == OUT - 1 && talk_put(&t, span_of("hello", 5)) && talk_room(&t) == OUT - 7, "a line is kept until it is flushed");
 	ok(!talk_put(&t, span_of(in_mem, OUT - 6)), "one that has no room is refused whole");

@@ -1,0 +1,217 @@
+/* Upstreams that lie about what they are, forget, or die under full lines; callers who want all conversations for themselves. */
+#include "kit.h"
+
+#define AA META_OF(ALL_CAPS, AS("aa"))
+#define CALL "\"name\":\"t\",\"arguments\":{},"
+#define MODERN_ONLY "\"error\":{\"code\":-32022,\"message\":\"m\",\"data\":{\"supported\":[\"2026-07-28\"],\"requested\":\"2025-11-25\"}}"
+#define ELICIT "\"method\":\"elicitation/create\",\"params\":{\"message\":\"Which?\",\"requestedSchema\":{\"type\":\"object\",\"properties\":{}}}"
+
+/* Era auto, found to be an older one; peer 0 ready, all queues empty. */
+static void auto_begin(void)
+{
+	kit_begin(BRIDGE_AUTO);
+	ask_as(0, "1", "server/discover", META);
+	bridge_peer_up(kit, 0);
+	(void)peer_next(0);
+	peer_answer(0, kit_id, "\"error\":{\"code\":1,\"message\":\"m\"}");
+	(void)peer_next(0);
+	peer_answer(0, kit_id, INIT_RESULT("2025-11-25", OLD_CAPS));
+	(void)peer_next(0);
+	(void)next(0);
+}
+
+/* Words that are told later are kept: who gave them has long gone. */
+static void words(void)
+{
+	char why[] = "ended: it was killed by signal 9";
+
+	legacy_begin();
+	ask_as(0, "1", "tools/call", CALL META);
+	ask_as(0, "2", "tools/call", CALL META);
+	(void)peer_next(0);
+	kit_worker[0].closed = true;
+	bridge_peer_failed(kit, 0, kit_id, span_z(why));
+	bridge_peer_down(kit, 0, span_z(why));
+	memset(why, 'x', sizeof why - 1);
+	kit_worker[0].closed = false;
+	pass(100);
+	ok(has(next(0), "\"id\":1,\"error\":{\"code\":-32603,\"message\":\"Upstream old ended: it was killed by signal 9\""), "one that failed");
+	ok(has(next(0), "\"id\":2,\"error\":{\"code\":-32603,\"message\":\"Upstream old ended: it was killed by signal 9\""), "one that ended with its peer");
+}
+
+/* Only the shared conversation says what the upstream is. */
+static void claims(void)
+{
+	auto_begin();
+	ask_as(0, "2", "tools/call", CALL AA);
+	bridge_peer_up(kit, 1);
+	(void)peer_next(1);
+	peer_answer(1, kit_id, MODERN_ONLY);
+	ok(has(next(0), "\"id\":2,\"error\"") && kit_stops[1] == 1, "a caller's own that refuses to begin is ended");
+	ok(span_eq(bridge_known(kit), SPAN("legacy 2025-11-25")), "and says nothing about the others");
+	ask_as(0, "3", "tools/list", META);
+	ok(hasnt(peer_next(0), "clientCapabilities"), "the shared one is spoken to as before");
+	pass(40000);
+	is_int(kit_stops[1], 1, "it is ended once");
+
+	/* What is known is forgotten while a caller's own is being started. */
+	auto_begin();
+	pass(11000);
+	bridge_peer_down(kit, 0, SPAN("ended"));
+	ask_as(0, "2", "tools/call", CALL AA);
+	legacy_up(0, INIT_RESULT("2025-11-25", OLD_CAPS));
+	(void)bridge_tick(kit);
+	is_int(kit_starts[1], 1, "one of its own is started");
+	bridge_peer_down(kit, 0, SPAN("ended"));
+	ask_as(0, "3", "tools/list", META);
+	bridge_peer_up(kit, 0);
+	(void)peer_next(0);
+	peer_answer(0, kit_id, "\"error\":{\"code\":-32601,\"message\":\"m\"}");
+	(void)next(0);
+	ok(has(next(0), "\"id\":3,\"error\""), "the shared one fails to start, and what it is must be found anew");
+	bridge_peer_up(kit, 1);
+	ok(has(peer_next(1), "\"method\":\"initialize\"") && kit_what == BRIDGE_INITIALIZE, "the caller's own is not who is asked");
+}
+
+static void deaf(void)
+{
+	auto_begin();
+	ask_as(0, "\"L\"", "subscriptions/listen", "\"notifications\":{\"toolsListChanged\":true}," META);
+	ask_as(1, "\"M\"", "subscriptions/listen", "\"notifications\":{\"toolsListChanged\":true}," META);
+	(void)next(0);
+	(void)next(1);
+	pass(11000);
+	bridge_peer_down(kit, 0, SPAN("ended"));
+	(void)bridge_tick(kit);
+	bridge_peer_up(kit, 0);
+	(void)peer_next(0);
+	kit_worker[1].closed = true;
+	peer_answer(0, kit_id, MODERN_ONLY);
+	ok(span_eq(bridge_known(kit), SPAN("modern")), "an older upstream has become a modern one");
+	ok(has(next(0), "\"id\":\"L\",\"error\":{\"code\":-32603,\"message\":\"Upstream old"), "who listened to the old one is told");
+	kit_worker[1].closed = false;
+	pass(100);
+	ok(has(next(1), "\"id\":\"M\",\"error\":{\"code\":-32603,\"message\":\"Upstream old"), "as soon as there is room");
+	ask_as(0, "\"L\"", "subscriptions/listen", "\"notifications\":{\"toolsListChanged\":true}," META);
+	ok(has(peer_next(0), "subscriptions/listen"), "and may listen to the new one");
+}
+
+/* A server that gives sessions and knows none of them. */
+static void forgetting(void)
+{
+	unsigned sessions = 0;
+
+	legacy_begin();
+	ask_as(0, "\"L\"", "subscriptions/listen", "\"notifications\":{\"resourceSubscriptions\":[\"a:1\"]}," META);
+	(void)next(0);
+	(void)peer_next(0);
+	while (sessions < 100) {
+		bridge_peer_again(kit, 0);
+		(void)bridge_tick(kit);
+		if (peer_quiet(0))
+			break;
+		(void)peer_next(0);
+		peer_answer(0, kit_id, INIT_RESULT("2025-11-25", OLD_CAPS));
+		ok(has(peer_next(0), "initialized") && has(peer_next(0), "resources/subscribe"), "begun anew");
+		sessions++;
+	}
+	ok(sessions >= 2 && sessions < 10 && kit_stops[0] == 1, "a few times in a row, then it is ended");
+	legacy_begin();
+	for (sessions = 0; sessions < 20; sessions++) {
+		pass(11000);
+		bridge_peer_again(kit, 0);
+		(void)peer_next(0);
+		peer_answer(0, kit_id, INIT_RESULT("2025-11-25", OLD_CAPS));
+		(void)peer_next(0);
+	}
+	is_int(kit_stops[0], 0, "one whose sessions last a while goes on");
+}
+
+static char state[256];
+static const char *kept(const char *m)
+{
+	const char *at = strstr(m, "\"requestState\":\"");
+
+	state[0] = 0;
+	if (at)
+		sscanf(at + 16, "%255[^\"]", state);
+	return m;
+}
+
+static void retry(const char *id)
+{
+	char text[1000];
+
+	snprintf(text, sizeof text, CALL "\"inputResponses\":{\"old.1\":{\"action\":\"accept\",\"content\":{}}},\"requestState\":\"%s\"," AA, state);
+	ask_as(0, id, "tools/call", text);
+}
+
+/* What was asked in a session that is gone cannot be answered in the next. */
+static void asked_and_forgotten(void)
+{
+	uint64_t id;
+
+	legacy_begin();
+	ask_as(0, "1", "tools/call", CALL AA);
+	legacy_up(1, INIT_RESULT("2025-11-25", OLD_CAPS));
+	(void)peer_next(1);
+	id = kit_id;
+	peer_say_of(1, id, "{\"jsonrpc\":\"2.0\",\"id\":9," ELICIT "}");
+	(void)kept(next(0));
+	pass(11000);
+	bridge_peer_again(kit, 1);
+	ok(has(peer_next(1), "notifications/cancelled") && kit_id == id, "its stream is let go");
+	(void)peer_next(1);
+	peer_answer(1, kit_id, INIT_RESULT("2025-11-25", OLD_CAPS));
+	(void)peer_next(1);
+	retry("2");
+	ok(has(next(0), "\"id\":2,\"error\":{\"code\":-32602") && peer_quiet(1), "the retry hears that it is over, and the new session nothing");
+}
+
+static void shares(void)
+{
+	legacy_begin();
+	ask_as(0, "1", "tools/call", CALL AA);
+	ask_as(0, "2", "tools/call", CALL META_OF("{\"sampling\":{}}", AS("aa")));
+	ask_as(0, "3", "tools/call", CALL META_OF("{\"roots\":{}}", AS("aa")));
+	is_int((int)(kit_starts[1] + kit_starts[2] + kit_starts[3]), 2, "one caller has half of the conversations at most, whatever it declares");
+	ask_as(1, "1", "tools/call", CALL META_OF(ALL_CAPS, AS("bb")));
+	is_int((int)kit_starts[3], 1, "there is one for another");
+	legacy_up(1, INIT_RESULT("2025-11-25", OLD_CAPS));
+	(void)bridge_tick(kit);
+	(void)peer_next(1);
+	peer_answer(1, kit_id, "\"result\":{\"content\":[]}");
+	ok(has(next(0), "\"id\":1,"), "its first call is over");
+	ok(kit_stops[1] == 1 && kit_starts[1] == 2 && kit_stops[2] == 0, "and makes room for its own third");
+
+	/* What is answered does not hold the conversation while its caller is away. */
+	legacy_begin();
+	ask_as(0, "1", "tools/call", CALL AA);
+	legacy_up(1, INIT_RESULT("2025-11-25", OLD_CAPS));
+	(void)peer_next(1);
+	{
+		uint64_t id = kit_id;
+
+		peer_say_of(1, id, "{\"jsonrpc\":\"2.0\",\"id\":9," ELICIT "}");
+		(void)kept(next(0));
+		peer_answer(1, id, "\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"late\"}]}");
+	}
+	ask_as(1, "1", "tools/call", CALL META_OF(ALL_CAPS, AS("bb")));
+	ask_as(1, "2", "tools/call", CALL META_OF(ALL_CAPS, AS("cc")));
+	ask_as(1, "3", "tools/call", CALL META_OF(ALL_CAPS, AS("dd")));
+	is_int((int)kit_starts[1], 2, "it is another's now");
+	retry("2");
+	ok(has(next(0), "\"id\":2,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"late\"}]"), "who comes back still has the answer");
+}
+
+int main(void)
+{
+	words();
+	claims();
+	deaf();
+	forgetting();
+	asked_and_forgotten();
+	shares();
+	kit_end();
+	return done_testing();
+}
