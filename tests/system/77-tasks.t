@@ -3,11 +3,12 @@
 changed and expired ones look like ones that never were; the policy of the tool that made it applies to a task as long as it lives."""
 
 import hashlib
+import json
 import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from postern import Postern, call, done, is_, ok, until
+from postern import Conn, Postern, call, done, is_, ok, until, request_bytes
 from tls import Upstream
 
 EXT = "io.modelcontextprotocol/tasks"
