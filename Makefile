@@ -212,6 +212,7 @@ $(eval $(foreach t,$(UNIT_NAME),$(call unit_test,$(t))))
 
 # What a fuzzer needs in front of the archives.
 FUZZ_WITH_flow := tests/unit/flow/sim.c tests/unit/flow/sim_tls.c
+FUZZ_WITH_door := tests/unit/flow/sim.c tests/unit/flow/sim_tls.c
 
 # Each fuzzer twice: with a driver of ours over its corpus (part of the tests), and live with libFuzzer.
 build/t/fuzz/%: tests/fuzz/%_fuzz.c tests/fuzz/driver.c $(call libs,san,$(PARTS)) build/host/lib/libbearssl.a

@@ -36,6 +36,14 @@ static bool directory_there(const struct conf *c, const struct conf_server *v, c
 
 static struct program_set *programs; /* mapped: `serve` does not reserve it */
 
+static bool allows(const struct conf *c)
+{
+	for (unsigned i = 0; i < c->npolicy; i++)
+		if (c->policy[i].allow)
+			return true;
+	return false;
+}
+
 /* The files it names, as `serve` reads and opens them. */
 static int material_right(const struct conf *c)
 {
@@ -101,6 +109,8 @@ int cmd_check(int argc, char **argv)
 	end = material_right(l.conf);
 	if (!there && end == EXIT_OK)
 		end = EXIT_ENVIRONMENT;
+	if (end == EXIT_OK && !allows(l.conf))
+		fprintf(stderr, "warning: %s: /policy: no rule allows anything: every call is refused, and every list is empty\n", o.path);
 	if (end == EXIT_OK)
 		summary(o.path, l.conf);
 	config_drop(&l);

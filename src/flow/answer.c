@@ -146,7 +146,7 @@ enum step_end answer_http(struct txn *t, unsigned status, struct span text)
 
 enum step_end answer_upstream(struct txn *t, unsigned status, struct span server, struct span what)
 {
-	char mem[256];
+	char mem[512];
 	struct buf text = buf_on(mem, sizeof(mem));
 
 	BUF_LIT(&text, "Upstream \"");

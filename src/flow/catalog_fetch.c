@@ -135,8 +135,35 @@ static void ask_next(struct upstream *up)
 		whole(up, up->staging->ttl_ms);
 }
 
-void catalog_refused(struct upstream *up, enum leg_fault fault, unsigned status)
+/* For whoever asks while nothing is known. */
+static void remember(struct upstream *up, struct span why)
 {
+	up->why.n = 0;
+	for (size_t i = 0; i < why.n && up->why.n < sizeof(up->why.text); i++)
+		if (why.p[i] >= ' ' && why.p[i] <= '~' && why.p[i] != '"' && why.p[i] != '\\')
+			up->why.text[up->why.n++] = why.p[i];
+}
+
+static struct span why_of(const struct upstream *up, struct buf *b)
+{
+	BUF_LIT(b, "could not be asked what it offers");
+	if (up->why.n > 0)
+		BUF_LIT(b, ": ");
+	buf_put(b, span_of(up->why.text, up->why.n));
+	return buf_span(b);
+}
+
+enum step_end answer_unknown_upstream(struct txn *t, unsigned status, unsigned index)
+{
+	char mem[256];
+	struct buf b = buf_on(mem, sizeof(mem));
+
+	return answer_upstream(t, status, t->f->set->servers[index].name, why_of(&t->f->up[index], &b));
+}
+
+void catalog_refused(struct upstream *up, enum leg_fault fault, unsigned status, struct span why)
+{
+	remember(up, why);
 	if (way_refused(up, fault, status))
 		up->catalog_asking = up->catalog_due = true;
 	else
@@ -156,6 +183,20 @@ void catalog_turn(struct flow *f)
 	}
 }
 
+/* A bridge says what is wrong with its upstream: "Upstream NAME ...". What others say in an error is their own, and not repeated. */
+static void bridge_words(struct upstream *up, const struct mcp_message *m)
+{
+	const struct json *j = &up->f->json;
+	char mem[512];
+	struct buf b = buf_on(mem, sizeof(mem));
+	size_t before = sizeof("Upstream ") + up->set->name.n;
+
+	if (m->kind == MCP_ERROR)
+		json_text(j, json_get(j, m->error, SPAN("message")), &b);
+	bool told = upstream_by_line(up) && up->set->kind != FLOW_BUILTIN && !b.full && span_starts(buf_span(&b), SPAN("Upstream ")) && b.n > before;
+	remember(up, told ? span_from(buf_span(&b), before) : upstream_by_line(up) ? NOTHING : SPAN("does not speak MCP " MCP_VERSION));
+}
+
 static void discovered(struct upstream *up, const struct mcp_message *m, unsigned status)
 {
 	if (m->kind == MCP_RESULT && catalog_discover(up->staging, &up->f->json, m->result)) {
@@ -165,7 +206,10 @@ static void discovered(struct upstream *up, const struct mcp_message *m, unsigne
 		catalog_clear(up->staging);
 		ask(up, MCP_DISCOVER, NOTHING);
 	} else {
-		flow_log(up->f, SPAN("upstream"), up->set->name, upstream_by_line(up) ? SPAN("could not be asked what it offers") : SPAN("does not speak MCP " MCP_VERSION));
+		char mem[256];
+		struct buf b = buf_on(mem, sizeof(mem));
+		bridge_words(up, m);
+		flow_log(up->f, SPAN("upstream"), up->set->name, why_of(up, &b));
 		catalog_failed(up);
 	}
 }
@@ -301,7 +345,7 @@ enum step_end answer_discover(struct txn *t)
 	}
 	timer_disarm(&f->timers, &t->timer);
 	if (known == 0 && first < f->set->nservers)
-		return answer_upstream(t, 502, f->set->servers[first].name, SPAN("could not be asked what it offers"));
+		return answer_unknown_upstream(t, 502, first);
 	if (missing > 0)
 		metrics_add(f->metrics, METRIC_LISTS_INCOMPLETE, 1);
 	if (!answer_room(t, bound, &b))

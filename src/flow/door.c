@@ -26,11 +26,13 @@ static void again(struct timer *t)
 {
 	struct door *d = LIST_OWNER(t, struct door, again);
 
-	if (d->lost && d->ordered == 0)
+	if (d->lost)
 		door_begin_again(d);
 	else
 		door_open_stream(d);
 }
+
+static void say_again(struct timer *t);
 
 struct door *door_place(void *mem, const struct door_settings *s, struct loop *loop)
 {
@@ -42,6 +44,7 @@ struct door *door_place(void *mem, const struct door_settings *s, struct loop *l
 	d->loop = loop;
 	timers_init(&d->timers, loop->now_ms);
 	timer_init(&d->again, again);
+	timer_init(&d->busy, say_again);
 	d->ncalls = call_count(s);
 	d->calls = (struct door_call *)(void *)at;
 	at += up(sizeof(struct door_call) * d->ncalls);
@@ -112,31 +115,21 @@ static struct door_call *free_call(struct door *d)
 static bool is_request(unsigned kind) { return kind == CALL_REQUEST || kind == CALL_BATCH; }
 static bool is_ordered(unsigned kind) { return kind == CALL_INITIALIZE || kind == CALL_NOTE || kind == CALL_STARTED || kind == CALL_RENEW; }
 
-struct door_call *door_send(struct door *d, enum door_kind kind, bool old, enum exchange_method method, struct span body, int64_t until_ms)
+static void put_fields(const struct door *d, const struct door_call *c, struct buf *head)
 {
-	struct door_call *c = free_call(d);
-	struct buf *head;
+	bool post = c->kind != CALL_STREAM && c->kind != CALL_BYE;
 
-	if (!c)
-		return NULL;
-	*c = (struct door_call){ .x = exchange_begin(d->pool, &d->peer, method, c, &head), .kind = (uint8_t)kind, .old = old };
-	if (!c->x)
-		return NULL;
-	if (method == EXCHANGE_POST)
+	if (post)
 		http_write_field(head, SPAN("Content-Type"), SPAN("application/json"));
-	if (method != EXCHANGE_DELETE)
-		http_write_field(head, SPAN("Accept"), method == EXCHANGE_GET ? SPAN("text/event-stream") : SPAN("application/json, text/event-stream"));
-	if (old && d->session_n > 0 && kind != CALL_INITIALIZE && kind != CALL_RENEW) {
+	if (c->kind != CALL_BYE)
+		http_write_field(head, SPAN("Accept"), post ? SPAN("application/json, text/event-stream") : SPAN("text/event-stream"));
+	if (c->old && d->session_n > 0 && c->kind != CALL_INITIALIZE && c->kind != CALL_RENEW) {
 		http_write_field(head, SPAN("Mcp-Session-Id"), span_of(d->session, d->session_n));
 		if (d->version_n > 0)
 			http_write_field(head, SPAN("MCP-Protocol-Version"), span_of(d->version, d->version_n));
 	}
-	if (kind == CALL_STREAM && d->event_n > 0)
+	if (c->kind == CALL_STREAM && d->event_n > 0)
 		http_write_field(head, SPAN("Last-Event-ID"), span_of(d->event, d->event_n));
-	d->requests += is_request(kind);
-	d->ordered += is_ordered(kind);
-	exchange_send(c->x, body, until_ms, false);
-	return c;
 }
 
 void door_free(struct door *d, struct door_call *c)
@@ -154,6 +147,44 @@ static void close_call(struct door *d, struct door_call *c)
 	exchange_close(x);
 }
 
+/* What was said in another session means nothing in this one: its ids are others'. */
+static void say_again(struct timer *t)
+{
+	struct door *d = LIST_OWNER(t, struct door, busy);
+
+	for (uint32_t i = 0; i < d->ncalls; i++) {
+		struct door_call *c = &d->calls[i];
+
+		if (!c->x || !c->waits)
+			continue;
+		c->waits = false;
+		if (d->session_n == 0 || c->life != d->life) {
+			close_call(d, c);
+			door_log(d, SPAN("a message of the client was not taken"), SPAN("its session was lost"));
+			continue;
+		}
+		put_fields(d, c, exchange_again(c->x));
+		exchange_send(c->x, NOTHING, c->until_ms, false);
+	}
+}
+
+struct door_call *door_send(struct door *d, enum door_kind kind, bool old, enum exchange_method method, struct span body, int64_t until_ms)
+{
+	struct door_call *c = free_call(d);
+	struct buf *head;
+
+	if (!c)
+		return NULL;
+	*c = (struct door_call){ .x = exchange_begin(d->pool, &d->peer, method, c, &head), .kind = (uint8_t)kind, .life = d->life, .old = old, .until_ms = until_ms };
+	if (!c->x)
+		return NULL;
+	put_fields(d, c, head);
+	d->requests += is_request(kind);
+	d->ordered += is_ordered(kind);
+	exchange_send(c->x, body, until_ms, false);
+	return c;
+}
+
 void door_open_stream(struct door *d)
 {
 	if (d->ending || d->session_n == 0 || d->no_stream)
@@ -165,16 +196,34 @@ void door_open_stream(struct door *d)
 		timer_arm(&d->timers, &d->again, d->loop->now_ms + DOOR_AGAIN_MS);
 }
 
+void door_close_stream(struct door *d)
+{
+	for (uint32_t i = 0; i < d->ncalls; i++)
+		if (d->calls[i].x && d->calls[i].kind == CALL_STREAM)
+			close_call(d, &d->calls[i]);
+}
+
+/* One is being begun: what comes of it is looked at later. */
+static bool beginning(const struct door *d)
+{
+	for (uint32_t i = 0; i < d->ncalls; i++)
+		if (d->calls[i].x && (d->calls[i].kind == CALL_INITIALIZE || d->calls[i].kind == CALL_RENEW))
+			return true;
+	return false;
+}
+
 void door_begin_again(struct door *d)
 {
 	if (d->ending || (d->session_n == 0 && !d->lost))
 		return;
 	d->lost = true;
 	d->session_n = d->event_n = 0;
-	for (uint32_t i = 0; i < d->ncalls; i++)
-		if (d->calls[i].x && d->calls[i].kind == CALL_STREAM)
-			close_call(d, &d->calls[i]);
+	door_close_stream(d);
 	timer_disarm(&d->timers, &d->again);
+	if (beginning(d)) {
+		timer_arm(&d->timers, &d->again, d->loop->now_ms + DOOR_AGAIN_MS);
+		return;
+	}
 	if (d->first_n > 0 && door_send(d, CALL_RENEW, true, EXCHANGE_POST, span_of(d->first, d->first_n), d->loop->now_ms + DOOR_NOTE_MS))
 		door_log(d, SPAN("the session was lost and is begun anew"), NOTHING);
 	else
@@ -203,7 +252,8 @@ static void full(struct door *d, struct span id)
 
 static void ask(struct door *d, enum door_kind kind, bool old, const struct mcp_message *m, struct span line)
 {
-	bool room = d->requests < d->set.requests + d->set.listens;
+	uint32_t all = d->set.requests + d->set.listens, kept = d->session_n == 0 ? 0 : all > DOOR_KEPT ? DOOR_KEPT : all - 1;
+	bool room = d->requests + kept < all;
 	struct door_call *c = room ? door_send(d, kind, old, EXCHANGE_POST, line, 0) : NULL;
 
 	if (!c) {

@@ -10,6 +10,8 @@ static void keep(char *to, uint8_t *n, size_t cap, struct span s)
 		memcpy(to, s.p, *n);
 }
 
+static bool is_note(const struct door_call *c) { return c->kind == CALL_NOTE || c->kind == CALL_STARTED; }
+
 void door_on_head(void *ctx, struct exchange *x, const struct http_head *h, bool events)
 {
 	struct door *d = ctx;
@@ -17,8 +19,19 @@ void door_on_head(void *ctx, struct exchange *x, const struct http_head *h, bool
 	struct span session = h->known[HTTP_MCP_SESSION_ID];
 
 	c->events = events;
+	if (is_note(c) && h->status == 503 && d->loop->now_ms + DOOR_BUSY_MS < c->until_ms) { /* not read: nobody but us can say it again */
+		c->waits = true;
+		exchange_take_back(x);
+		timer_arm(&d->timers, &d->busy, d->loop->now_ms + DOOR_BUSY_MS);
+		return;
+	}
 	if ((c->kind != CALL_INITIALIZE && c->kind != CALL_RENEW) || h->status != 200 || span_absent(session))
 		return;
+	if (d->session_n > 0) { /* the client has begun another on the same pipe */
+		door_close_stream(d);
+		(void)door_send(d, CALL_BYE, true, EXCHANGE_DELETE, NOTHING, d->loop->now_ms + DOOR_BYE_MS);
+	}
+	d->life++;
 	keep(d->session, &d->session_n, sizeof d->session, session);
 	d->version_n = d->event_n = 0;
 	d->lost = false;
@@ -48,7 +61,15 @@ static void fail(struct door *d, struct door_call *c, struct span what, struct s
 	door_fault(d, door_id(c), &f);
 }
 
-/* One message: to the client, unless it is an answer to a question of ours. False: it is none. */
+/* The one answer that this call waits for? Another's would be taken for that one's, and a second for nobody's. */
+static bool answers(const struct door_call *c, const struct mcp_message *m)
+{
+	if (c->kind == CALL_STREAM)
+		return false;
+	return c->id_n == 0 || (!c->answered && (span_absent(m->id) || span_eq(m->id, door_id(c))));
+}
+
+/* One message: to the client, unless it is an answer to a question of ours. False: it is none, or none that belongs here. */
 static bool pass(struct door *d, struct door_call *c, struct span text)
 {
 	struct mcp_message m;
@@ -69,6 +90,8 @@ static bool pass(struct door *d, struct door_call *c, struct span text)
 		agreed(d, &m);
 	if (fault.code != 0 || c->kind == CALL_RENEW)
 		return fault.code == 0;
+	if (answer && !answers(c, &m))
+		return false;
 	if (answer && span_absent(m.id) && c->id_n > 0) { /* a refusal from before its id was read */
 		struct buf b = buf_on(d->out, d->out_cap);
 		BUF_LIT(&b, "{\"jsonrpc\":\"2.0\",\"id\":");
@@ -115,7 +138,7 @@ static void answered(struct door *d, struct door_call *c, const struct exchange 
 	unsigned status = exchange_status(x);
 	bool json = body.n > 0 && exchange_is(x, SPAN("json"));
 
-	if (c->kind == CALL_NOTE || c->kind == CALL_STARTED || c->kind == CALL_BYE || c->kind == CALL_STREAM || (status == 202 && c->kind == CALL_BATCH)) {
+	if (is_note(c) || c->kind == CALL_BYE || c->kind == CALL_STREAM || (status == 202 && c->kind == CALL_BATCH)) {
 		c->answered = true;
 		return;
 	}
@@ -141,7 +164,7 @@ void door_on_end(void *ctx, struct exchange *x, enum exchange_end why)
 	struct door_call *c = exchange_data(x);
 	unsigned status = why == EXCHANGE_OK ? exchange_status(x) : 0;
 	enum door_kind kind = (enum door_kind)c->kind;
-	bool old = c->old;
+	bool old = c->old && c->life == d->life;
 
 	if (why == EXCHANGE_OK && !c->events)
 		answered(d, c, x);
@@ -150,7 +173,7 @@ void door_on_end(void *ctx, struct exchange *x, enum exchange_end why)
 	else
 		fail(d, c, SPAN("The call was lost: the worker"), exchange_end_text(why));
 	door_free(d, c);
-	if (kind == CALL_STREAM)
+	if (kind == CALL_STREAM && old)
 		stream_over(d, status);
 	else if (status == 404 && old && kind != CALL_BYE && kind != CALL_INITIALIZE && kind != CALL_RENEW)
 		door_begin_again(d);

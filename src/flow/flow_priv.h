@@ -354,6 +354,7 @@ struct upstream {
 	bool catalog_asking;
 	bool catalog_due;              /* to be asked in this turn, by line: over HTTP it was in vain */
 	bool catalog_again;            /* server/discover has been asked twice, because its versions were refused in spite of being right */
+	struct { uint8_t n; char text[200]; } why; /* what went wrong when it was asked last: printable ASCII, nothing to escape */
 	struct list waiting;           /* txns */
 };
 
@@ -480,12 +481,11 @@ void listen_finish(struct txn *t);                                           /* 
 
 /* catalog_fetch.c */
 bool catalog_ready(struct upstream *up);         /* known or known to be failing; starts a fetch when it is time */
-/* Something was not in it: asks anew, unless that was done lately. True: a newer one is on the way. */
-bool catalog_renew(struct upstream *up);
+bool catalog_renew(struct upstream *up);         /* something was not in it: asks anew, unless that was done lately. True: a newer one is on the way */
 void catalog_answer(struct upstream *up, const struct mcp_message *m, unsigned status); /* status: HTTP; 0 by line */
-void catalog_failed(struct upstream *up);
-/* The same, with what came back: it may say that an older revision is spoken there. */
-void catalog_refused(struct upstream *up, enum leg_fault fault, unsigned status);
+void catalog_failed(struct upstream *up); /* catalog_refused: the same, with what came back: it may say that an older revision is spoken there */
+void catalog_refused(struct upstream *up, enum leg_fault fault, unsigned status, struct span why);
+enum step_end answer_unknown_upstream(struct txn *t, unsigned status, unsigned index); /* nothing is known of what it offers: why */
 void catalog_turn(struct flow *f);
 enum step_end answer_discover(struct txn *t);
 

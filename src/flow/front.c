@@ -1,4 +1,13 @@
+#include "flow/exchange.h"
 #include "flow/flow_priv.h"
+
+/* An inner connection at rest is its client's to close (flow/exchange.h), or a request on its way over it were lost. */
+static int64_t rest_ms(const struct front *c)
+{
+	int64_t ms = c->f->set->idle_ms, least = c->inner != FLOW_INNER_NONE ? 2 * EXCHANGE_IDLE_MS : 0;
+
+	return ms > least ? ms : least;
+}
 
 static void release_input(struct front *c)
 {
@@ -211,7 +220,7 @@ static void head_run(struct front *c)
 		list_append(&f->heads, &c->age);
 		timer_arm(&f->timers, &c->timer, flow_now(f) + f->set->head_ms);
 	} else if (!begun && c->timer.at_ms == 0) {
-		timer_arm(&f->timers, &c->timer, flow_now(f) + f->set->idle_ms);
+		timer_arm(&f->timers, &c->timer, flow_now(f) + rest_ms(c));
 	}
 }
 
@@ -383,7 +392,7 @@ void front_next(struct front *c, bool close)
 	if (c->in || c->readable)
 		list_append(&f->ready, &c->node); /* not from here: a pipeline must not become a recursion */
 	else
-		timer_arm(&f->timers, &c->timer, flow_now(f) + f->set->idle_ms);
+		timer_arm(&f->timers, &c->timer, flow_now(f) + rest_ms(c));
 }
 
 static void pause_accepting(struct flow *f, bool pause)
@@ -421,7 +430,7 @@ bool front_adopt(struct flow *f, enum flow_inner kind, int fd)
 		front_close(c);
 		return true;
 	}
-	timer_arm(&f->timers, &c->timer, flow_now(f) + (f->draining ? FLOW_LINGER_MS : f->set->idle_ms));
+	timer_arm(&f->timers, &c->timer, flow_now(f) + (f->draining ? FLOW_LINGER_MS : rest_ms(c)));
 	return true;
 }
 

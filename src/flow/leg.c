@@ -160,7 +160,7 @@ void leg_failed(struct leg *l, enum leg_fault fault, struct span detail)
 	if (t)
 		reply_failed(t, up, fault, detail);
 	else if (of_catalog)
-		catalog_refused(up, fault, status);
+		catalog_refused(up, fault, status, detail);
 }
 
 /* Reads one message of an upstream and finds the leg it belongs to. NULL: it is nobody's, or it failed its leg. `only` is the leg of a

@@ -158,7 +158,7 @@ static bool read_head(struct link *k, size_t head_len)
 		struct buf what = buf_on(mem, sizeof(mem));
 		BUF_LIT(&what, "answered with HTTP status ");
 		buf_u64(&what, h->status);
-		fail(k, busy ? LEG_BUSY : LEG_REFUSED, ours ? SPAN("answered with something that is neither JSON nor an event stream") : buf_span(&what));
+		fail(k, busy ? LEG_BUSY : LEG_REFUSED, h->status == 200 ? SPAN("answered with something that is neither JSON nor an event stream") : buf_span(&what));
 		return false;
 	}
 	k->status = (uint16_t)h->status;

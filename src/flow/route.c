@@ -201,7 +201,7 @@ static enum step_end answer_missing(struct txn *t)
 	unsigned first = 0;
 	while (!(t->missing >> first & 1))
 		first++;
-	return answer_upstream(t, 502, t->f->set->servers[first].name, SPAN("could not be asked what it offers"));
+	return answer_unknown_upstream(t, 502, first);
 }
 
 /* Which servers have a part of the list. One that let others wait in vain is done without, unless there is no other. */

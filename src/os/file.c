@@ -89,8 +89,12 @@ bool file_open_dir(struct span path, int *fd, const char **why)
 int file_reopen_log(void)
 {
 	int fd = openat(AT_FDCWD, "/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat log, out;
 
-	/* The parent's own lines too: without O_APPEND they would overwrite those of the roles in a file. */
+	/* The parent's own lines too: without O_APPEND they would overwrite those of the roles in a file. So would what it prints, if that
+	 * goes to the same one. */
+	if (fd >= 0 && fstat(fd, &log) == 0 && fstat(1, &out) == 0 && S_ISREG(log.st_mode) && log.st_ino == out.st_ino && log.st_dev == out.st_dev)
+		(void)dup2(fd, 1);
 	return fd < 0 || dup2(fd, 2) != 2 ? 2 : fd;
 }
 

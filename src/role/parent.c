@@ -433,13 +433,13 @@ static bool open_house(struct house *h)
 	int *const keep[2] = { &h->door[0], &h->door[1] };
 	void *replay;
 
-	if (h->stdio) {
+	h->null_fd = file_open_null();
+	if (h->stdio && h->null_fd >= 0) { /* what was closed is /dev/null by now: an input that ends at once, an output that nobody reads */
 		h->door[0] = file_another(0);
 		h->door[1] = file_another(1);
 		if (h->door[0] < 0 || h->door[1] < 0)
 			return false;
 	}
-	h->null_fd = file_open_null();
 	if (h->null_fd < 0 || !jail_descriptors(keep, h->stdio ? 2 : 0, h->stdio ? h->null_fd : -1, -1))
 		return false;
 	h->null_fd = file_open_null();

@@ -91,7 +91,8 @@ static const char *in_path(struct reading *r, struct span command)
 			return keep(r, buf_span(&full));
 		rest = span_from(rest, colon ? n + 1 : n);
 	}
-	complain(r, "command", "cannot execute", command, "there is no such program in PATH");
+	complain(r, "command", "cannot execute", command, memchr(command.p, ' ', command.n) ?
+		"there is no such program in PATH; arguments stand in \"args\", each by itself" : "there is no such program in PATH");
 	return NULL;
 }
 

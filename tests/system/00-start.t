@@ -7,9 +7,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from postern import BINARY, Postern, call, done, http_get, is_, ok, run, with_caller
+from postern import BINARY, START_S, Postern, call, done, http_get, is_, ok, run, with_caller
 
 tmp = tempfile.TemporaryDirectory()
 os.chmod(tmp.name, 0o755)
@@ -65,6 +66,21 @@ with Postern(base, wrap=["env", "-i"]) as p:
     is_(call(p, "server/discover").status, 200, "an empty environment is enough")
 with Postern(base, wrap=["sh", "-c", 'exec 0<&-; exec 7</dev/null 9</dev/null; exec "$@"', "sh"]) as p:
     is_(call(p, "server/discover").status, 200, "neither a closed standard input nor foreign descriptors disturb it")
+# As `> log 2>&1` has it, one file that is not opened for appending: what is printed overwrites nothing of the log.
+with open(rel + ".log", "w+") as log:
+    log.write("said before\n" * 20)
+    log.flush()
+    os.lseek(log.fileno(), 0, os.SEEK_SET)
+    proc = subprocess.Popen([BINARY, "serve", "-c", rel], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        ends = time.monotonic() + START_S
+        while "\nready\n" not in open(log.name).read() and proc.poll() is None and time.monotonic() < ends:
+            time.sleep(0.02)
+    finally:
+        proc.terminate()
+        proc.wait(START_S)
+    text = open(log.name).read()
+    ok(text.startswith("said before\n" * 20) and "\nready\n" in text and "info parent: stopping" in text, "output and log in one file: nothing is overwritten", text)
 with Postern(base) as p:
     missing = json.loads(http_get(p.admin_port, "/ready").body)["missing"]
     is_([line.split(":")[0] for line in p.stdout_lines if line.startswith("missing ")], ["missing " + m for m in missing],

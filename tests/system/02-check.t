@@ -18,6 +18,9 @@ S = '"mcpServers":{"docs":{"builtin":"files","root":"docs"}}'
 P = '"identity":{"keys":[{"id":"k","sha256":"%s","tenant":"t"}]},"policy":[]' % ("0123456789abcdef" * 4)
 
 
+NOBODY = "warning: c.json: /policy: no rule allows anything: every call is refused, and every list is empty\n"
+
+
 def vectors(name):
     """(line number, text, expected lines, beyond the schema) of tests/table/NAME; the format is at the top of the file."""
     found, text, want, beyond, first = [], [], [], False, 0
@@ -69,6 +72,7 @@ with tempfile.TemporaryDirectory(prefix="postern-") as tmp:
     bad, there = [], 0
     for number, text, _, _ in right:
         r = run(text)
+        r.stderr = r.stderr.replace(NOBODY, "")
         # Directories and files that are not there are the environment's fault, not the configuration's.
         absent = r.stderr != "" and all(re.search(r": (cannot be opened|cannot be read|cannot (open|open the directory|execute) .*): (No such file or directory|there is no such program in PATH|there is no .CREDENTIALS_DIRECTORY;.*)$", line)
                                         for line in r.stderr.splitlines())
@@ -80,6 +84,11 @@ with tempfile.TemporaryDirectory(prefix="postern-") as tmp:
 
     r = run("{%s,%s,\"names\":\"plain\",\"admin\":{\"address\":\"127.0.0.1:0\"},%s}" % (L, S, P))
     is_(r.stdout, "c.json: ok (1 listener, admin on, names plain, 1 server: docs files)\n", "the summary")
+    is_(r.stderr, NOBODY, "a policy that allows nothing is right, and said")
+    r = run("{%s,%s,%s}" % (L, S, P.replace("[]", '[{"deny":"docs__read_file"},{"allow":"*"}]')))
+    is_((r.returncode, r.stderr), (0, ""), "one that allows something is not")
+    r = run('{"mcpServers":{"a":{"command":"node server.js"}},"identity":{"stdio":{"tenant":"t"}},"policy":[]}')
+    ok(r.returncode == 3 and 'cannot execute node server.js: there is no such program in PATH; arguments stand in "args"' in r.stderr, "a command with its arguments in it", r.stderr)
     r = run("{%s,\"mcpServers\":{\"a\":{\"builtin\":\"files\",\"root\":\"no\"},\n \"b\":{\"builtin\":\"files\",\"root\":\"c.json\",\"prompts\":\"docs\"}},%s}" % (L, P))
     is_(r.returncode, 3, "directories that cannot be opened: exit 3")
     is_(r.stderr, "c.json:1:59: /mcpServers/a/root: cannot open the directory no: No such file or directory\n"

@@ -22,7 +22,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import http_rfc
-from postern import BINARY, Postern, diag, done, is_, ok, request_bytes, skip, skip_all
+from postern import BINARY, Postern, diag, done, free_port, is_, ok, request_bytes, skip, skip_all
 
 SEED, CASES = int(os.environ.get("SEED", "9112")), 600
 # Where an oracle does not read what Postern accepts: (oracle, how to know the case by the bytes and the messages, why ours is right).
@@ -289,12 +289,6 @@ class EchoServer(socketserver.ThreadingTCPServer):
     request_queue_size = 256
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 NGINX = """daemon off; master_process off; pid %(dir)s/nginx.pid; error_log %(dir)s/error.log crit; worker_processes 1;
 events { worker_connections 256; }
 http { access_log off; client_body_temp_path %(dir)s/body; proxy_temp_path %(dir)s/proxy; fastcgi_temp_path %(dir)s/f; uwsgi_temp_path %(dir)s/u;
@@ -304,8 +298,8 @@ http { access_log off; client_body_temp_path %(dir)s/body; proxy_temp_path %(dir
 """
 HAPROXY = """defaults
  mode http
- timeout connect 5s
- timeout server 5s
+ timeout connect 60s
+ timeout server 60s
  timeout client 1s
  timeout http-request 1s
  timeout http-keep-alive 1s
@@ -326,7 +320,7 @@ def start_oracle(name, directory, up):
     command = ["nginx", "-e", place + "/error.log", "-p", place, "-c", config] if name == "nginx" else ["haproxy", "-db", "-q", "-f", config]
     with open(place + "/output", "wb") as out:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()

@@ -43,7 +43,7 @@ FAULTS = {
     "head-folded": (502, HEAD), "head-nul": (502, HEAD), "head-bare-lf": (502, HEAD),
     "head-huge": (502, "sent a reply head that is too large"), "head-endless": (502, "sent a reply head that is too large"),
     "redirect": (502, STATUS + "307"), "unauthorized": (502, STATUS + "401"), "forbidden": (502, STATUS + "403"),
-    "not-found": (502, KIND), "server-error": (502, KIND), "unavailable": (503, STATUS + "503"),
+    "not-found": (502, STATUS + "404"), "server-error": (502, STATUS + "500"), "unavailable": (503, STATUS + "503"),
     "accepted": (502, STATUS + "202"), "no-content": (502, STATUS + "204"), "switching": (502, STATUS + "101|" + HEAD),
     "wrong-type": (502, KIND), "no-type": (502, KIND), "gzip": (502, "sent a content coding it was not asked for"),
     "empty": (502, JSON), "json-invalid": (502, JSON), "json-cut": (502, JSON), "json-more": (502, JSON), "json-twice": (502, JSON),

@@ -198,6 +198,17 @@ static void modern(void)
 	request(&c);
 	ok(!c && told()[0] == 0, "other notifications and answers are nobody's without a session");
 
+	client(MODERN("5", "e"));
+	request(&c);
+	answer(c, "200 OK", "", "{\"jsonrpc\":\"2.0\",\"id\":\"5\",\"result\":{}}");
+	is_str(told(), "{\"jsonrpc\":\"2.0\",\"id\":5,\"error\":{\"code\":-32603,\"message\":\"The worker gave no answer that could be passed on\"}}\n", "another's answer is not passed on");
+	client(MODERN("5", "e"));
+	request(&c);
+	stream(c);
+	event(c, "data: {\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{}}\n\ndata: {\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{\"a\":1}}\n\n");
+	is_str(told(), "{\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{}}\n", "nor a second");
+	stream_end(c);
+
 	client(MODERN("6", "e"));
 	request(&c);
 	stream(c);
@@ -381,6 +392,135 @@ static void old(void)
 	sim_end();
 }
 
+/* Sessions that end in ways that nobody asked for. */
+static void sessions(void)
+{
+	struct sim_conn *c, *events, *call, *late;
+
+	begin();
+	old_session(&events);
+	client("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\"}");
+	request(&call);
+	client("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"b\"}");
+	request(&late);
+	answer(call, "404 Not Found", "", "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32600,\"message\":\"x\"}}");
+	request(&c);
+	ok(c && says(asked, INITIALIZE), "two calls, and the session is lost: the first that hears of it begins another");
+	answer(late, "404 Not Found", "", "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32600,\"message\":\"x\"}}");
+	request(&call);
+	ok(!call, "the second does not begin one more");
+	told();
+	answer(c, "200 OK", "Mcp-Session-Id: s2\r\n", AGREED);
+	request(&c);
+	answer(c, "202 Accepted", "", "");
+	request(&events);
+	ok(events && says(asked, "GET / ") && says(asked, "Mcp-Session-Id: s2"), "one new session, and its stream");
+	stream(events);
+	client("{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"a\"}");
+	request(&late);
+	client("{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"b\"}");
+	request(&call);
+	answer(call, "404 Not Found", "", "{}");
+	request(&c);
+	answer(c, "200 OK", "Mcp-Session-Id: s3\r\n", AGREED);
+	request(&c);
+	answer(c, "202 Accepted", "", "");
+	request(&events);
+	stream(events);
+	answer(late, "404 Not Found", "", "{}");
+	request(&c);
+	ok(!c && !events->gate_closed, "a late word about the session before is nothing to the one there is");
+	ok(says(told(), "{\"jsonrpc\":\"2.0\",\"id\":3,\"error\""), "but its call is answered");
+	sim_end();
+
+	begin();
+	old_session(&events);
+	client(INITIALIZE);
+	request(&c);
+	ok(c && says(asked, INITIALIZE) && !says(asked, "Mcp-Session-Id"), "a client that says initialize again");
+	answer(c, "200 OK", "Mcp-Session-Id: s2\r\n", AGREED);
+	ok(events->gate_closed, "has another session: the stream of the first ends");
+	request(&c);
+	ok(c && says(asked, "DELETE / ") && says(asked, "Mcp-Session-Id: s1\r\n"), "it is deleted");
+	answer(c, "200 OK", "", "");
+	client(INITIALIZED);
+	request(&c);
+	ok(c && says(asked, "Mcp-Session-Id: s2\r\n"), "the second goes on");
+	answer(c, "202 Accepted", "", "");
+	request(&c);
+	ok(c && says(asked, "GET / ") && says(asked, "Mcp-Session-Id: s2\r\n"), "with a stream of its own");
+	sim_end();
+}
+
+/* What the client has said and there is no room for just now is said again: nobody else would. */
+static void patience(void)
+{
+	static const char yes[] = "{\"jsonrpc\":\"2.0\",\"id\":900,\"result\":{\"action\":\"accept\"}}";
+	static const char busy[] = "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32603,\"message\":\"busy\"}}";
+	struct sim_conn *c, *events;
+	unsigned tries = 0;
+
+	begin();
+	old_session(&events);
+	client(yes);
+	request(&c);
+	answer(c, "503 Service Unavailable", "Retry-After: 1\r\n", busy);
+	ok(!door_ready(door), "an answer of the client's that finds no room: it is waited for");
+	pass_time(1100);
+	request(&c);
+	ok(c && strcmp(body_of(asked), yes) == 0 && says(asked, "Mcp-Session-Id: s1\r\n") && says(asked, "MCP-Protocol-Version: 2025-06-18\r\n"), "and said again");
+	answer(c, "202 Accepted", "", "");
+	ok(door_ready(door) && log_text.n == 0, "until it is taken");
+	is_str(told(), "", "the client hears nothing of it");
+
+	client(yes);
+	for (unsigned i = 0; i < 40; i++) {
+		request(&c);
+		if (c) {
+			answer(c, "503 Service Unavailable", "", busy);
+			tries++;
+		}
+		pass_time(1000);
+	}
+	ok(tries > 3 && tries < 40 && door_ready(door), "but not for ever");
+	ok(log_text.n > 0, "which is logged");
+	client(yes);
+	sim_close(events);
+	bool renewed = false, astray = false;
+	for (unsigned i = 0; i < 60; i++) {
+		pass_time(50);
+		request(&c);
+		if (!c)
+			continue;
+		astray = astray || (says(asked, "action") && says(asked, "Mcp-Session-Id: s2"));
+		renewed = renewed || says(asked, INITIALIZE);
+		if (says(asked, "GET / "))
+			answer(c, renewed ? "405 Method Not Allowed" : "404 Not Found", "", "{}");
+		else if (says(asked, INITIALIZE))
+			answer(c, "200 OK", "Mcp-Session-Id: s2\r\n", AGREED);
+		else
+			answer(c, says(asked, "action") ? "503 Service Unavailable" : "202 Accepted", "", says(asked, "action") ? busy : "");
+	}
+	ok(renewed && !astray && door_ready(door), "what was an answer in a session that is lost is not said in the next: its questions have the same ids");
+	client(yes);
+	request(&c);
+	answer(c, "400 Bad Request", "", busy);
+	ok(door_ready(door), "another refusal stays one");
+	sim_end();
+
+	begin(); /* 4 requests and 2 listens: a session keeps some for itself */
+	old_session(&events);
+	for (unsigned i = 0; i < 6; i++)
+		client(MODERN("6", "a"));
+	ok(says(told(), "at its limit"), "beside a session fewer requests of the other kind are let in");
+	for (unsigned i = 0; i < 6; i++)
+		request(&c);
+	client("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/roots/list_changed\"}");
+	request(&c);
+	ok(c && says(asked, "roots"), "so that what its client says gets through");
+	sim_end();
+}
+
 static void endings(void)
 {
 	struct sim_conn *c, *listen;
@@ -421,6 +561,8 @@ int main(void)
 	modern();
 	refusals();
 	old();
+	sessions();
+	patience();
 	endings();
 	free(area);
 	return done_testing();

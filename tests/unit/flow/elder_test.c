@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "flow/exchange.h"
 #include "flow/flow_priv.h"
 #include "os/pass.h"
 #include "tap.h"
@@ -505,9 +506,12 @@ static void inside(void)
 	begin();
 	set.nlisteners = 0;
 	set.stdio = (struct identity){ .kind = IDENTITY_ANONYMOUS, .tenant = 1 };
+	set.idle_ms = 100;
 	place(true);
 	c = inner(doors);
 	ok(status_of(discover(c, "")) == 200, "the door of stdio needs no passport");
+	pass_time(EXCHANGE_IDLE_MS);
+	ok(status_of(discover(c, "")) == 200, "an inner connection at rest is its client's to close, whatever \"idle\" says: what is on its way over one must not be lost");
 	post_to(c, INNER_PATH, "", INITIALIZE);
 	ok(frame_came(), "and old clients come through it too");
 	elder_says((struct elder_msg){ .type = ELDER_REPLY, .call = m.call, .status = 200, .session = SPAN("s9"), .body = SPAN("{}") });

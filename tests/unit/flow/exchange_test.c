@@ -1,22 +1,15 @@
 /* flow/exchange on a network in memory: what it sends, what it takes and gives on, what it refuses, and who may end it when. */
 #include "flow/exchange.h"
 
-#include <stdlib.h>
+enum { REPLY_MAX = 40000, REQUEST_MAX = 50000, EXCHANGES = 4, LARGES = 2, CONNECTIONS = EXCHANGES };
 
-#include "tap.h"
-#include "unit/flow/sim_tls.h"
+#include "unit/flow/client_kit.h"
 #include "wire/http_write.h"
 
-enum { REPLY_MAX = 40000, REQUEST_MAX = 50000, PORT = 8443, EXCHANGES = 4, LARGES = 2 };
-
-static struct loop loop;
-static struct timers timers;
-static struct conn_pool conns;
 static struct exchange_pool *pool;
 static struct exchange_peer peer;
 static struct exchange_settings settings;
-static const struct tls_door *door;  /* what the server speaks; NULL: plain */
-static char *mem, *tls_mem;
+static char *mem;
 static size_t mem_size;
 
 /* What the hooks saw, of all exchanges: "200e" or "200", "<data|id>", "=body=" and the end's number. */
@@ -97,47 +90,11 @@ static bool on_may(void *ctx, struct exchange *x)
 	return has_room;
 }
 
-static size_t tls_bytes(void)
-{
-	return (slots_need(conn_state_size(false), EXCHANGES) + slots_need(conn_records_size(), EXCHANGES) + 63) & ~(size_t)63;
-}
-
-static struct sim_conn *server(void)
-{
-	for (unsigned i = 0; i < sim.top; i++)
-		if (sim.conn[i].used && sim.conn[i].port == PORT && !sim.conn[i].gate_closed)
-			return &sim.conn[i];
-	return NULL;
-}
-
-static void turns(void)
-{
-	for (int i = 0; i < 20000; i++) {
-		bool any = sim_deliver(&loop), more;
-
-		timers_run(&timers, loop.now_ms);
-		more = conn_turn(&conns);
-		more = exchange_turn(pool) || more;
-		any = sim_tls_act_all() || any || more;
-		if (!any && !sim_news())
-			return;
-	}
-	ok(false, "it comes to rest");
-}
+static bool client_turn(void) { return exchange_turn(pool); }
 
 static void begin(uint64_t seed, bool rough)
 {
-	static const uint8_t entropy[32] = { 5 };
-
-	sim_begin(seed, rough);
-	loop.now_ms = sim.now_ms;
-	memset(&conns, 0, sizeof conns);
-	memset(tls_mem, 0, tls_bytes());
-	slots_place(&conns.states, tls_mem, conn_state_size(false), EXCHANGES);
-	slots_place(&conns.records, tls_mem + slots_need(conn_state_size(false), EXCHANGES), conn_records_size(), EXCHANGES);
-	conn_pool_start(&conns, &loop, entropy, sizeof entropy);
-	conns.unix_ms = sim_unix_ms;
-	timers_init(&timers, sim.now_ms);
+	network(seed, rough);
 	memset(mem, 0, mem_size);
 	pool = exchange_place(mem, &settings);
 	peer.address = (struct addr){ .family = 4, .ip = { 127, 0, 0, 1 }, .port = PORT };
@@ -163,46 +120,6 @@ static struct exchange *ask(enum exchange_method method, struct span body, int64
 	exchange_send(x, body, until_ms, again);
 	current = x;
 	return x;
-}
-
-static void accept_it(void)
-{
-	struct sim_conn *c;
-
-	turns();
-	c = server();
-	if (!c)
-		return;
-	c->connecting = false;
-	c->pending |= LOOP_WRITE;
-	if (door)
-		sim_tls_server(c, door);
-	turns();
-}
-
-static struct span heard(struct sim_conn *c)
-{
-	static char text[60000];
-	struct buf b = buf_on(text, sizeof text);
-
-	while (c && c->got.n > 0) {
-		buf_put(&b, span_of(c->got.p, c->got.n));
-		sim_took(c, c->got.n);
-		turns();
-	}
-	return buf_span(&b);
-}
-
-static void say(const char *text, size_t n, size_t piece)
-{
-	for (size_t at = 0; at < n; at += piece) {
-		struct sim_conn *c = server();
-
-		if (!c)
-			break;
-		sim_say(c, text + at, n - at < piece ? n - at : piece);
-		turns();
-	}
 }
 
 static bool saw(const char *want) { return span_eq(buf_span(&seen), span_z(want)); }

@@ -1,62 +1,22 @@
 /* flow/fetch on a network in memory: what it sends, what it takes, what it refuses; with bytes in pieces and all at once. */
 #include "flow/fetch.h"
 
-#include <stdlib.h>
+enum { BODY_MAX = 5000, CONNECTIONS = 1 };
 
-#include "tap.h"
-#include "unit/flow/sim_tls.h"
+#include "unit/flow/client_kit.h"
 
-enum { BODY_MAX = 5000, PORT = 8443 };
-
-static struct loop loop;
-static struct timers timers;
 static struct fetch *fetch;
 static char *mem;
-static struct conn_pool conns;
 static struct fetch_room room = { &loop, &timers, &conns };
-static const struct tls_door *door;  /* what the server speaks; NULL: plain */
 static struct fetch_peer peer = {
 	.address = { .family = 4, .ip = { 127, 0, 0, 1 }, .port = PORT }, .host = { "idp.example:8443", 16 }, .path = { "/token?x=1", 10 }
 };
 
-static char *tls_mem;
-static size_t tls_size_all(void) { return (slots_need(conn_state_size(false), 1) + slots_need(conn_records_size(), 1) + 63) & ~(size_t)63; }
-
-static struct sim_conn *server(void)
-{
-	for (unsigned i = 0; i < sim.top; i++)
-		if (sim.conn[i].used && sim.conn[i].port == PORT && !sim.conn[i].gate_closed)
-			return &sim.conn[i];
-	return NULL;
-}
-
-static void turns(void)
-{
-	for (int i = 0; i < 3000; i++) {
-		bool any = sim_deliver(&loop), more;
-
-		timers_run(&timers, loop.now_ms);
-		more = conn_turn(&conns);
-		any = sim_tls_act_all() || any || more;
-		if (!any && !sim_news())
-			return;
-	}
-	ok(false, "it comes to rest");
-}
+static bool client_turn(void) { return false; }
 
 static void begin(uint64_t seed, bool rough)
 {
-	static const uint8_t entropy[32] = { 5 };
-
-	sim_begin(seed, rough);
-	loop.now_ms = sim.now_ms;
-	memset(&conns, 0, sizeof conns);
-	memset(tls_mem, 0, tls_size_all());
-	slots_place(&conns.states, tls_mem, conn_state_size(false), 1);
-	slots_place(&conns.records, tls_mem + slots_need(conn_state_size(false), 1), conn_records_size(), 1);
-	conn_pool_start(&conns, &loop, entropy, sizeof entropy);
-	conns.unix_ms = sim_unix_ms;
-	timers_init(&timers, sim.now_ms);
+	network(seed, rough);
 	memset(mem, 0, fetch_need(BODY_MAX));
 	fetch = fetch_place(mem, BODY_MAX, &room);
 }
@@ -69,51 +29,16 @@ static void ask(bool post, struct span body)
 	fetch_send(fetch, body, loop.now_ms + 1000);
 }
 
-static void accept_it(void)
-{
-	struct sim_conn *c = server();
-
-	if (!c)
-		return;
-	c->connecting = false;
-	c->pending |= LOOP_WRITE;
-	if (door)
-		sim_tls_server(c, door);
-	turns();
-}
-
 /* One whole exchange: `answer`, in pieces of `piece` bytes, then perhaps the end of the stream. */
 static enum fetch_end exchange(const char *answer, size_t n, size_t piece, bool fin)
 {
 	ask(false, span_of(NULL, 0));
 	accept_it();
-	for (size_t at = 0; at < n; at += piece) {
-		struct sim_conn *c = server();
-
-		if (!c)
-			break;
-		sim_say(c, answer + at, n - at < piece ? n - at : piece);
-		turns();
-	}
+	say(answer, n, piece);
 	if (fin && server())
 		sim_fin(server());
 	turns();
 	return fetch_state(fetch) == FETCH_DONE ? fetch_why(fetch) : FETCH_ENDS;
-}
-
-/* All that comes from the fetch. */
-static struct span heard(void)
-{
-	static char text[1024];
-	struct buf b = buf_on(text, sizeof text);
-	struct sim_conn *c;
-
-	while ((c = server()) && c->got.n > 0) {
-		buf_put(&b, span_of(c->got.p, c->got.n));
-		sim_took(c, c->got.n);
-		turns();
-	}
-	return buf_span(&b);
 }
 
 static void request(void)
@@ -127,13 +52,13 @@ static void request(void)
 		begin(seed, seed > 0);
 		ask(false, span_of(NULL, 0));
 		accept_it();
-		got = heard();
+		got = heard(server());
 		is_mem(got.p, got.n, get, sizeof get - 1, "a GET");
 		fetch_clear(fetch);
 		begin(seed, seed > 0);
 		ask(true, SPAN("a=b&c=d%2"));
 		accept_it();
-		got = heard();
+		got = heard(server());
 		is_mem(got.p, got.n, post, sizeof post - 2, "a POST");
 		fetch_clear(fetch);
 		ok(fetch_state(fetch) == FETCH_FREE && !server(), "cleared in between, the connection is closed");
@@ -383,14 +308,14 @@ static void tls(void)
 	turns();
 	ok(memmem(mem, fetch_need(BODY_MAX), "very-secret-answer", 18), "half an answer");
 	fetch_clear(fetch);
-	ok(!memmem(mem, fetch_need(BODY_MAX), "very-secret", 11) && !memmem(tls_mem, tls_size_all(), "very-secret", 11), "nothing stays in record buffers either");
+	ok(!memmem(mem, fetch_need(BODY_MAX), "very-secret", 11) && !memmem(tls_mem, tls_bytes(), "very-secret", 11), "nothing stays in record buffers either");
 	peer.tls = NULL;
 	door = NULL;
 }
 
 int main(void)
 {
-	tls_mem = aligned_alloc(64, tls_size_all());
+	tls_mem = aligned_alloc(64, tls_bytes());
 	mem = aligned_alloc(64, fetch_need(BODY_MAX));
 	request();
 	responses();

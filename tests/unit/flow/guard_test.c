@@ -820,7 +820,7 @@ static void unknown_changes(void)
 	place();
 	const char *a = call(AS_ACME, "secret1");
 	snprintf(text, sizeof text, "%s", a);
-	ok(is_status(a, 503) && says(a, "Upstream \\\"a\\\" could not be asked what it offers") && says(a, "Retry-After"), "an upstream of which nothing is known");
+	ok(is_status(a, 503) && says(a, "Upstream \\\"a\\\" could not be asked what it offers: does not speak MCP 2026-07-28\"") && says(a, "Retry-After"), "an upstream of which nothing is known");
 	is_str(call(AS_ACME, "nowhere"), text, "  is as far away for one name as for another");
 	is_str(call(AS_ACME, "open"), text, "  whatever it is");
 	odd.no_discover = false;

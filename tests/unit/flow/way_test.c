@@ -18,7 +18,7 @@ static const char *media, *says;
 static unsigned refusals;          /* so many are answered so, then as a modern one does */
 static bool silent;                /* it does not answer discover */
 static unsigned direct, bridged, direct_calls, bridged_calls;
-static bool line_fails;            /* the bridge answers discover with an error */
+static const char *line_fails;     /* the bridge answers discover with this error */
 static char logged[4000];
 
 #define DISCOVERED "\"result\":{\"resultType\":\"complete\",\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{\"tools\":{},\"prompts\":{}},\"ttlMs\":100000,\"cacheScope\":\"public\"}"
@@ -57,7 +57,7 @@ static bool line_act(void)
 	bridged += strstr(text, "server/discover") != NULL;
 	bridged_calls += strstr(text, "prompts/get") != NULL;
 	int n = snprintf(body, sizeof body, "{\"jsonrpc\":\"2.0\",\"id\":%llu,%s}\n", id_of(text),
-		line_fails && strstr(text, "server/discover") ? "\"error\":{\"code\":-32603,\"message\":\"upstream cannot be reached\"}" : usual(text));
+		line_fails && strstr(text, "server/discover") ? line_fails : usual(text));
 	sim_say(line, body, (size_t)n);
 	return true;
 }
@@ -119,7 +119,8 @@ static void begin(enum flow_era era)
 	sim_begin(1, false);
 	memset(&metrics, 0, sizeof metrics);
 	direct = bridged = direct_calls = bridged_calls = 0;
-	silent = line_fails = false;
+	silent = false;
+	line_fails = NULL;
 	logged[0] = 0;
 	set = (struct flow_settings){ .nlisteners = 1, .nservers = 1, .plain = true, .version = SPAN("0"), .connections = 8, .requests = 4, .listens = 2,
 		.large = 2, .tokens = 4096, .links = 4, .body_max = 50000, .reply_max = 50000, .head_ms = 20000, .body_ms = 30000, .idle_ms = 600000, .name_max = 128,
@@ -300,9 +301,9 @@ static void later(void)
 	/* Its bridge cannot begin: both ways are tried. */
 	says = ERROR(-32000);
 	begin(FLOW_ERA_AUTO);
-	line_fails = true;
+	line_fails = "\"error\":{\"code\":-32603,\"message\":\"Upstream old answered \\\"no\\\" \\u0007\"}";
 	settle();
-	ok(f->up[0].bridged && f->up[0].catalog_state == CATALOG_FAILED && has("could not be asked what it offers"), "a bridge that cannot begin");
+	ok(f->up[0].bridged && f->up[0].catalog_state == CATALOG_FAILED && has("\"old\": could not be asked what it offers: answered no \n"), "a bridge that cannot begin: why is said, in letters only");
 	says = NULL;
 	pass_time(1500);
 	(void)catalog_ready(&f->up[0]);
