@@ -7,18 +7,10 @@ void exchange_line_close(struct line *k)
 {
 	struct exchange_pool *p = k->pool;
 
-	if (k->item.fd < 0)
+	if (k->conn.state == OUTGOING_CLOSED)
 		return;
 	timer_disarm(p->set.timers, &k->timer);
-	if (k->tls) {
-		if (!k->half)
-			conn_bye(k->tls);
-		conn_drop(k->tls);
-		k->tls = NULL;
-	}
-	loop_forget(p->set.loop, &k->item);
-	sock_close(k->item.fd);
-	k->item.fd = -1;
+	outgoing_close(&k->conn, p->set.loop);
 	list_remove(&k->age);
 	list_append(&p->limbo, &k->node);
 	p->open--;
@@ -40,17 +32,6 @@ void exchange_peer_stop(struct exchange_peer *p)
 		exchange_line_close(LIST_OWNER(p->idle.next, struct line, node));
 }
 
-/* What has been read may tell nothing of what is left: a goodbye, or more than a reply? And over TLS part of a record may be on its way. */
-static bool all_said(struct line *k)
-{
-	char more;
-
-	if (k->readable && conn_read(k->item.fd, k->tls, &more, 1) != SOCK_AGAIN)
-		return false;
-	k->readable = false;
-	return !k->tls || conn_rest(k->tls);
-}
-
 void exchange_line_rest(struct line *k)
 {
 	struct exchange_pool *p = k->pool;
@@ -58,11 +39,11 @@ void exchange_line_rest(struct line *k)
 
 	k->x->line = NULL;
 	k->x = NULL;
-	if (k->half || !all_said(k)) { /* its FIN came along with the reply: no further event will tell */
+	if (k->conn.half || !outgoing_quiet(&k->conn)) { /* its FIN came along with the reply: no further event will tell */
 		exchange_line_close(k);
 		return;
 	}
-	k->reused = true;
+	k->conn.reused = true;
 	list_push(&k->peer->idle, &k->node);
 	list_push(&p->idle, &k->age);
 	timer_arm(p->set.timers, &k->timer, p->set.loop->now_ms + idle_ms);
@@ -70,66 +51,50 @@ void exchange_line_rest(struct line *k)
 
 /* ---- using one ---- */
 
+/* The head, with the body or before it. */
 static void write_request(struct line *k)
 {
 	struct exchange *x = k->x;
 	size_t whole = x->out.n + x->ngiven - x->ninside;
 
-	while (k->writable && x->sent < whole) {
-		bool inside = x->sent < x->out.n;
-		const char *from = inside ? x->out.p + x->sent : x->given.p + (x->sent - x->out.n);
-		long n = conn_write(k->item.fd, k->tls, from, inside ? x->out.n - x->sent : whole - x->sent);
-
-		if (n == SOCK_AGAIN)
-			k->writable = false;
-		else if (n < 0)
-			break; /* the reading side says why */
-		else
-			x->sent += (size_t)n;
-	}
+	if (x->sent < x->out.n)
+		x->sent += outgoing_write(&k->conn, x->out.p + x->sent, x->out.n - x->sent);
+	if (x->sent >= x->out.n)
+		x->sent += outgoing_write(&k->conn, x->given.p + (x->sent - x->out.n), whole - x->sent);
 	if (x->sent == whole)
 		x->state = X_HEAD;
 }
 
 /* True: the connection may be used. */
-static bool shake(struct line *k)
+static bool ready(struct line *k)
 {
-	switch (conn_shake(k->tls)) {
-	case CONN_OPEN:
-		return true;
-	case CONN_FAILED:
-		k->x->tls_why = conn_why(k->tls);
+	switch (outgoing_ready(&k->conn)) {
+	case OUTGOING_WAITS:
+		return false;
+	case OUTGOING_UNREACHABLE:
+		exchange_finish(k->x, EXCHANGE_UNREACHABLE);
+		return false;
+	case OUTGOING_NO_TLS:
+		k->x->tls_why = conn_why(k->conn.tls);
 		exchange_finish(k->x, EXCHANGE_TLS);
 		return false;
-	case CONN_SHAKING:
+	case OUTGOING_READY:
 		break;
 	}
-	return false;
+	timer_disarm(k->pool->set.timers, &k->timer);
+	return true;
 }
 
 void exchange_line_run(struct line *k)
 {
 	struct exchange *x = k->x;
 
-	if (x->state == X_CONNECT) {
-		if (!k->writable)
-			return;
-		if (!k->peer->dial && !sock_connect_result(k->item.fd)) {
-			exchange_finish(x, EXCHANGE_UNREACHABLE);
-			return;
-		}
-		x->state = X_SHAKE;
-	}
-	if (x->state == X_SHAKE) {
-		if (k->tls && !shake(k))
-			return;
-		timer_disarm(k->pool->set.timers, &k->timer);
-		x->state = X_SEND;
-	}
-	if (x->state == X_SEND && k->writable)
+	if (k->conn.state != OUTGOING_OPEN && !ready(k))
+		return;
+	if (x->state == X_SEND)
 		write_request(k);
-	if (x->state > X_SEND && conn_pending(k->tls))
-		(void)conn_write(k->item.fd, k->tls, NULL, 0); /* the end of the request; a failure shows on the reading side */
+	if (x->state > X_SEND)
+		outgoing_flush(&k->conn); /* the end of the request */
 	exchange_read(x);
 }
 
@@ -137,20 +102,10 @@ static void on_event(struct loop_item *item, unsigned events)
 {
 	struct line *k = (struct line *)(void *)item;
 
-	if (k->tls)
-		conn_event(k->tls, events);
-	if (events & LOOP_WRITE)
-		k->writable = true;
-	if (events & LOOP_READ)
-		k->readable = true;
-	if (events & (LOOP_HALF | LOOP_GONE)) {
-		k->half = k->readable = true;
-		if (events & LOOP_GONE)
-			k->writable = true; /* after a failed connect sock_connect_result() says so */
-	}
+	outgoing_event(&k->conn, events);
 	if (k->x)
 		exchange_line_run(k);
-	else if (k->half || !all_said(k))
+	else if (k->conn.half || !outgoing_quiet(&k->conn))
 		exchange_line_close(k); /* at rest there is nothing to say but goodbye */
 }
 
@@ -173,14 +128,13 @@ static bool doom(struct exchange *x, enum exchange_end why)
 	return false;
 }
 
-static void use(struct line *k, struct exchange *x, enum state state)
+static void use(struct line *k, struct exchange *x)
 {
 	k->x = x;
 	x->line = k;
-	x->state = state;
+	x->state = X_SEND;
 }
 
-/* TLS: its socket wakes the engine. A new descriptor of `dial` may be written to at once. */
 static bool line_open(struct exchange *x)
 {
 	struct exchange_pool *p = x->pool;
@@ -197,18 +151,16 @@ static bool line_open(struct exchange *x)
 		slots_give(&p->lines, k);
 		return doom(x, EXCHANGE_UNREACHABLE);
 	}
-	*k = (struct line){ .item = { on_event, fd }, .pool = p, .peer = peer };
+	*k = (struct line){ .pool = p, .peer = peer };
 	list_init(&k->node);
 	list_init(&k->age);
 	timer_init(&k->timer, on_timeout);
 	p->open++;
-	if (peer->tls)
-		k->tls = p->set.conns ? conn_call(p->set.conns, &k->item, peer->tls) : NULL;
-	if (!loop_add(p->set.loop, &k->item) || (peer->tls && !k->tls)) {
+	if (!outgoing_open(&k->conn, fd, peer->dial ? OUTGOING_CONNECTED : OUTGOING_CONNECTING, on_event, p->set.loop, p->set.conns, peer->tls)) {
 		exchange_line_close(k);
 		return doom(x, EXCHANGE_FULL);
 	}
-	use(k, x, X_CONNECT);
+	use(k, x);
 	timer_arm(p->set.timers, &k->timer, p->set.loop->now_ms + peer->connect_ms);
 	return true;
 }
@@ -223,6 +175,6 @@ bool exchange_line_get(struct exchange *x)
 	list_remove(&k->node);
 	list_remove(&k->age);
 	timer_disarm(k->pool->set.timers, &k->timer);
-	use(k, x, X_SEND);
+	use(k, x);
 	return true;
 }

@@ -7,7 +7,7 @@ static bool ask_again(struct exchange *x)
 {
 	struct line *k = x->line;
 
-	if (!k->reused || !x->again || x->retried || x->state > X_HEAD || x->n > 0 || x->out.n == 0)
+	if (!k->conn.reused || !x->again || x->retried || x->state > X_HEAD || x->n > 0 || x->out.n == 0)
 		return false;
 	x->retried = true;
 	x->sent = 0;
@@ -20,9 +20,7 @@ static bool ask_again(struct exchange *x)
 
 static void lost(struct exchange *x)
 {
-	if (x->state <= X_SHAKE)
-		exchange_finish(x, EXCHANGE_UNREACHABLE);
-	else if (!ask_again(x))
+	if (!ask_again(x))
 		exchange_finish(x, EXCHANGE_LOST);
 }
 
@@ -58,18 +56,11 @@ static bool read_head(struct exchange *x, size_t head_len)
 	struct http_head *h = &p->head;
 	uint32_t life = x->life;
 	struct span type;
-	size_t where;
 	bool events;
 
-	if (http_response_read(h, span_of(x->in.p, head_len), false, &where) != HTTP_OK || h->status == 101 || h->count[HTTP_CONTENT_ENCODING] > 0) {
+	if (h->status == 101 || h->count[HTTP_CONTENT_ENCODING] > 0) {
 		exchange_finish(x, EXCHANGE_BROKEN);
 		return false;
-	}
-	if (h->status < 200) { /* an interim response says nothing; the deadline ends them */
-		memmove(x->in.p, x->in.p + head_len, x->n - head_len);
-		x->n -= head_len;
-		x->scanned = 0;
-		return true;
 	}
 	type = h->known[HTTP_CONTENT_TYPE];
 	events = h->status == 200 && http_media_type_is(type, SPAN("text"), SPAN("event-stream"));
@@ -97,21 +88,6 @@ static bool read_head(struct exchange *x, size_t head_len)
 	return true;
 }
 
-/* Takes the framing off what has come, in place. */
-static void decode(struct exchange *x)
-{
-	while (x->body.state == HTTP_BODY_MORE && x->raw < x->n) {
-		struct span payload;
-
-		x->raw += http_body_take(&x->body, x->in.p + x->raw, x->n - x->raw, &payload);
-		if (payload.n > 0 && payload.p != x->in.p + x->end)
-			memmove(x->in.p + x->end, payload.p, payload.n);
-		x->end += payload.n;
-	}
-	if (x->raw > x->end && x->body.state == HTTP_BODY_MORE) /* all is used: what comes next stands behind the payload */
-		x->n = x->raw = x->end;
-}
-
 /* What is whole may be given to the owner now. */
 static bool may(struct exchange *x)
 {
@@ -125,7 +101,7 @@ static bool may(struct exchange *x)
 /* False: the exchange is over, or paused. */
 static bool read_body(struct exchange *x)
 {
-	decode(x);
+	http_body_unframe(&x->body, x->in.p, &x->end, &x->raw, &x->n);
 	switch (x->body.state) {
 	case HTTP_BODY_MORE:
 		return true;
@@ -204,7 +180,7 @@ static bool read_events(struct exchange *x)
 {
 	enum http_body_state body;
 
-	decode(x);
+	http_body_unframe(&x->body, x->in.p, &x->end, &x->raw, &x->n);
 	if (!give_events(x))
 		return false;
 	body = x->body.state;
@@ -223,19 +199,20 @@ static bool read_events(struct exchange *x)
 /* What has come, as far as it goes. False: there is nothing more to be read. */
 static bool digest(struct exchange *x)
 {
-	size_t head_len;
+	while (x->state < X_BODY) {
+		size_t len;
+		enum outgoing_head found = outgoing_head(&x->pool->head, x->in.p, &x->n, &x->scanned, &len);
 
-	while (x->state < X_BODY && (head_len = http_head_end(x->in.p, x->n, &x->scanned)) > 0)
-		if (!read_head(x, head_len))
+		if (found == HEAD_MORE && x->n < x->in.cap)
+			return true;
+		if (found == HEAD_MORE || found == HEAD_BROKEN) {
+			exchange_finish(x, found == HEAD_MORE ? EXCHANGE_OVER : EXCHANGE_BROKEN);
 			return false;
-	if (x->state == X_BODY)
-		return read_body(x);
-	if (x->state == X_EVENTS)
-		return read_events(x);
-	if (x->n < x->in.cap)
-		return true;
-	exchange_finish(x, EXCHANGE_OVER);
-	return false;
+		}
+		if (found == HEAD_FINAL && !read_head(x, len)) /* interim ones say nothing; the deadline ends them */
+			return false;
+	}
+	return x->state == X_BODY ? read_body(x) : read_events(x);
 }
 
 /* No more bytes will come. */
@@ -254,13 +231,11 @@ void exchange_read(struct exchange *x)
 {
 	struct line *k = x->line;
 
-	if (x->state <= X_SHAKE)
-		return;
 	if (x->state == X_EVENTS && (x->taken < x->end - x->start || x->sse.state == SSE_EVENT) && !read_events(x))
 		return;
 	if (x->state == X_BODY && x->body.state == HTTP_BODY_DONE && !read_body(x))
 		return;
-	for (unsigned reads = 0; k->readable; reads++) {
+	for (unsigned reads = 0; k->conn.readable; reads++) {
 		size_t room;
 		long n;
 
@@ -273,17 +248,13 @@ void exchange_read(struct exchange *x)
 		if (x->n == x->in.cap && !grow(x))
 			return;
 		room = x->in.cap - x->n;
-		n = conn_read(k->item.fd, k->tls, x->in.p + x->n, room);
-		if (n == SOCK_AGAIN) {
-			k->readable = false;
+		n = outgoing_read(&k->conn, x->in.p + x->n, room);
+		if (n == SOCK_AGAIN)
 			return;
-		}
 		if (n <= 0) {
 			over(x, n == SOCK_EOF);
 			return;
 		}
-		if ((size_t)n < room && !k->half && !k->tls)
-			k->readable = false; /* drained */
 		x->n += (size_t)n;
 		if (!digest(x))
 			return;

@@ -3,6 +3,7 @@
 #define POSTERN_FLOW_EXCHANGE_STATE_H
 
 #include "flow/exchange.h"
+#include "flow/outgoing.h"
 #include "wire/http_write.h"
 #include "wire/sse.h"
 
@@ -17,7 +18,7 @@ enum state {
 	X_KEPT,              /* waits for its owner, with its body */
 	X_BEGUN,             /* its fields are being written */
 	X_QUEUED,            /* waits for exchange_turn() to find it a connection */
-	X_CONNECT, X_SHAKE, X_SEND,
+	X_SEND,              /* from the beginning, while its connection connects */
 	X_HEAD,              /* sent: a head is awaited */
 	X_BODY, X_EVENTS,
 	X_ENDED
@@ -25,15 +26,13 @@ enum state {
 
 /* A connection. */
 struct line {
-	struct loop_item item;     /* first: the loop hands it back */
-	struct conn_tls *tls;      /* NULL: plain */
+	struct outgoing conn;      /* first: the loop hands it back */
 	struct exchange_pool *pool;
 	struct exchange_peer *peer;
 	struct exchange *x;        /* NULL: at rest, or closed */
 	struct list node;          /* at rest: in peer->idle, newest first; closed: in pool->limbo, until no event can come any more */
 	struct list age;           /* at rest: in pool->idle, newest first */
 	struct timer timer;        /* connecting; at rest */
-	bool readable, writable, half, reused;
 };
 
 struct area {

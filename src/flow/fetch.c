@@ -1,7 +1,7 @@
 #include "flow/fetch.h"
 
 #include "base/text.h"
-#include "os/sock.h"
+#include "flow/outgoing.h"
 #include "wire/http_write.h"
 
 enum {
@@ -10,10 +10,9 @@ enum {
 };
 
 struct fetch {
-	struct loop_item item;      /* first: the loop hands it back */
+	struct outgoing conn;       /* first: the loop hands it back */
 	const struct fetch_room *room;
 	const struct fetch_peer *peer;
-	struct conn_tls *tls;       /* NULL: plain */
 	struct timer timer;
 	struct buf out;
 	size_t sent;
@@ -28,7 +27,7 @@ struct fetch {
 	enum fetch_state state;
 	enum fetch_end why;
 	enum tls_error tls_why;
-	bool post, readable, writable;
+	bool post;
 };
 
 struct span fetch_end_text(enum fetch_end e)
@@ -69,7 +68,6 @@ struct fetch *fetch_place(void *mem, uint32_t body_max, const struct fetch_room 
 	at += up(FETCH_REQUEST_MAX);
 	t->in = at;
 	t->cap = in_size(body_max);
-	t->item.fd = -1;
 	timer_init(&t->timer, NULL);
 	return t;
 }
@@ -79,14 +77,7 @@ struct fetch *fetch_place(void *mem, uint32_t body_max, const struct fetch_room 
 static void hang_up(struct fetch *t)
 {
 	timer_disarm(t->room->timers, &t->timer);
-	if (t->tls)
-		conn_drop(t->tls);
-	t->tls = NULL;
-	if (t->item.fd < 0)
-		return;
-	loop_forget(t->room->loop, &t->item);
-	sock_close(t->item.fd);
-	t->item.fd = -1;
+	outgoing_close(&t->conn, t->room->loop);
 }
 
 static void end(struct fetch *t, enum fetch_end why)
@@ -142,48 +133,27 @@ static int64_t freshness(const struct http_head *h)
 }
 
 /* The head is whole. False: the fetch is over. */
-static bool read_head(struct fetch *t, size_t head_len)
+static bool read_head(struct fetch *t, const struct http_head *h, size_t head_len)
 {
-	struct http_head h;
-	size_t where;
-
-	if (http_response_read(&h, span_of(t->in, head_len), false, &where) != HTTP_OK || h.status == 101 || h.count[HTTP_CONTENT_ENCODING] > 0) {
+	if (h->status == 101 || h->count[HTTP_CONTENT_ENCODING] > 0) {
 		end(t, FETCH_BROKEN);
 		return false;
 	}
-	if (h.status < 200) { /* an interim response says nothing */
-		if (++t->interim > INTERIM_MAX) {
-			end(t, FETCH_BROKEN);
-			return false;
-		}
-		memmove(t->in, t->in + head_len, t->n - head_len);
-		t->n -= head_len;
-		t->scanned = 0;
-		return true;
-	}
-	t->status = h.status;
-	t->media_type = h.known[HTTP_CONTENT_TYPE];
-	t->fresh_ms = freshness(&h);
+	t->status = h->status;
+	t->media_type = h->known[HTTP_CONTENT_TYPE];
+	t->fresh_ms = freshness(h);
 	t->start = t->end = t->raw = head_len;
 	t->state = FETCH_BODY;
-	http_body_start(&t->body, h.framing, h.length, t->body_max);
+	http_body_start(&t->body, h->framing, h->length, t->body_max);
 	return true;
 }
 
-/* Takes the framing off, in place. False: the fetch is over. */
+/* The body as far as it is here. False: the fetch is over. */
 static bool read_body(struct fetch *t)
 {
-	while (t->body.state == HTTP_BODY_MORE && t->raw < t->n) {
-		struct span payload;
-
-		t->raw += http_body_take(&t->body, t->in + t->raw, t->n - t->raw, &payload);
-		if (payload.n > 0 && payload.p != t->in + t->end)
-			memmove(t->in + t->end, payload.p, payload.n);
-		t->end += payload.n;
-	}
+	http_body_unframe(&t->body, t->in, &t->end, &t->raw, &t->n);
 	switch (t->body.state) {
 	case HTTP_BODY_MORE:
-		t->n = t->raw = t->end;
 		return true;
 	case HTTP_BODY_DONE:
 		end(t, FETCH_OK);
@@ -201,17 +171,21 @@ static bool read_body(struct fetch *t)
 /* What has come, as far as it goes. False: the fetch is over. */
 static bool digest(struct fetch *t)
 {
-	size_t head_len;
+	while (t->state < FETCH_BODY) {
+		struct http_head h;
+		size_t len;
+		enum outgoing_head found = outgoing_head(&h, t->in, &t->n, &t->scanned, &len);
 
-	while (t->state != FETCH_BODY && (head_len = http_head_end(t->in, t->n, &t->scanned)) > 0)
-		if (!read_head(t, head_len))
+		if (found == HEAD_MORE && t->n < FETCH_HEAD_MAX)
+			return true;
+		if (found == HEAD_MORE || found == HEAD_BROKEN || (found == HEAD_INTERIM && ++t->interim > INTERIM_MAX)) {
+			end(t, found == HEAD_MORE ? FETCH_LARGE : FETCH_BROKEN);
 			return false;
-	if (t->state == FETCH_BODY)
-		return read_body(t);
-	if (t->n < FETCH_HEAD_MAX)
-		return true;
-	end(t, FETCH_LARGE);
-	return false;
+		}
+		if (found == HEAD_FINAL && !read_head(t, &h, len))
+			return false;
+	}
+	return read_body(t);
 }
 
 /* No more bytes will come. */
@@ -227,14 +201,12 @@ static void over(struct fetch *t, bool clean)
 
 static void read_answer(struct fetch *t)
 {
-	while (t->readable && t->state < FETCH_DONE) {
+	while (t->conn.readable && t->state < FETCH_DONE) {
 		size_t room = (t->state == FETCH_BODY ? t->cap : FETCH_HEAD_MAX) - t->n;
-		long n = conn_read(t->item.fd, t->tls, t->in + t->n, room);
+		long n = outgoing_read(&t->conn, t->in + t->n, room);
 
-		if (n == SOCK_AGAIN) {
-			t->readable = false;
+		if (n == SOCK_AGAIN)
 			return;
-		}
 		if (n <= 0) {
 			over(t, n == SOCK_EOF);
 			return;
@@ -249,70 +221,35 @@ static void read_answer(struct fetch *t)
 
 /* ---- the request ---- */
 
-static void write_request(struct fetch *t)
+/* True: the connection may be used. */
+static bool ready(struct fetch *t)
 {
-	while (t->writable && (t->sent < t->out.n || conn_pending(t->tls))) {
-		long n = conn_write(t->item.fd, t->tls, t->out.p + t->sent, t->out.n - t->sent);
-
-		if (n == SOCK_AGAIN)
-			t->writable = false;
-		else if (n < 0)
-			return; /* the reading side says why */
-		else
-			t->sent += (size_t)n;
-	}
-	if (t->sent == t->out.n && !conn_pending(t->tls))
-		t->state = FETCH_HEAD;
-}
-
-/* True: it is over, well. */
-static bool shake(struct fetch *t)
-{
-	switch (conn_shake(t->tls)) {
-	case CONN_OPEN:
-		t->state = FETCH_SEND;
+	switch (outgoing_ready(&t->conn)) {
+	case OUTGOING_READY:
 		return true;
-	case CONN_FAILED:
-		t->tls_why = conn_why(t->tls);
+	case OUTGOING_UNREACHABLE:
+		end(t, FETCH_UNREACHABLE);
+		break;
+	case OUTGOING_NO_TLS:
+		t->tls_why = conn_why(t->conn.tls);
 		end(t, FETCH_TLS);
-		return false;
-	case CONN_SHAKING:
+		break;
+	case OUTGOING_WAITS:
 		break;
 	}
 	return false;
-}
-
-static void run(struct fetch *t)
-{
-	if (t->state == FETCH_CONNECT) {
-		if (!t->writable)
-			return;
-		if (!sock_connect_result(t->item.fd)) {
-			end(t, FETCH_UNREACHABLE);
-			return;
-		}
-		t->state = t->tls ? FETCH_HANDSHAKE : FETCH_SEND;
-	}
-	if (t->state == FETCH_HANDSHAKE && !shake(t))
-		return;
-	if (t->state == FETCH_SEND && t->writable)
-		write_request(t);
-	read_answer(t);
 }
 
 static void on_event(struct loop_item *item, unsigned events)
 {
 	struct fetch *t = (struct fetch *)(void *)item;
 
-	if (t->tls) {
-		conn_event(t->tls, events);
-		t->readable = t->writable = true; /* a record may have to go before one can come, and the reverse */
-	}
-	if (events & (LOOP_WRITE | LOOP_GONE)) /* after a failed connect sock_connect_result() says so */
-		t->writable = true;
-	if (events & (LOOP_READ | LOOP_HALF | LOOP_GONE))
-		t->readable = true;
-	run(t);
+	outgoing_event(&t->conn, events);
+	if (t->conn.state != OUTGOING_OPEN && !ready(t))
+		return;
+	t->sent += outgoing_write(&t->conn, t->out.p + t->sent, t->out.n - t->sent);
+	outgoing_flush(&t->conn);
+	read_answer(t);
 }
 
 static void on_timeout(struct timer *timer) { end(LIST_OWNER(timer, struct fetch, timer), FETCH_LATE); }
@@ -332,6 +269,8 @@ struct buf *fetch_begin(struct fetch *t, const struct fetch_peer *peer, bool pos
 
 void fetch_send(struct fetch *t, struct span body, int64_t until_ms)
 {
+	int fd;
+
 	if (t->post) {
 		http_write_field(&t->out, SPAN("Content-Type"), SPAN("application/x-www-form-urlencoded"));
 		http_write_length(&t->out, body.n);
@@ -341,19 +280,12 @@ void fetch_send(struct fetch *t, struct span body, int64_t until_ms)
 	t->status = t->interim = 0;
 	t->fresh_ms = -1;
 	t->tls_why = TLS_NO_ERROR;
-	t->readable = t->writable = false;
-	if (t->out.full || !sock_connect(&t->peer->address, &t->item.fd)) {
-		t->item.fd = -1;
+	if (t->out.full || !sock_connect(&t->peer->address, &fd)) {
 		end(t, t->out.full ? FETCH_FULL : FETCH_UNREACHABLE);
 		return;
 	}
-	t->item.event = on_event;
-	t->state = FETCH_CONNECT;
-	if (t->peer->tls)
-		t->tls = conn_call(t->room->conns, &t->item, t->peer->tls);
-	if ((t->peer->tls && !t->tls) || !loop_add(t->room->loop, &t->item)) {
-		sock_close(t->item.fd);
-		t->item.fd = -1;
+	t->state = FETCH_HEAD;
+	if (!outgoing_open(&t->conn, fd, OUTGOING_CONNECTING, on_event, t->room->loop, t->room->conns, t->peer->tls)) {
 		end(t, FETCH_FULL);
 		return;
 	}

@@ -27,7 +27,7 @@ struct fetch_peer {
 	const struct tls_route *tls;  /* NULL: plain */
 };
 
-enum fetch_state { FETCH_FREE, FETCH_CONNECT, FETCH_HANDSHAKE, FETCH_SEND, FETCH_HEAD, FETCH_BODY, FETCH_DONE };
+enum fetch_state { FETCH_FREE, FETCH_HEAD /* of its answer, from the beginning */, FETCH_BODY, FETCH_DONE };
 
 enum fetch_end {
 	FETCH_OK,                     /* an answer, whole: look at status */

@@ -10,15 +10,11 @@ void intake_start(struct intake *i, struct buffer *b, uint32_t at, const struct 
 void intake_decode(struct intake *i)
 {
 	struct buffer *b = i->b;
-	while (i->body.state == HTTP_BODY_MORE && i->raw < b->n) {
-		struct span payload;
-		i->raw += (uint32_t)http_body_take(&i->body, b->p + i->raw, b->n - i->raw, &payload);
-		if (payload.n > 0 && payload.p != b->p + i->end)
-			memmove(b->p + i->end, payload.p, payload.n);
-		i->end += (uint32_t)payload.n;
-	}
-	if (i->body.state == HTTP_BODY_MORE)
-		b->n = i->raw = i->end; /* the framing bytes are behind us: read on right after the payload */
+	size_t end = i->end, raw = i->raw, n = b->n;
+	http_body_unframe(&i->body, b->p, &end, &raw, &n);
+	i->end = (uint32_t)end;
+	i->raw = (uint32_t)raw;
+	b->n = (uint32_t)n;
 }
 
 uint32_t intake_want(const struct intake *i)

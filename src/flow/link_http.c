@@ -2,25 +2,22 @@
 #include "flow/link_priv.h"
 #include "wire/http_body.h"
 
+static void give_buffers(struct link *k)
+{
+	buffer_give(k->f, k->in);
+	buffer_give(k->f, k->out);
+	buffer_give(k->f, k->event);
+	k->in = k->out = k->event = NULL;
+}
+
 static void close_link(struct link *k)
 {
 	struct flow *f = k->f;
-	if (k->state == LINK_CLOSED)
+	if (k->conn.state == OUTGOING_CLOSED)
 		return;
-	k->state = LINK_CLOSED;
 	timer_disarm(&f->timers, &k->timer);
-	if (k->tls) {
-		if (!k->half)
-			conn_bye(k->tls);
-		conn_drop(k->tls);
-		k->tls = NULL;
-	}
-	loop_forget(f->loop, &k->item);
-	sock_close(k->item.fd);
-	buffer_give(f, k->in);
-	buffer_give(f, k->out);
-	buffer_give(f, k->event);
-	k->in = k->out = k->event = NULL;
+	outgoing_close(&k->conn, f->loop);
+	give_buffers(k);
 	k->up->nlinks--;
 	metrics_sub(f->metrics, METRIC_UPSTREAM_OPEN, 1);
 	list_append(&f->limbo_links, &k->node);
@@ -42,46 +39,25 @@ static void fail(struct link *k, enum leg_fault fault, struct span detail)
 		close_link(k);
 }
 
-/* Over TLS what has been read tells nothing of what is left: a goodbye, or more than an answer? And part of a record may be on its way. */
-static bool all_said(struct link *k)
-{
-	char more;
-	if (k->readable && conn_read(k->item.fd, k->tls, &more, 1) != SOCK_AGAIN)
-		return false;
-	k->readable = false;
-	return conn_rest(k->tls);
-}
-
 /* The call is over and the connection is clean: keep it for the next. */
 static void rest(struct link *k)
 {
 	struct flow *f = k->f;
-	buffer_give(f, k->in);
-	buffer_give(f, k->out);
-	buffer_give(f, k->event);
-	k->in = k->out = k->event = NULL;
-	if (k->half || (k->tls && !all_said(k))) { /* its FIN came along with its answer: no further event will tell */
+	give_buffers(k);
+	if (k->conn.half || (k->conn.tls && !outgoing_quiet(&k->conn))) { /* its FIN came along with its answer: no further event will tell */
 		close_link(k);
 		return;
 	}
 	k->scanned = 0;
 	k->state = LINK_IDLE;
-	k->reused = true;
+	k->conn.reused = true;
 	list_push(&k->up->idle, &k->node);
 	timer_arm(&f->timers, &k->timer, flow_now(f) + k->idle_ms);
 }
 
 static void write_request(struct link *k)
 {
-	while (k->writable && k->out->from < k->out->n) {
-		long n = conn_write(k->item.fd, k->tls, k->out->p + k->out->from, k->out->n - k->out->from);
-		if (n == SOCK_AGAIN)
-			k->writable = false;
-		else if (n < 0)
-			break; /* the reading side says why */
-		else
-			k->out->from += (uint32_t)n;
-	}
+	k->out->from += (uint32_t)outgoing_write(&k->conn, k->out->p + k->out->from, k->out->n - k->out->from);
 	if (k->out->from == k->out->n)
 		k->state = LINK_HEAD;
 }
@@ -94,7 +70,7 @@ static bool retry(struct link *k)
 	struct buffer *request = k->out;
 	enum leg_fault fault = LEG_LOST;
 
-	if (!k->reused || !l || l->retried || l->method == MCP_TOOLS_CALL || k->state > LINK_HEAD || (k->in && k->in->n > 0) || !request)
+	if (!k->conn.reused || !l || l->retried || l->method == MCP_TOOLS_CALL || k->state > LINK_HEAD || (k->in && k->in->n > 0) || !request)
 		return false;
 	k->out = NULL;
 	request->from = k->request_from;
@@ -108,9 +84,7 @@ static bool retry(struct link *k)
 
 static void lost(struct link *k)
 {
-	if (k->leg && k->state <= LINK_SHAKE)
-		fail(k, LEG_CONNECT, SPAN("cannot be reached"));
-	else if (!retry(k))
+	if (!retry(k))
 		fail(k, LEG_LOST, k->state >= LINK_BODY ? SPAN("closed the connection in the middle of its answer") :
 			SPAN("closed the connection without an answer"));
 }
@@ -120,19 +94,7 @@ static bool read_head(struct link *k, size_t head_len)
 {
 	struct flow *f = k->f;
 	struct http_head *h = &f->reply_head;
-	size_t where;
 
-	enum http_error e = http_response_read(h, span_of(k->in->p, head_len), false, &where);
-	if (e != HTTP_OK) {
-		fail(k, LEG_BROKEN, SPAN("sent a reply head that is not HTTP/1.1"));
-		return false;
-	}
-	if (h->status < 200 && h->status != 101) { /* an interim response says nothing */
-		memmove(k->in->p, k->in->p + head_len, k->in->n - head_len);
-		k->in->n -= (uint32_t)head_len;
-		k->scanned = 0;
-		return true;
-	}
 	if (h->count[HTTP_CONTENT_ENCODING] > 0) {
 		fail(k, LEG_BROKEN, SPAN("sent a content coding it was not asked for"));
 		return false;
@@ -162,7 +124,7 @@ static bool read_head(struct link *k, size_t head_len)
 		return false;
 	}
 	k->status = (uint16_t)h->status;
-	k->keep = h->keep_alive && h->framing != HTTP_UNTIL_CLOSE;
+	k->keep = h->keep_alive && h->framing != HTTP_UNTIL_CLOSE && k->state == LINK_HEAD; /* an answer to half a question: of no further use */
 	k->idle_ms = link_idle_ms(h, FLOW_LINK_IDLE_MS);
 	buffer_give(f, k->out); /* an answer has begun: the request will not be needed again */
 	k->out = NULL;
@@ -246,7 +208,7 @@ static bool read_events(struct link *k)
 		}
 		if (k->sse.state == SSE_EVENT) {
 			leg_touch(k->leg);
-			if (leg_event(k->leg, buf_span(&k->sse.data)) && k->state == LINK_CLOSED)
+			if (leg_event(k->leg, buf_span(&k->sse.data)) && k->conn.state == OUTGOING_CLOSED)
 				return false;
 			if (!k->leg)
 				timer_arm(&f->timers, &k->timer, flow_now(f) + FLOW_LINGER_MS); /* the stream should end now */
@@ -277,22 +239,19 @@ static bool read_events(struct link *k)
 /* True: there may be more to read. */
 static bool digest(struct link *k)
 {
-	if (k->state == LINK_HEAD || k->state == LINK_SEND) {
-		size_t head_len;
-		while ((head_len = http_head_end(k->in->p, k->in->n, &k->scanned)) > 0) {
-			bool early = k->state == LINK_SEND; /* an answer to half a question: the connection is of no further use */
-			if (!read_head(k, head_len))
-				return false;
-			k->keep = k->keep && !early;
-			if (k->state >= LINK_BODY)
-				break;
-		}
-		if (k->state < LINK_BODY) {
-			if (k->in->n < k->in->cap)
-				return true;
-			fail(k, LEG_BROKEN, SPAN("sent a reply head that is too large"));
+	while (k->state < LINK_BODY) {
+		size_t n = k->in->n, len;
+		enum outgoing_head found = outgoing_head(&k->f->reply_head, k->in->p, &n, &k->scanned, &len);
+
+		k->in->n = (uint32_t)n;
+		if (found == HEAD_MORE && k->in->n < k->in->cap)
+			return true;
+		if (found == HEAD_MORE || found == HEAD_BROKEN) {
+			fail(k, LEG_BROKEN, found == HEAD_MORE ? SPAN("sent a reply head that is too large") : SPAN("sent a reply head that is not HTTP/1.1"));
 			return false;
 		}
+		if (found == HEAD_FINAL && !read_head(k, len))
+			return false;
 	}
 	return k->state == LINK_BODY ? read_body(k) : read_events(k);
 }
@@ -322,13 +281,22 @@ static bool reading_room(struct link *k, char **at, uint32_t *room)
 	return *room > 0;
 }
 
+/* No more bytes will come. */
+static void over(struct link *k, bool clean)
+{
+	if (clean && k->state >= LINK_BODY && k->intake.body.framing == HTTP_UNTIL_CLOSE) {
+		http_body_eof(&k->intake.body);
+		(void)digest(k);
+	} else {
+		lost(k);
+	}
+}
+
 static void read_reply(struct link *k)
 {
-	while (k->state != LINK_CLOSED && k->readable) {
+	while (k->conn.readable) {
 		char *at;
 		uint32_t room;
-		if (k->state <= LINK_SHAKE)
-			return;
 		if (k->state == LINK_IDLE) {
 			close_link(k); /* at rest there is nothing to say but goodbye */
 			return;
@@ -339,72 +307,59 @@ static void read_reply(struct link *k)
 			fail(k, LEG_LARGE, SPAN("cannot be read: no large buffer is free, or its answer is over the limit"));
 			return;
 		}
-		long n = conn_read(k->item.fd, k->tls, at, room);
-		if (n == SOCK_AGAIN) {
-			k->readable = false;
-		} else if (n <= 0) {
-			if (n == SOCK_EOF && k->state == LINK_BODY && k->intake.body.framing == HTTP_UNTIL_CLOSE) {
-				http_body_eof(&k->intake.body);
-				(void)read_body(k);
-			} else if (n == SOCK_EOF && k->state == LINK_EVENTS && k->intake.body.framing == HTTP_UNTIL_CLOSE) {
-				http_body_eof(&k->intake.body);
-				(void)read_events(k);
-			} else {
-				lost(k);
-			}
+		long n = outgoing_read(&k->conn, at, room);
+		if (n == SOCK_AGAIN)
 			return;
-		} else {
-			if ((uint32_t)n < room && !k->half && !k->tls)
-				k->readable = false;
-			k->in->n += (uint32_t)n;
-			if (!digest(k))
-				return;
+		if (n <= 0) {
+			over(k, n == SOCK_EOF);
+			return;
 		}
+		k->in->n += (uint32_t)n;
+		if (!digest(k))
+			return;
 	}
 }
 
-/* True: the connection may be used. */
-static bool shake(struct link *k)
+static void tls_failed(struct link *k)
 {
 	char mem[160];
 	struct buf what = buf_on(mem, sizeof(mem));
-	enum tls_error why;
+	enum tls_error why = conn_why(k->conn.tls);
 
-	switch (conn_shake(k->tls)) {
-	case CONN_SHAKING:
-		return false;
-	case CONN_OPEN:
-		metrics_add(k->f->metrics, conn_resumed(k->tls) ? METRIC_UPSTREAM_TLS_RESUMED : METRIC_UPSTREAM_TLS_FULL, 1);
-		return true;
-	case CONN_FAILED:
-		break;
-	}
-	why = conn_why(k->tls);
 	buf_put(&what, why == TLS_CERTIFICATE || why == TLS_PURPOSE ? SPAN("is not trusted: ") : SPAN("failed in the TLS handshake: "));
 	buf_put(&what, tls_error_text(why));
 	fail(k, LEG_TLS, buf_span(&what));
-	return false;
+}
+
+/* True: the connection may be used. */
+static bool ready(struct link *k)
+{
+	switch (outgoing_ready(&k->conn)) {
+	case OUTGOING_WAITS:
+		return false;
+	case OUTGOING_UNREACHABLE:
+		fail(k, LEG_CONNECT, SPAN("cannot be reached"));
+		return false;
+	case OUTGOING_NO_TLS:
+		tls_failed(k);
+		return false;
+	case OUTGOING_READY:
+		break;
+	}
+	timer_disarm(&k->f->timers, &k->timer);
+	if (k->conn.tls)
+		metrics_add(k->f->metrics, conn_resumed(k->conn.tls) ? METRIC_UPSTREAM_TLS_RESUMED : METRIC_UPSTREAM_TLS_FULL, 1);
+	return true;
 }
 
 static void link_run(struct link *k)
 {
-	if (k->state == LINK_CONNECT && k->writable) {
-		if (!sock_connect_result(k->item.fd)) {
-			fail(k, LEG_CONNECT, SPAN("cannot be reached"));
-			return;
-		}
-		k->state = LINK_SHAKE;
-	}
-	if (k->state == LINK_SHAKE) {
-		if (k->tls && !shake(k))
-			return;
-		timer_disarm(&k->f->timers, &k->timer);
-		k->state = LINK_SEND;
-	}
-	if (k->state == LINK_SEND && k->writable)
+	if (k->conn.state != OUTGOING_OPEN && !ready(k))
+		return;
+	if (k->state == LINK_SEND && k->conn.writable)
 		write_request(k);
-	if (k->state > LINK_SEND && conn_pending(k->tls))
-		(void)conn_write(k->item.fd, k->tls, NULL, 0); /* the end of the request; a failure shows on the reading side */
+	if (k->state > LINK_SEND)
+		outgoing_flush(&k->conn); /* the end of the request */
 	if (k->state == LINK_EVENTS && k->taken < intake_payload(&k->intake).n && !read_events(k))
 		return;
 	read_reply(k);
@@ -413,26 +368,17 @@ static void link_run(struct link *k)
 static void link_event(struct loop_item *item, unsigned events)
 {
 	struct link *k = (struct link *)(void *)item;
-	if (k->tls)
-		conn_event(k->tls, events);
-	if (events & LOOP_WRITE)
-		k->writable = true;
-	if (events & LOOP_READ)
-		k->readable = true;
-	if (events & (LOOP_HALF | LOOP_GONE)) {
-		k->half = k->readable = true;
-		if (k->state == LINK_CONNECT && (events & LOOP_GONE))
-			k->writable = true; /* sock_connect_result() says no */
-	}
+
+	outgoing_event(&k->conn, events);
 	link_run(k);
 }
 
 static void link_timeout(struct timer *timer)
 {
 	struct link *k = LIST_OWNER(timer, struct link, timer);
-	if (k->state == LINK_CONNECT)
+	if (k->conn.state == OUTGOING_CONNECTING)
 		fail(k, LEG_LATE, SPAN("did not accept a connection in time"));
-	else if (k->state == LINK_SHAKE)
+	else if (k->conn.state == OUTGOING_CONNECTED)
 		fail(k, LEG_LATE, SPAN("did not finish the TLS handshake in time"));
 	else
 		close_link(k);
@@ -482,15 +428,13 @@ static struct link *link_open(struct upstream *up, enum leg_fault *fault)
 		slots_give(&f->links, k);
 		return NULL;
 	}
-	*k = (struct link){ .item = { link_event, fd }, .f = f, .up = up, .state = LINK_CONNECT };
-	if (up->set->tls)
-		k->tls = conn_call(&f->tls, &k->item, &f->route[up->index]);
+	*k = (struct link){ .f = f, .up = up, .state = LINK_SEND };
 	list_init(&k->node);
 	timer_init(&k->timer, link_timeout);
 	up->nlinks++;
 	metrics_add(f->metrics, METRIC_UPSTREAM_CONNECTS, 1);
 	metrics_add(f->metrics, METRIC_UPSTREAM_OPEN, 1);
-	if (!loop_add(f->loop, &k->item) || (up->set->tls && !k->tls)) {
+	if (!outgoing_open(&k->conn, fd, OUTGOING_CONNECTING, link_event, f->loop, &f->tls, up->set->tls ? &f->route[up->index] : NULL)) {
 		close_link(k);
 		return NULL;
 	}
@@ -521,8 +465,7 @@ bool link_send(struct leg *l, struct buffer *request, enum leg_fault *fault)
 	k->out = request;
 	k->request_from = request->from;
 	k->scanned = 0;
-	if (k->state == LINK_SEND)
-		write_request(k);
+	write_request(k);
 	return true;
 }
 

@@ -4,21 +4,18 @@
 
 #include "flow/flow_priv.h"
 #include "flow/link_idle.h"
+#include "flow/outgoing.h"
 
 enum link_state {
-	LINK_CLOSED,
-	LINK_CONNECT,
-	LINK_SHAKE,   /* TLS: the handshake; the time to connect covers it */
 	LINK_IDLE,
-	LINK_SEND,
+	LINK_SEND,    /* from the beginning, while it connects */
 	LINK_HEAD,
 	LINK_BODY,    /* a JSON answer */
 	LINK_EVENTS   /* an event stream; without a leg: only its end is waited for */
 };
 
 struct link {
-	struct loop_item item;     /* first: the loop hands it back */
-	struct conn_tls *tls;      /* NULL: plain */
+	struct outgoing conn;      /* first: the loop hands it back */
 	struct flow *f;
 	struct upstream *up;
 	struct leg *leg;           /* NULL: at rest, or its call is over */
@@ -34,7 +31,7 @@ struct link {
 	uint16_t status;
 	uint8_t state;
 	uint8_t tenant;            /* whose calls it carries, where the upstream asks for credentials */
-	bool readable, writable, half, keep, reused;
+	bool keep;
 };
 
 #endif

@@ -147,6 +147,20 @@ size_t http_body_take(struct http_body *b, const char *in, size_t n, struct span
 	return 0;
 }
 
+void http_body_unframe(struct http_body *b, char *p, size_t *end, size_t *raw, size_t *n)
+{
+	while (b->state == HTTP_BODY_MORE && *raw < *n) {
+		struct span payload;
+
+		*raw += http_body_take(b, p + *raw, *n - *raw, &payload);
+		if (payload.n > 0 && payload.p != p + *end)
+			memmove(p + *end, payload.p, payload.n);
+		*end += payload.n;
+	}
+	if (b->state == HTTP_BODY_MORE)
+		*n = *raw = *end;
+}
+
 void http_body_eof(struct http_body *b)
 {
 	if (b->state == HTTP_BODY_MORE)

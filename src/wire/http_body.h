@@ -33,6 +33,10 @@ void http_body_start(struct http_body *b, enum http_framing framing, uint64_t le
  * is HTTP_BODY_LARGE before any of it is read. */
 size_t http_body_take(struct http_body *b, const char *in, size_t n, struct span *payload);
 
+/* The same in place, as far as it goes: payload so far ends at p[*end], and p[*raw .. *n) has come since; what is payload of that moves to
+ * its end. While the state is HTTP_BODY_MORE all is used (*n == *raw == *end: read on there); afterwards p[*raw .. *n) is the next message's. */
+void http_body_unframe(struct http_body *b, char *p, size_t *end, size_t *raw, size_t *n);
+
 /* The peer closed: DONE for HTTP_UNTIL_CLOSE, otherwise BROKEN (unless already DONE). */
 void http_body_eof(struct http_body *b);
 

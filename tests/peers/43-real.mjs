@@ -40,23 +40,24 @@ await main(async () => {
     chmodSync(graphs, 0o777);
     const graph = join(graphs, 'memory.jsonl');
 
-    const node = (...args) => ({ command: nodeBinary(), args });
+    const start_timeout = '2m'; // ten programs are started at once
+    const node = (...args) => ({ command: nodeBinary(), args, start_timeout });
     const children = {
         everything: node(join(NPM, 'server-everything', 'dist', 'index.js'), 'stdio'),
         files: node(join(NPM, 'server-filesystem', 'dist', 'index.js'), files),
         memory: { ...node(join(NPM, 'server-memory', 'dist', 'index.js')), env: { MEMORY_FILE_PATH: graph } },
         thinking: node(join(NPM, 'server-sequential-thinking', 'dist', 'index.js')),
         sdkchild: node(join(PEERS, 'upstream.mjs'), '--stdio'),
-        pyone: { command: python(1), args: [SERVER, 'stdio'] },
-        pytwo: { command: python(2), args: [SERVER, 'stdio'] }
+        pyone: { command: python(1), args: [SERVER, 'stdio'], start_timeout },
+        pytwo: { command: python(2), args: [SERVER, 'stdio'], start_timeout }
     };
     const peers = {
         everythinghttp: await startServer(nodeBinary(), '--import', join(PEERS, 'loopback.mjs'), join(NPM, 'server-everything', 'dist', 'index.js'), 'streamableHttp'),
         sdk: await startPeer('upstream.mjs'),
         pyonehttp: await startServer(python(1), SERVER, 'http')
     };
-    const servers = { ...children, ...Object.fromEntries(Object.entries(peers).map(([name, peer]) => [name, { url: peer.url }])) };
-    const postern = await startPostern(servers, { names: 'prefixed' });
+    const servers = { ...children, ...Object.fromEntries(Object.entries(peers).map(([name, peer]) => [name, { url: peer.url, start_timeout }])) };
+    const postern = await startPostern(servers, { names: 'prefixed', timeouts: { list: '2m' } });
 
     // What each offers when asked without Postern.
     const direct = {};
@@ -117,16 +118,23 @@ await main(async () => {
         is([zen.contents?.[0].text, prompt.messages?.[0].content.text], ['Explicit is better than implicit.', 'Please review: y'], `${who}: a resource and a prompt`);
     }
 
-    for (const era of ['modern', 'legacy']) {
+    // Over stdio each run starts what is behind it anew: two are enough.
+    const few = join(dir, 'few.json');
+    const { files: theFiles, memory } = servers;
+    writeFileSync(few, JSON.stringify({ ...JSON.parse(readFileSync(postern.config, 'utf8')), mcpServers: { files: theFiles, memory } }));
+    const ways = [['HTTP', '--server-url', postern.url, '--transport', 'http'], ['stdio', BINARY, 'stdio', '-c', few, '--transport', 'stdio']];
+    for (const era of ['modern', 'legacy']) for (const [over, ...where] of ways) {
         const inspect = async (method, ...more) => {
-            const ended = await run(nodeBinary(), [INSPECTOR, '--cli', '--server-url', postern.url, '--transport', 'http', '--protocol-era', era, '--format', 'json', '-q', '--method', method, ...more],
+            const ended = await run(nodeBinary(), [INSPECTOR, '--cli', ...where, '--protocol-era', era, '--format', 'json', '-q', '--method', method, ...more],
                 { env, timeoutMs: 180000 });
             return { ...ended, json: ended.status === 0 ? JSON.parse(ended.stdout).result : undefined };
         };
         const listed = await inspect('tools/list');
-        ok(listed.json?.tools?.some(tool => tool.name === 'memory__read_graph'), `Inspector, ${era}: tools/list`, listed.stderr);
+        ok(listed.json?.tools?.some(tool => tool.name === 'memory__read_graph'), `Inspector, ${era}, ${over}: tools/list`, listed.stderr);
         const called = await inspect('tools/call', '--tool-name', 'files__list_directory', '--tool-args-json', JSON.stringify({ path: files }));
-        ok(called.json?.content?.[0].text.includes('hello.txt'), `Inspector, ${era}: tools/call`, called.stderr + called.stdout);
+        ok(called.json?.content?.[0].text.includes('hello.txt'), `Inspector, ${era}, ${over}: tools/call`, called.stderr + called.stdout);
+        const none = await inspect('tools/call', '--tool-name', 'files__no_such_tool');
+        ok(none.status !== 0 && /no_such_tool/.test(none.stdout + none.stderr), `Inspector, ${era}, ${over}: a tool that is not there`, none.stderr + none.stdout);
     }
     is(await postern.stop(), 0, 'Postern ends with status 0');
     for (const peer of Object.values(peers)) await peer.stop();

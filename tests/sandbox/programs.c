@@ -121,6 +121,26 @@ static void enter(const struct jail_child *walls)
 	must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && jail_child(walls, &why));
 }
 
+/* A program that stays behind its walls until it is killed; it is there when this returns. */
+static pid_t sleeps(const struct jail_child *walls)
+{
+	int there[2];
+	char byte;
+	pid_t pid;
+
+	must(pipe(there) == 0);
+	pid = fork();
+	if (pid == 0) {
+		enter(walls);
+		must(write(there[1], "", 1) == 1);
+		pause();
+	}
+	close(there[1]);
+	ok(pid > 0 && read(there[0], &byte, 1) == 1, "another program is behind its walls");
+	close(there[0]);
+	return pid;
+}
+
 /* A process outside: its signal, its memory. Another behind walls of its own is as far away. */
 static void others(void)
 {
@@ -128,26 +148,13 @@ static void others(void)
 	struct jail_child walls = { .read_all = true, .program = "/" };
 	pid_t sleeper, pid;
 	char mem[64];
-	int behind[2];
 
 	if (abi < 2) {
 		skip(4, "the kernel's Landlock does not keep them apart");
 		return;
 	}
-	if (pipe(behind) != 0) {
-		ok(false, "a pipe");
-		return;
-	}
-	sleeper = fork();
-	if (sleeper == 0) {
-		enter(&walls);
-		must(write(behind[1], "", 1) == 1);
-		pause();
-	}
+	sleeper = sleeps(&walls);
 	snprintf(mem, sizeof mem, "/proc/%d/environ", sleeper);
-	close(behind[1]);
-	ok(read(behind[0], mem + sizeof mem - 1, 1) == 1, "another program is behind its walls");
-	close(behind[0]);
 	for (int what = 0; what < 3; what++) {
 		static const char *const name[] = { "the environment of another program", "its memory by ptrace", "a signal to it" };
 
@@ -188,13 +195,8 @@ static void meddling(void)
 		{ SYS_ioprio_set, 1, { 1, 3 << 13, 0 }, "that of its reads and writes" },
 	};
 	struct jail_child walls = { 0 };
-	pid_t sleeper = fork();
+	pid_t sleeper = sleeps(&walls);
 
-	if (sleeper == 0) {
-		enter(&walls);
-		pause();
-	}
-	usleep(100000);
 	for (size_t i = 0; i < sizeof with / sizeof with[0]; i++) {
 		int got[2];
 

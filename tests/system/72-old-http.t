@@ -113,7 +113,7 @@ with OldServer(context=context, token="Bearer s3cret") as s:
         ok("s3cret" not in p.stderr(), "which no log shows")
         alive = set(s.sessions)
         p.stop()
-        ok(alive and alive <= set(s.deleted), "at the end its sessions are DELETEd, with it", (alive, s.deleted))
+        ok(alive and until(lambda: alive <= set(s.deleted)), "at the end its sessions are DELETEd, with it", (alive, s.deleted))
     with open(secret, "w") as f:
         f.write("another\n")
     with Postern(config(old=dict(at, era="legacy", credentials={"secret": {"file": secret}}))) as p:

@@ -184,7 +184,7 @@ static void times(void)
 	ask(false, span_of(NULL, 0));
 	sim.now_ms += 999;
 	turns();
-	is_int(fetch_state(fetch), FETCH_CONNECT, "it waits for its connection");
+	is_int(fetch_state(fetch), FETCH_HEAD, "it waits for its connection, then its answer");
 	sim.now_ms += 40;
 	(void)sim_deliver(&loop);
 	turns();

@@ -51,6 +51,30 @@ static bool same(struct outcome a, struct outcome b)
 	       memcmp(a.payload, b.payload, a.payload_len) == 0;
 }
 
+/* In place, behind four bytes of a head, in two pieces: the same payload behind the head, and the same bytes left over. */
+static bool in_place(const struct outcome *want, enum http_framing framing, uint64_t length, uint64_t limit, const char *in, size_t n, size_t cut)
+{
+	char mem[1024] = "head";
+	struct http_body b;
+	size_t end = 4, raw = 4, have = 4;
+	bool good = n <= sizeof mem - 4;
+
+	http_body_start(&b, framing, length, limit);
+	for (size_t at = 0; good && at <= n && b.state == HTTP_BODY_MORE; at = at < cut ? cut : n + 1) {
+		size_t to = at < cut ? cut : n;
+
+		memcpy(mem + have, in + at, to - at);
+		have += to - at;
+		http_body_unframe(&b, mem, &end, &raw, &have);
+		if (b.state == HTTP_BODY_MORE)
+			good = raw == end && have == end;
+		else
+			good = have - raw + (n - to) == n - want->used && memcmp(mem + raw, in + want->used, have - raw) == 0;
+	}
+	return good && b.state == want->state && end - 4 == want->payload_len && memcmp(mem, "head", 4) == 0 &&
+	       memcmp(mem + 4, want->payload, want->payload_len) == 0;
+}
+
 static const char *const states[] = { "more", "done", "large", "broken" };
 
 static void one(const char *name, enum http_framing framing, uint64_t length, uint64_t limit, struct span in, enum http_body_state state,
@@ -66,6 +90,9 @@ static void one(const char *name, enum http_framing framing, uint64_t length, ui
 		good = good && same(whole, feed(framing, length, limit, in.p, in.n, cut, false));
 	good = good && same(whole, feed(framing, length, limit, in.p, in.n, 0, true));
 	ok(good, "  the same at every cut");
+	for (size_t cut = 0; cut <= in.n; cut++)
+		good = good && in_place(&whole, framing, length, limit, in.p, in.n, cut);
+	ok(good, "  and in place");
 }
 
 #define CHUNKS(text, state, used, payload) one(text, HTTP_CHUNKED, 0, 100, SPAN(text), HTTP_BODY_##state, used, SPAN(payload))
