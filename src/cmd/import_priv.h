@@ -35,7 +35,11 @@ bool import_has_word(struct span text, const char *const *word, size_t n);   /* 
 bool import_is_secret_name(struct span name);          /* "GITHUB_TOKEN" */
 bool import_is_secret(struct span value);              /* "ghp_…", "postgres://user:password@…" */
 bool import_has_control(struct span text);
-bool import_is_reference(struct span value);           /* "${input:key}", "${HOME}": somebody else would have filled it in */
+bool import_is_secret_url(struct span value);          /* a URL that a part of is a secret: its path, its query, a password */
+/* The first "${input:key}", "$(pwd)" or "$HOME" in it, which somebody else would have filled in, without what stands for it otherwise ("${KEY:-text}"): that may be a
+ * secret, as the rest of the value. Absent: there is none. */
+struct span import_reference(struct span value);
+static inline bool import_is_reference(struct span value) { return !span_absent(import_reference(value)); }
 /* A word of letters, digits, - and _ that can name a server or a file. False: nothing is left of it. */
 bool import_word(struct span from, char *to, size_t cap);
 

@@ -67,9 +67,15 @@ static bool collect(struct import *im, uint32_t object, struct server *s)
 	/* {"command": {"path": …, "args": […], "env": {…}}} and {"command": ["program", "argument", …]} */
 	uint32_t command = s->token[COMMAND];
 	if (json_type(j, command) == JSON_OBJECT) {
+		uint32_t args = json_get(j, command, SPAN("args")), env = json_get(j, command, SPAN("env"));
+
+		if ((args != JSON_NONE && s->token[ARGS] != JSON_NONE) || (env != JSON_NONE && s->token[ENV] != JSON_NONE)) {
+			left_out(im, "is left out: it has two lists of arguments or of variables", NOTHING);
+			return false;
+		}
 		s->token[COMMAND] = json_get(j, command, SPAN("path"));
-		s->token[ARGS] = json_get(j, command, SPAN("args"));
-		s->token[ENV] = json_get(j, command, SPAN("env"));
+		s->token[ARGS] = args != JSON_NONE ? args : s->token[ARGS];
+		s->token[ENV] = env != JSON_NONE ? env : s->token[ENV];
 	} else if (json_type(j, command) == JSON_ARRAY) {
 		s->args_in_command = command;
 		s->token[COMMAND] = json_first(j, command);
@@ -144,16 +150,16 @@ static bool write_strings(struct import *im, uint32_t list, uint32_t from, bool 
 			left_out(im, "is left out: an argument is no string, or too long", NOTHING);
 			return false;
 		}
+		if ((names && equals) || (flag && text.n > 0 && text.p[0] != '-') || import_is_secret(text) || (equals && import_is_secret(span_from(text, (size_t)(equals + 1 - text.p))))) {
+			left_out(im, "is left out: an argument seems to be a secret, and everybody on the machine can read arguments; most servers take it from a variable: put it into \"env\" there", NOTHING);
+			return false;
+		}
 		if (import_is_reference(text)) {
-			left_out(im, "is left out: nothing fills in variables here; write the value in place of ", text);
+			left_out(im, "is left out: nothing fills in variables here; write the value in place of ", import_reference(text));
 			return false;
 		}
 		if (import_has_control(text)) {
-			left_out(im, "is left out: there is a control character in the argument ", text);
-			return false;
-		}
-		if ((names && equals) || (flag && text.n > 0 && text.p[0] != '-') || import_is_secret(text) || (equals && import_is_secret(span_from(text, (size_t)(equals + 1 - text.p))))) {
-			left_out(im, "is left out: an argument seems to be a secret, and everybody on the machine can read arguments; most servers take it from a variable: put it into \"env\" there", NOTHING);
+			left_out(im, "is left out: there is a control character in an argument", NOTHING);
 			return false;
 		}
 		flag = names && !equals;
@@ -169,6 +175,7 @@ static bool write_env(struct import *im, const struct server *s)
 {
 	const struct json *j = &im->json;
 	uint32_t env = s->token[ENV];
+	static const char *const scheme[] = { "://" };
 	static char mem[8192];
 	char name_mem[128];
 	bool any = false;
@@ -195,7 +202,7 @@ static bool write_env(struct import *im, const struct server *s)
 		for (size_t i = 0; i < text.n; i++)
 			good = good && ((unsigned char)text.p[i] >= ' ' || text.p[i] == '\n');
 		bool path = text.n > 0 && (text.p[0] == '/' || text.p[0] == '.' || text.p[0] == '~');
-		bool hidden = good && (import_is_reference(text) || (import_is_secret_name(name) && !path) || import_is_secret(text) || memchr(text.p, '\n', text.n));
+		bool hidden = good && (import_is_reference(text) || (import_is_secret_name(name) && !path) || import_is_secret(text) || (import_has_word(text, scheme, 1) && import_is_secret_url(text)) || memchr(text.p, '\n', text.n));
 		if (!good || span_absent(text)) {
 			import_note(im, name, "in \"env\" is not kept: its name or its value cannot be a variable's", NOTHING);
 			continue;
@@ -231,7 +238,12 @@ static bool plain(struct import *im, uint32_t token, const char *what, char *mem
 	}
 	if (import_is_reference(*text)) {
 		snprintf(why, sizeof why, "is left out: nothing fills in variables here; in its %s write the value in place of ", what);
-		left_out(im, why, *text);
+		left_out(im, why, import_reference(*text));
+		return false;
+	}
+	if (text->p[0] == '~' && (text->n == 1 || text->p[1] == '/')) {
+		snprintf(why, sizeof why, "is left out: nothing fills in ~ here; write the directory in its %s", what);
+		left_out(im, why, NOTHING);
 		return false;
 	}
 	return true;
@@ -248,7 +260,11 @@ static bool write_program(struct import *im, const struct server *s)
 	if (!plain(im, s->token[COMMAND], "command", mem, sizeof mem, &text))
 		return false;
 	if (span_ieq(text, SPAN("cmd")) || import_has_word(text, windows, 3)) {
-		left_out(im, "is left out: its command is one of Windows: ", text);
+		left_out(im, "is left out: its command is one of Windows", NOTHING);
+		return false;
+	}
+	if (memchr(text.p, ' ', text.n) && !memchr(text.p, '/', text.n)) {
+		left_out(im, "is left out: its command has several words, and no shell parts them here: write the first as \"command\" and the others into \"args\" there", NOTHING);
 		return false;
 	}
 	json_write_string(&im->out, text);
@@ -311,12 +327,28 @@ static bool has_secret(struct span name, struct span value)
 	return import_is_secret_name(name) || import_is_secret(value) || import_is_reference(value) || span_ieq(name, SPAN("cookie"));
 }
 
+/* What is none is part of the secret. */
+static bool is_scheme(struct span word, bool authorization)
+{
+	static const char *const known[] = { "Bearer", "Basic", "Token", "ApiKey", "Api-Key", "Key" };
+
+	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+		if (span_ieq(word, span_z(known[i])))
+			return true;
+	for (size_t i = 0; i < word.n; i++)
+		authorization = authorization && ((span_lower(word.p[i]) >= 'a' && span_lower(word.p[i]) <= 'z') || word.p[i] == '-');
+	return authorization && word.n <= 16;
+}
+
 /* The header that carries the credential, if there is one: it goes into a file. */
 static void write_credential(struct import *im, struct server *s, struct span name, struct span value)
 {
 	const char *space = value.n > 0 ? memchr(value.p, ' ', value.n) : NULL;
-	struct span scheme = space && !import_is_reference(span_of(value.p, (size_t)(space - value.p))) ? span_of(value.p, (size_t)(space - value.p)) : SPAN("");
+	struct span scheme = space ? span_of(value.p, (size_t)(space - value.p)) : SPAN("");
 	bool authorization = span_ieq(name, SPAN("Authorization"));
+
+	if (!is_scheme(scheme, authorization))
+		scheme = SPAN("");
 
 	s->credential = true;
 	snprintf(s->secret_header, sizeof s->secret_header, "%.*s", (int)name.n, name.p);
@@ -390,10 +422,10 @@ static bool write_url(struct import *im, struct server *s)
 	if (!plain(im, s->token[URL], "url", mem, sizeof mem - 1, &text))
 		return false;
 	if (!import_url(text, &u)) {
-		left_out(im, "is left out: its url is none of http or https: ", text);
+		left_out(im, "is left out: its url is none of http or https", NOTHING);
 		return false;
 	}
-	if (u.password || (u.query.n > 0 && import_has_word(u.query, keys, sizeof keys / sizeof keys[0]))) {
+	if (u.password || import_is_secret_url(text) || (u.query.n > 0 && import_has_word(u.query, keys, sizeof keys / sizeof keys[0]))) {
 		left_out(im, "is left out: its url carries a secret, and secrets never stand in a configuration; most servers take it from a header: write \"headers\" there", NOTHING);
 		return false;
 	}

@@ -21,7 +21,7 @@
  * (Host: any; the path is INNER_PATH; no header needs to mirror the body, and none that does is looked at: Mcp-Param-* are made from the arguments). It sends the modern requests that it makes of old ones, each with the head field Postern-Identity and the
  * `identity` of the HTTP frame, as it is: it says for whom. The worker takes it for an hour at most, less where the caller's token ends
  * sooner (then: 401); the newest of a session is the one to use. It is nobody's but that principal's. Where more scopes would do the worker answers 403 with
- * the head field Postern-Scopes, a number in decimal, in place of WWW-Authenticate: whoever the old client came to says that in words. */
+ * the head field Postern-Scopes, two numbers of 32 bits with a dot, the upper ones first, in place of WWW-Authenticate: whoever the old client came to says that in words. */
 #ifndef POSTERN_FLOW_ELDER_MSG_H
 #define POSTERN_FLOW_ELDER_MSG_H
 

@@ -202,6 +202,10 @@ static void replied(struct txn *t, const struct elder_msg *m)
 	} else if (answer_room(t, m->body.n, &body)) {
 		buf_put(&body, m->body);
 		end = answer_send(t, m->status, &body, SPAN("application/json"));
+	} else { /* not 503: it may have been done, and should not be done again at once */
+		t->retry_after = false;
+		t->challenge = CHALLENGE_NONE;
+		end = refuse(t, 502, SPAN("The answer came, but no buffer is free for one of that size"));
 	}
 	go_on(t, end);
 }

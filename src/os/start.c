@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -182,10 +183,44 @@ bool start_adopt(void)
 	return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0;
 }
 
+/* ---- all at once ---- */
+
+/* Tried on a process that stands outside: it is in reach before, and not behind the wall, which must be sure before anybody says "all". */
+bool start_alone(void)
+{
+	static const struct jail_child walls;
+	const char *why;
+	int pipe_of[2];
+	bool alone;
+	pid_t pid;
+
+	if (pipe2(pipe_of, O_CLOEXEC) != 0)
+		return false;
+	pid = fork();
+	if (pid == 0) {
+		close(pipe_of[1]);
+		(void)!read(pipe_of[0], &pid, 1); /* until its end: nobody can end it by a signal then */
+		_exit(0);
+	}
+	alone = pid > 0 && kill(pid, 0) == 0 && jail_child(&walls, &why) && kill(pid, 0) != 0 && errno == EPERM;
+	close(pipe_of[0]);
+	close(pipe_of[1]);
+	if (pid > 0)
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	return alone;
+}
+
+/* The kernel goes through all processes under one lock, and whoever has been killed forks no more. */
+void start_kill_all(void)
+{
+	kill(-1, SIGKILL);
+}
+
 /* ---- strays ---- */
 
 /* "pid (name) state ppid pgrp session …"; the name may hold anything, so what counts stands behind the last parenthesis. */
-static bool parents(struct span stat, char *state, int *parent, int *session)
+static bool parents(struct span stat, char *state, int *parent, int *group, int *session)
 {
 	uint64_t number[3];
 	size_t at = stat.n;
@@ -206,11 +241,12 @@ static bool parents(struct span stat, char *state, int *parent, int *session)
 		at = end + 1;
 	}
 	*parent = (int)number[0];
+	*group = (int)number[1];
 	*session = (int)number[2];
 	return true;
 }
 
-static bool is_stray(struct span name, int *pid, bool (*keep)(int pid, int session))
+static bool is_stray(struct span name, int *pid, int *group, bool (*keep)(int pid, int session))
 {
 	char path_mem[64], mem[1024], state;
 	struct buf path = buf_on(path_mem, sizeof path_mem);
@@ -224,7 +260,7 @@ static bool is_stray(struct span name, int *pid, bool (*keep)(int pid, int sessi
 	BUF_LIT(&path, "/proc/");
 	buf_put(&path, name);
 	BUF_LIT(&path, "/stat");
-	if (!file_read(buf_span(&path), mem, sizeof mem, &n, &why) || !parents(span_of(mem, n), &state, &parent, &session))
+	if (!file_read(buf_span(&path), mem, sizeof mem, &n, &why) || !parents(span_of(mem, n), &state, &parent, group, &session))
 		return false; /* it has ended meanwhile */
 	*pid = (int)number;
 	return parent == getpid() && state != 'Z' && !keep(*pid, session);
@@ -243,10 +279,11 @@ unsigned start_kill_strays(bool (*keep)(int pid, int session))
 		enum dir_kind kind;
 		struct span name;
 		size_t at = 0;
-		int pid;
+		int pid, group;
 
+		/* Its whole group, which is of the same session: as one, it cannot fork its way out. It has not been waited for, so the number is its own. */
 		while (dir_entry(mem, (size_t)n, &at, &name, &kind))
-			if (is_stray(name, &pid, keep) && kill(pid, SIGKILL) == 0)
+			if (is_stray(name, &pid, &group, keep) && kill(group > 1 && group != getpgrp() ? -group : pid, SIGKILL) == 0)
 				killed++;
 	}
 	close(fd);

@@ -31,7 +31,12 @@ long start_read(int fd, void *to, size_t n);
 
 /* Descendants that lose their parent become children of this process, whatever they have done to get away. */
 bool start_adopt(void);
-/* Kills each child of this process for which keep() is false; `session` as in setsid(2). Zombies are left. Returns how many. */
+/* From now on signals of this process, and of all it starts, reach nobody else. True: so it is, which has been tried; false: the kernel has no such
+ * wall (Landlock before Linux 6.12). */
+bool start_alone(void);
+/* Kills everything this process has started and what that has started, at once: nothing forks fast enough. Only if start_alone() was true. */
+void start_kill_all(void);
+/* Kills each child of this process for which keep() is false, with its group; `session` as in setsid(2). Zombies are left. Returns how many. */
 unsigned start_kill_strays(bool (*keep)(int pid, int session));
 
 #endif

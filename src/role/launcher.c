@@ -13,7 +13,7 @@
 #include "role/log.h"
 
 enum { GENERATIONS = LISTEN_USERS + 1 /* one that has ended may still be forgotten */, EDGES = GENERATIONS * CONF_SERVERS_MAX,
-	END_TRIES = 250, END_WAIT_MS = 20
+	END_MS = 5000, END_WAIT_MS = 20
 };
 
 struct generation_of {
@@ -50,8 +50,7 @@ static struct generation_of *generation(unsigned number)
 
 static bool programs(struct generation_of *g)
 {
-	static char errors_mem[CONF_ERRORS_SIZE], warnings_mem[CONF_ERRORS_SIZE];
-	struct buf errors = buf_on(errors_mem, sizeof errors_mem), warnings = buf_on(warnings_mem, sizeof warnings_mem);
+	struct buf errors = config_errors(), warnings = config_warnings();
 	bool right = program_read(&g->programs, g->config.conf, &errors, &warnings);
 
 	log_lines(LOG_WARN, buf_span(&warnings));
@@ -62,8 +61,7 @@ static bool programs(struct generation_of *g)
 /* Other bytes than the parent has checked are not taken: the file may have been written meanwhile. */
 static bool load(struct generation_of *g, const struct msg_load *m)
 {
-	static char mem[CONF_ERRORS_SIZE];
-	struct buf errors = buf_on(mem, sizeof mem);
+	struct buf errors = config_errors();
 
 	if (config_load(&g->config, path, &errors) != CONFIG_RIGHT) {
 		log_lines(LOG_ERROR, buf_span(&errors));
@@ -239,19 +237,25 @@ static bool nobody(int pid, int session)
 	return false;
 }
 
-/* No child, no zombie, and nobody who lost its parent; as far as /proc shows them. */
+static bool alone, stopping;
+
+/* No child, no zombie, and nobody who lost its parent. Where they cannot be killed all at once they are as far as /proc shows them. */
 static void end_all(int signal_fd)
 {
+	int64_t until_ms = clock_monotonic_ms() + END_MS;
 	struct proc_end end;
 
-	for (unsigned tries = 0; tries < END_TRIES && proc_any(); tries++) {
-		(void)start_kill_strays(nobody);
+	while (proc_any() && clock_monotonic_ms() < until_ms) {
+		if (alone)
+			start_kill_all();
+		else
+			(void)start_kill_strays(nobody);
 		while (proc_reap(&end))
 			;
 		if (proc_any())
 			pass_wait(signal_fd, END_WAIT_MS);
-		while (proc_signal_take(signal_fd) != PROC_NO_SIGNAL)
-			;
+		for (enum proc_signal s; (s = proc_signal_take(signal_fd)) != PROC_NO_SIGNAL; )
+			stopping |= s == PROC_STOP;
 	}
 }
 
@@ -269,6 +273,7 @@ static _Noreturn void launcher_run(const struct launcher_start *s, int guard)
 		edges[i].item.fd = -1;
 	channel = (struct loop_item){ on_channel, s->channel };
 	signals = (struct loop_item){ on_signals, proc_signals() };
+	alone = start_alone(); /* once more: the guard is not to be among all */
 	if (!start_adopt() || !loop_open(&loop) || signals.fd < 0 || !loop_add(&loop, &signals) || !loop_add(&loop, &channel)) {
 		log_line(LOG_ERROR, SPAN("cannot start: no epoll or no signals"));
 		proc_exit(ENTRY_EXIT_WALLS);
@@ -290,8 +295,6 @@ static _Noreturn void launcher_run(const struct launcher_start *s, int guard)
 }
 
 /* ---- the guard ---- */
-
-static bool stopping;
 
 /* Until the launcher has ended; true: it was meant to. */
 static bool watch(int pid, int signal_fd)
@@ -348,6 +351,7 @@ static int enter(struct launcher_start *s)
 	if (!jail_no_privileges() || !jail_filter(seccomp_launcher.ops, seccomp_launcher.nops))
 		return -1;
 #endif
+	alone = start_alone();
 	return signal_fd;
 }
 

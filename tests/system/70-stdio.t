@@ -6,33 +6,15 @@ import re
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
 from postern import BINARY, Postern, call, diag, done, http_get, is_, ok, until
+from programs import PYTHON, SERVER, program, tmp, use
 
 SANDBOX = "san" not in os.path.basename(BINARY) and "valgrind" not in BINARY
-# Not sys.executable: that may lie where the user that Postern becomes cannot go.
-PYTHON = next(p for p in ("/usr/bin/python3", "/usr/local/bin/python3", sys.executable) if os.path.exists(p))
-tmp = tempfile.TemporaryDirectory(prefix="postern-stdio-")
-os.chmod(tmp.name, 0o755)
-SERVER = os.path.join(tmp.name, "server.py")
-with open(os.path.join(ROOT, "tests", "lib", "stdio_server.py")) as f, open(SERVER, "w") as g:
-    g.write(f.read())
-os.chmod(SERVER, 0o644)
-
-
-def server(era, **more):
-    return {"command": PYTHON, "args": [SERVER, era], "start_timeout": "60s", **more}
-
-
-def use(p, name, arguments=None, **more):
-    """The text of a tool's answer, or the error."""
-    m = call(p, "tools/call", {"name": name, "arguments": arguments or {}}, **more).message()
-    return m["result"]["content"][0]["text"] if "result" in m else m["error"]
 
 
 def running(word):
@@ -61,12 +43,12 @@ work = os.path.join(tmp.name, "work")
 os.mkdir(work)
 os.chmod(work, 0o777)
 eras = ("modern", "legacy", "2025-03-26", "2025-11-25", "noise")
-servers = {"s%d" % i: server(era) for i, era in enumerate(eras)}
-servers["env"] = server("modern", env={"PLAIN": "a value", "KEY": {"file": secret}}, cwd=work)
-servers["walled"] = server("legacy", read=["/usr", "/lib", "/lib64", "/bin", "/etc", SERVER],
+servers = {"s%d" % i: program(era) for i, era in enumerate(eras)}
+servers["env"] = program("modern", env={"PLAIN": "a value", "KEY": {"file": secret}}, cwd=work)
+servers["walled"] = program("legacy", read=["/usr", "/lib", "/lib64", "/bin", "/etc", SERVER],
                            write=[work], network=False)
-servers["free"] = server("legacy")
-servers["limited"] = server("modern", limits={"files": 64, "memory": "256m", "cpu": "1h"})
+servers["free"] = program("legacy")
+servers["limited"] = program("modern", limits={"files": 64, "memory": "256m", "cpu": "1h"})
 servers["docs"] = {"builtin": "files", "root": tmp.name}
 with Postern({"workers": 2, "mcpServers": servers}, env={"STRANGE": "x"}) as p:
     ok("serving s0 (command %s)" % PYTHON in p.stdout_lines, "what is started is said at start")
@@ -110,8 +92,8 @@ with Postern({"workers": 2, "mcpServers": servers}, env={"STRANGE": "x"}) as p:
 
 # ---------------------------------------------------------------- those that misbehave, beside one that does not
 
-with Postern({"workers": 1, "mcpServers": {"good": server("legacy"), "bad": server("legacy", start_timeout="2s"), "mute": server("mute", start_timeout="2s"),
-                                           "silent": server("silent", start_timeout="2s"), "hush": server("modern", call_timeout="10m")}}) as p:
+with Postern({"workers": 1, "mcpServers": {"good": program("legacy"), "bad": program("legacy"), "mute": program("mute", start_timeout="2s"),
+                                           "silent": program("silent", start_timeout="2s"), "hush": program("modern", call_timeout="10m")}}) as p:
     first = use(p, "bad__pid")
     m = use(p, "bad__die")
     ok(isinstance(m, dict) and "message" in m, "a call whose server dies is answered", m)

@@ -4,7 +4,6 @@ subscriptions, cancelling, batches; another worker, a dead worker, a dead elder,
 
 import hashlib
 import http.client
-import http.server
 import json
 import os
 import queue
@@ -15,120 +14,10 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from modern_server import ModernServer
 from postern import Postern, done, is_, ok, until
 
-IMCP = "io.modelcontextprotocol/"
 KEYS = {who: "postern_" + (who * 20)[:42] + "A" for who in ("alice", "bob")}
-
-
-class Modern(http.server.BaseHTTPRequestHandler):
-    """A server of 2026-07-28. `gate` holds the tool `slow` back; `listens` are its open subscriptions; `gone` counts calls whose client left."""
-    protocol_version = "HTTP/1.1"
-    seen, listens, gate = [], [], threading.Event()
-    gone = 0
-
-    def log_message(self, *args):
-        pass
-
-    def say(self, status, message, kind="application/json"):
-        body = json.dumps(message).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def stream(self):
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-
-    def event(self, message):
-        data = b"data: " + json.dumps(message).encode() + b"\n\n"
-        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
-        self.wfile.flush()
-
-    def over(self):
-        self.wfile.write(b"0\r\n\r\n")
-
-    def do_POST(self):
-        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        Modern.seen.append(message)
-        if "id" not in message:
-            self.send_response(202)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        method, params = message["method"], message.get("params", {})
-        result = {"resultType": "complete", "_meta": {IMCP + "serverInfo": {"name": "modern", "version": "1"}}}
-        hints = {"ttlMs": 60000, "cacheScope": "private"}
-        if method == "server/discover":
-            result.update(hints, supportedVersions=["2026-07-28"], instructions="Be kind",
-                          capabilities={"tools": {"listChanged": True}, "resources": {"subscribe": True}, "prompts": {}, "logging": {}})
-        elif method == "tools/list":
-            result.update(hints, tools=[{"name": n, "inputSchema": {"type": "object"}} for n in ("echo", "ask", "slow")])
-        elif method == "prompts/list":
-            result.update(hints, prompts=[])
-        elif method == "resources/read":
-            self.say(200, {"jsonrpc": "2.0", "id": message["id"], "error": {"code": -32602, "message": "none", "data": {"uri": params["uri"]}}})
-            return
-        elif method == "subscriptions/listen":
-            self.listen(message, params)
-            return
-        elif params.get("name") == "slow":
-            self.slow(message, result)
-            return
-        elif params.get("name") == "ask" and "inputResponses" not in params:
-            if "elicitation" not in params["_meta"][IMCP + "clientCapabilities"]:
-                self.say(400, {"jsonrpc": "2.0", "id": message["id"], "error": {"code": -32021, "message": "no",
-                                                                               "data": {"requiredCapabilities": {"elicitation": {}}}}})
-                return
-            result.update(resultType="input_required", requestState="state of " + params["arguments"]["who"], inputRequests={"name": {
-                "method": "elicitation/create", "params": {"message": "Your name, " + params["arguments"]["who"],
-                                                           "requestedSchema": {"type": "object", "properties": {"n": {"type": "string"}}}}}})
-        elif params.get("name") == "ask":
-            result.update(content=[{"type": "text", "text": "%s %s" % (params["inputResponses"]["name"]["content"]["n"], params["requestState"])}])
-        else:
-            result.update(content=[{"type": "text", "text": json.dumps(params.get("arguments"))}], structuredContent={"got": params.get("arguments")})
-        self.say(200, {"jsonrpc": "2.0", "id": message["id"], "result": result})
-
-    def slow(self, message, result):
-        self.stream()
-        token = message["params"]["_meta"].get("progressToken")
-        if token is not None:
-            self.event({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": token, "progress": 1, "message": "half"}})
-        try:
-            while not Modern.gate.wait(0.1):
-                self.wfile.write(b"3\r\n:\n\n\r\n")
-                self.wfile.flush()
-            result.update(content=[{"type": "text", "text": "at last"}])
-            self.event({"jsonrpc": "2.0", "id": message["id"], "result": result})
-            self.over()
-        except OSError:
-            Modern.gone += 1
-            self.close_connection = True
-
-    def listen(self, message, params):
-        self.stream()
-        said = queue.Queue()
-        tag = {IMCP + "subscriptionId": message["id"]}
-        asked = dict(params["notifications"])
-        asked["resourceSubscriptions"] = [u for u in asked.get("resourceSubscriptions", []) if u != "m:none"]
-        self.event({"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged", "params": {"notifications": asked, "_meta": tag}})
-        Modern.listens.append((asked, said))
-        try:
-            while True:
-                try:
-                    method, more = said.get(timeout=0.2)
-                    self.event({"jsonrpc": "2.0", "method": method, "params": dict(more, _meta=tag)})
-                except queue.Empty:
-                    self.wfile.write(b"3\r\n:\n\n\r\n")
-                    self.wfile.flush()
-        except OSError:
-            self.close_connection = True
-        finally:
-            Modern.listens.remove((asked, said))
 
 
 class Stream:
@@ -228,11 +117,8 @@ def text(message):
     return message["result"]["content"][0]["text"]
 
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Modern)
-server.handle_error = lambda *args: None    # clients that leave
-server.daemon_threads = True
-threading.Thread(target=server.serve_forever, daemon=True).start()
-config = {"listeners": [{"address": "127.0.0.1:0"}], "workers": 2, "names": "plain", "mcpServers": {"m": {"url": "http://127.0.0.1:%d/mcp" % server.server_port, "idle_timeout": "60s"}},
+server = ModernServer()
+config = {"listeners": [{"address": "127.0.0.1:0"}], "workers": 2, "names": "plain", "mcpServers": {"m": {"url": server.url, "idle_timeout": "60s"}},
           "identity": {"keys": [{"id": who, "sha256": hashlib.sha256(key.encode()).hexdigest(), "tenant": who, "roles": ["user"]} for who, key in KEYS.items()]},
           "policy": [{"allow": "echo", "tenants": ["bob"]}, {"allow": "*", "tenants": ["alice"]}]}
 
@@ -243,7 +129,7 @@ with Postern(config) as p:
         is_((c.status, c.hello["result"]["protocolVersion"], c.hello["result"]["serverInfo"]["name"]), (200, version, "modern"), "%s: a session begins" % version)
         is_(c.hello["result"]["capabilities"], {"tools": {"listChanged": True}, "resources": {"subscribe": True}, "prompts": {}, "logging": {}},
             "%s: with what the server can" % version)
-        is_([t["name"] for t in c.call("tools/list")["result"]["tools"]], ["echo", "ask", "slow"], "%s: tools are listed" % version)
+        is_([t["name"] for t in c.call("tools/list")["result"]["tools"]], ["echo", "ask", "slow", "big"], "%s: tools are listed" % version)
         r = c.call("tools/call", {"name": "echo", "arguments": {"a": 1}})["result"]
         is_((r["structuredContent"], "resultType" in r), ({"got": {"a": 1}}, False), "%s: and called" % version)
         is_(c.call("resources/read", {"uri": "m:x"})["error"]["code"], -32002, "%s: what is not there has the old code" % version)
@@ -282,34 +168,34 @@ with Postern(config) as p:
     is_(s.next()["params"], {"progressToken": "tok", "progress": 1, "message": "half"}, "progress comes under the client's token")
     last = s.last
     s.leave()
-    Modern.gate.set()
+    server.gate.set()
     back = c.listen(last)
     is_(text(back.next()), "at last", "a client that lost its connection comes back for the answer")
     ok(back.ended.wait(60), "and that is the end of it")
     is_(text(c.listen(last).next()), "at last", "as often as it likes")
     is_(c.listen("0-999x"), 400, "an id that was never given: 400")
-    is_(Modern.gone, 0, "leaving cancels nothing")
-    Modern.gate.clear()
+    is_(server.gone, 0, "leaving cancels nothing")
+    server.gate.clear()
     s = c.stream(c.request("tools/call", {"name": "slow", "_meta": {"progressToken": 2}}, id_="to-cancel"))
     s.next()
     c.post({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "to-cancel"}})
     ok(s.ended.wait(60), "a cancelled request ends")
-    ok(until(lambda: Modern.gone == 1), "and the server sees its client leave")
+    ok(until(lambda: server.gone == 1), "and the server sees its client leave")
     s = c.stream(c.request("tools/call", {"name": "slow"}))
     ok(until(lambda: not s.events.empty()), "a request without a word for a while becomes a stream that can be come back to")
-    Modern.gate.set()
+    server.gate.set()
     is_(text(s.next()), "at last", "and is answered there")
 
     # ---- subscriptions
     g = c.listen()
-    ok(until(lambda: any(a.get("toolsListChanged") for a, _ in Modern.listens)), "a GET stream listens")
+    ok(until(lambda: any(a.get("toolsListChanged") for a, _ in server.listens)), "a GET stream listens")
     is_(c.call("resources/subscribe", {"uri": "m:a"})["result"], {}, "a subscription")
     is_(c.call("resources/subscribe", {"uri": "m:none"})["error"]["code"], -32002, "to what is not there")
 
     def tell(method, more):
-        for _, said in list(Modern.listens):
+        for _, said in list(server.listens):
             said.put((method, more))
-    ok(until(lambda: [a["resourceSubscriptions"] for a, _ in Modern.listens] == [["m:a"]]), "one listen holds it all", lambda: Modern.listens)
+    ok(until(lambda: [a["resourceSubscriptions"] for a, _ in server.listens] == [["m:a"]]), "one listen holds it all", lambda: server.listens)
     tell("notifications/resources/updated", {"uri": "m:a"})
     is_(g.next(), {"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": "m:a"}}, "an update comes, untagged")
     g.leave()
@@ -320,7 +206,7 @@ with Postern(config) as p:
     g3 = c.listen()
     ok(g2.ended.wait(60), "a second stream takes the place of the first")
     is_(c.call("resources/unsubscribe", {"uri": "m:a"})["result"], {}, "unsubscribed")
-    ok(until(lambda: [a["resourceSubscriptions"] for a, _ in Modern.listens] == [[]]), "and the listen follows")
+    ok(until(lambda: [a["resourceSubscriptions"] for a, _ in server.listens] == [[]]), "and the listen follows")
 
     # ---- batches
     c3 = Old(p, "2025-03-26")

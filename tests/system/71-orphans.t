@@ -4,21 +4,14 @@ in each way; and what servers have started themselves, in their session or outsi
 import os
 import signal
 import sys
-import tempfile
 import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
-from postern import Postern, call, done, is_, ok, until
+from postern import Postern, done, is_, ok, until
+from programs import SERVER, program, tmp, use
 
-PYTHON = next(p for p in ("/usr/bin/python3", "/usr/local/bin/python3", sys.executable) if os.path.exists(p))
-tmp = tempfile.TemporaryDirectory(prefix="postern-orphans-")
-os.chmod(tmp.name, 0o755)
-SERVER = os.path.join(tmp.name, "server.py")
-with open(os.path.join(ROOT, "tests", "lib", "stdio_server.py")) as f, open(SERVER, "w") as g:
-    g.write(f.read())
-os.chmod(SERVER, 0o644)
 SLEEP = "8%07d" % (os.getpid() % 10000000)    # how long the descendants sleep: nobody else's do
 
 
@@ -37,16 +30,11 @@ def left():
     return found
 
 
-def use(p, name, arguments=None, **more):
-    m = call(p, "tools/call", {"name": name, "arguments": arguments or {}}, **more).message()
-    return m["result"]["content"][0]["text"] if "result" in m else m["error"]
-
-
 DOORS = {"listeners": [{"address": "127.0.0.1:0", "path": "/mcp"}], "admin": {"address": "127.0.0.1:0"}}
 
 
 def config(era="legacy", **more):
-    return {**DOORS, "workers": 2, "timeouts": {"drain": "2s"}, "mcpServers": {"a": {"command": PYTHON, "args": [SERVER, era], "start_timeout": "60s", **more}, "b": {"command": PYTHON, "args": [SERVER, "modern"], "start_timeout": "60s"}}}
+    return {**DOORS, "workers": 2, "timeouts": {"drain": "2s"}, "mcpServers": {"a": program(era, **more), "b": program("modern")}}
 
 
 def begin(p, name="a"):

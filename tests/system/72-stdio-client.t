@@ -1,117 +1,20 @@
 #!/usr/bin/env python3
 """postern stdio: scripted clients of both eras on standard input and output. Ids of every kind, answers in any order, cancelling, subscriptions, questions to old
 clients, a worker and an elder that die, the end of input, signals, refusals; and that nothing but messages is ever written to standard output."""
-import http.server
 import json
 import os
-import queue
 import signal
 import subprocess
 import sys
-import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from modern_server import IMCP, ModernServer
 from postern import BINARY, done, is_, ok, run, until
 from stdio_client import META, Stdio
 
-IMCP = "io.modelcontextprotocol/"
-
-
-class Upstream(http.server.BaseHTTPRequestHandler):
-    """A server of 2026-07-28. `gate` holds the tool `slow` back, whose callers that left are counted in `gone`; `listens` are open subscriptions."""
-    protocol_version = "HTTP/1.1"
-    seen, listens, gate = [], [], threading.Event()
-    gone = 0
-
-    def log_message(self, *args):
-        pass
-
-    def say(self, message, spread=False):
-        body = json.dumps(message, indent=2 if spread else None).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def event(self, message=None):
-        data = b":\n\n" if message is None else b"data: " + json.dumps(message).encode() + b"\n\n"
-        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
-        self.wfile.flush()
-
-    def stream(self):
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-
-    def do_POST(self):
-        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        method, params, id_ = message["method"], message.get("params", {}), message.get("id")
-        Upstream.seen.append((dict(self.headers), message))
-        result = {"resultType": "complete", "_meta": {IMCP + "serverInfo": {"name": "up", "version": "1"}}}
-        hints = {"ttlMs": 60000, "cacheScope": "private"}
-        if method == "server/discover":
-            result.update(hints, supportedVersions=["2026-07-28"], capabilities={"tools": {"listChanged": True}, "resources": {"subscribe": True}})
-        elif method == "tools/list":
-            schema = {"type": "object", "properties": {"where": {"type": "string", "x-mcp-header": "Where"}}}
-            result.update(hints, tools=[{"name": n, "inputSchema": schema} for n in ("echo", "ask", "slow", "big")])
-        elif method == "subscriptions/listen":
-            self.listen(id_, params)
-            return
-        elif params.get("name") == "slow":
-            self.slow(id_, params, result)
-            return
-        elif params.get("name") == "big":
-            result.update(content=[{"type": "text", "text": "x" * params["arguments"]["bytes"]}])
-        elif params.get("name") == "ask" and "inputResponses" not in params:
-            result.update(resultType="input_required", requestState="s", inputRequests={"name": {"method": "elicitation/create", "params": {
-                "message": "Your name", "requestedSchema": {"type": "object", "properties": {"n": {"type": "string"}}}}}})
-        elif params.get("name") == "ask":
-            result.update(content=[{"type": "text", "text": params["inputResponses"]["name"]["content"]["n"]}])
-        else:
-            result.update(content=[{"type": "text", "text": json.dumps(params.get("arguments"))}])
-        self.say({"jsonrpc": "2.0", "id": id_, "result": result}, spread=True)
-
-    def slow(self, id_, params, result):
-        self.stream()
-        token = params["_meta"].get("progressToken")
-        try:
-            if token is not None:
-                self.event({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": token, "progress": 1}})
-            while not Upstream.gate.wait(0.05):
-                self.event()
-            result.update(content=[{"type": "text", "text": "at last"}])
-            self.event({"jsonrpc": "2.0", "id": id_, "result": result})
-            self.wfile.write(b"0\r\n\r\n")
-        except OSError:
-            Upstream.gone += 1
-            self.close_connection = True
-
-    def listen(self, id_, params):
-        self.stream()
-        said, tag = queue.Queue(), {IMCP + "subscriptionId": id_}
-        entry = (params["notifications"], said)
-        Upstream.listens.append(entry)
-        self.event({"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged", "params": {"notifications": params["notifications"], "_meta": tag}})
-        try:
-            while True:
-                try:
-                    method, more = said.get(timeout=0.1)
-                    self.event({"jsonrpc": "2.0", "method": method, "params": dict(more, _meta=tag)})
-                except queue.Empty:
-                    self.event()
-        except OSError:
-            self.close_connection = True
-        finally:
-            Upstream.listens.remove(entry)
-
-
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
-server.daemon_threads = True
-threading.Thread(target=server.serve_forever, daemon=True).start()
+server = ModernServer(indent=2)
 CONFIG = {"names": "plain", "timeouts": {"drain": "10m"}, "memory": {"requests": 16, "listens": 8, "body": "64k", "reply": "256k"},
-          "mcpServers": {"up": {"url": "http://127.0.0.1:%d/mcp" % server.server_port}}}
+          "mcpServers": {"up": {"url": server.url}}}
 
 
 def call(name, arguments=None, id_=1, **meta):
@@ -124,11 +27,9 @@ def old_call(name, arguments=None, id_=1):
 
 def begin(p, message):
     """Sends a call of `slow`, and waits until the upstream has it."""
-    def there():
-        return sum(m["params"].get("name") == "slow" for _, m in Upstream.seen)
-    before = there()
+    before = server.calls("slow")
     p.send(message)
-    until(lambda: there() > before)
+    until(lambda: server.calls("slow") > before)
 
 
 def text(m):
@@ -158,7 +59,7 @@ with Stdio(CONFIG) as p:
         is_(text(p.recv_for(id_)), '{"a": [1, {"b": null}]}', "the id %r comes back as it was" % (id_,))
     p.send(call("echo", {"where": "caf\u00e9"}))
     p.recv_for(1)
-    is_(Upstream.seen[-1][0].get("Mcp-Param-Where"), "=?base64?Y2Fmw6k=?=", "headers that mirror arguments are made for the upstream")
+    is_([h for h, m in server.seen if m["method"] == "tools/call"][-1].get("Mcp-Param-Where"), "=?base64?Y2Fmw6k=?=", "headers that mirror arguments are made for the upstream")
     is_(p.request("nonsense", id_=2)["error"]["code"], -32601, "an unknown method")
     is_(p.request("tools/call", {"name": "none"}, id_=3).get("error", {}).get("code", "result"), "result", "an unknown tool is the upstream's to refuse, where all may be used")
     is_(p.request("tools/list", id_=4, meta={IMCP + "protocolVersion": "2027-01-01"})["error"]["code"], -32022, "a revision that is not served")
@@ -173,23 +74,23 @@ with Stdio(CONFIG) as p:
         p.unasked.append(p.recv())
     progress = [m for m in p.unasked if m.get("method") == "notifications/progress"]
     is_([m["params"]["progressToken"] for m in progress], ["t0"], "its progress comes with the client's token")
-    Upstream.gate.set()
+    server.gate.set()
     is_(text(p.recv_for(0)), "at last", "and then its answer")
-    Upstream.gate.clear()
+    server.gate.clear()
 
-    gone = Upstream.gone
+    gone = server.gone
     begin(p, call("slow", id_="c"))
     p.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "c"}})
-    ok(until(lambda: Upstream.gone == gone + 1), "a call that is called off ends at the upstream")
+    ok(until(lambda: server.gone == gone + 1), "a call that is called off ends at the upstream")
     p.send({"jsonrpc": "2.0", "id": "l", "method": "subscriptions/listen", "params": {"notifications": {"toolsListChanged": True}, "_meta": META}})
     m = p.recv()
     ok(m["method"] == "notifications/subscriptions/acknowledged" and m["params"]["_meta"][IMCP + "subscriptionId"] == "l", "a subscription; and no answer to what was called off", m)
-    until(lambda: Upstream.listens)
-    Upstream.listens[0][1].put(("notifications/tools/list_changed", {}))
+    until(lambda: server.listens)
+    server.listens[0][1].put(("notifications/tools/list_changed", {}))
     m = p.recv()
     ok(m["method"] == "notifications/tools/list_changed" and m["params"]["_meta"][IMCP + "subscriptionId"] == "l", "news", m)
     p.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "l"}})
-    ok(until(lambda: not Upstream.listens), "and it is called off")
+    ok(until(lambda: not server.listens), "and it is called off")
 
     is_(len(text(p.request("tools/call", {"name": "big", "arguments": {"bytes": 200000}}, id_=6))), 200000, "a long answer is one line")
     p.send(b"x" * 100000 + b"\n")
@@ -216,16 +117,16 @@ with Stdio(CONFIG) as p:
     p.send(call("echo", id_="e"))
     p.close_input()
     p.recv_for("e")
-    Upstream.gate.set()
+    server.gate.set()
     is_(text(p.recv_for("last")), "at last", "at the end of input what is in flight is answered")
-    Upstream.gate.clear()
+    server.gate.clear()
     is_((p.line(), p.wait()), (None, 0), "and then it ends, status 0")
     pure(p, "this revision")
 
 # ---- old revisions
 for version in ("2025-11-25", "2025-06-18", "2025-03-26"):
     with Stdio(CONFIG) as p:
-        until(lambda: not Upstream.listens)     # what the one before has left
+        until(lambda: not server.listens)     # what the one before has left
         r = p.initialize(version, {"elicitation": {}})
         is_(r["result"]["protocolVersion"], version, "%s: initialize" % version)
         is_(sorted(t["name"] for t in p.old("tools/list")["result"]["tools"]), ["ask", "big", "echo", "slow"], "%s: tools/list" % version)
@@ -233,21 +134,21 @@ for version in ("2025-11-25", "2025-06-18", "2025-03-26"):
             p.send(old_call("echo", {"a": 1}, id_))
             is_(text(p.recv_for(id_)), '{"a": 1}', "%s: tools/call with the id %r" % (version, id_))
         is_(p.old("ping", id_=9)["result"], {}, "%s: ping" % version)
-        until(lambda: any("toolsListChanged" in asked for asked, _ in Upstream.listens))
-        [said for asked, said in Upstream.listens if asked.get("toolsListChanged")][0].put(("notifications/tools/list_changed", {}))
+        until(lambda: any(asked.get("toolsListChanged") for asked, _ in server.listens))
+        [said for asked, said in server.listens if asked.get("toolsListChanged")][0].put(("notifications/tools/list_changed", {}))
         m = p.recv()
         ok(m["method"] == "notifications/tools/list_changed" and IMCP + "subscriptionId" not in m.get("params", {}).get("_meta", {}), "%s: news of the session" % version, m)
-        gone = Upstream.gone
+        gone = server.gone
         begin(p, old_call("slow", id_="s"))
         p.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "s"}})
-        ok(until(lambda: Upstream.gone == gone + 1), "%s: cancelling reaches the upstream" % version)
+        ok(until(lambda: server.gone == gone + 1), "%s: cancelling reaches the upstream" % version)
         if version != "2025-03-26":
             p.send(old_call("ask", id_="q"))
             question = p.recv()
             is_(question.get("method"), "elicitation/create", "%s: a question to the client" % version)
             is_(text(p.old("tools/call", {"name": "echo", "arguments": {}}, id_="meanwhile")), "{}", "%s: others are served meanwhile" % version)
             p.send({"jsonrpc": "2.0", "id": question["id"], "result": {"action": "accept", "content": {"n": "Ada"}}})
-            is_(text(p.recv_for("q")), "Ada", "%s: its answer brings the result" % version)
+            is_(text(p.recv_for("q")), "Ada state of you", "%s: its answer brings the result" % version)
         else:
             p.send(json.dumps([{"jsonrpc": "2.0", "id": 1, "method": "ping"}, {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}]).encode() + b"\n")
             got = {}
@@ -294,9 +195,9 @@ with Stdio({**CONFIG, "identity": {"anonymous": {"tenant": "t", "roles": ["reade
     begin(p, call("slow", id_="s"))
     p.proc.send_signal(signal.SIGTERM)
     until(lambda: "stopping" in p.stderr())
-    Upstream.gate.set()
+    server.gate.set()
     is_(text(p.recv_for("s")), "at last", "SIGTERM: what is in flight is answered")
-    Upstream.gate.clear()
+    server.gate.clear()
     is_(p.wait(), 0, "and it ends, status 0")
     pure(p, "SIGTERM")
 with Stdio({**CONFIG, "legacy_clients": False}) as p:

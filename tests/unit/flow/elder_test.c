@@ -362,6 +362,23 @@ static void streams(void)
 
 static void edges(void)
 {
+	struct buffer *taken[4];
+	static char big[50000];
+
+	begin();
+	place(true);
+	struct sim_conn *caller = post(AS_ACME SESSION OLD, LIST);
+	ok(frame_came(), "a call");
+	for (unsigned i = 0; i < 4; i++)
+		taken[i] = buffer_take(f, FLOW_SMALL + 1);
+	memset(big, '1', sizeof big);
+	elder_says((struct elder_msg){ .type = ELDER_REPLY, .call = m.call, .status = 200, .body = span_of(big, sizeof big) });
+	heard(caller);
+	ok(status_of(got) == 502 && says(got, "\"id\":7") && !says(got, "Retry-After"), "a long answer for which there is no buffer: its client is told, and not to call again at once");
+	for (unsigned i = 0; i < 4; i++)
+		buffer_give(f, taken[i]);
+	end();
+
 	begin();
 	set.listens_each = 1;
 	place(true);
@@ -547,7 +564,7 @@ static void lacking(void)
 	struct sim_conn *c = inner(passes);
 	post_to(c, INNER_PATH, fields, "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"subscriptions/listen\",\"params\":{\"notifications\":{\"resourceSubscriptions\":[\"x:scoped\"]}," META "}}");
 	heard(c);
-	ok(status_of(got) == 403 && says(got, "\r\nPostern-Scopes: 2\r\n") && !says(got, "WWW-Authenticate:"), "the elder is told what its caller lacks, by number");
+	ok(status_of(got) == 403 && says(got, "\r\nPostern-Scopes: 0.2\r\n") && !says(got, "WWW-Authenticate:"), "the elder is told what its caller lacks, by number");
 	c = post(AS_ACME SESSION OLD, LIST);
 	ok(frame_came(), "an old request");
 	elder_says((struct elder_msg){ .type = ELDER_REPLY, .call = m.call, .status = 403, .scopes = 2, .body = SPAN("{\"error\":1}") });

@@ -167,7 +167,7 @@ int main(void)
 	int fd;
 
 	settings = (struct bridge_settings){ .name = SPAN("s"), .version = SPAN("0"), .era = BRIDGE_AUTO, .nworkers = 1, .peers_max = CHILDREN, .calls_max = 8, .listens_max = 2,
-		.waiting_max = 8, .parks_max = 2, .parks_each = 1, .tokens = 1024, .line_max = LINE_MAX_, .reply_max = LINE_MAX_, .probe_ms = 2000, .start_ms = 5000,
+		.waiting_max = 8, .parks_max = 2, .parks_each = 1, .tokens = 1024, .line_max = LINE_MAX_, .reply_max = LINE_MAX_, .probe_ms = 20000, .start_ms = 60000,
 		.park_ms = 10000, .private_idle_ms = 10000, .ttl_ms = 1000 };
 	if (!loop_open(&loop) || bridge_need(&settings) > sizeof memory)
 		return 99;
