@@ -5,6 +5,7 @@
 #include "cmd/load.h"
 #include "conf/budget.h"
 #include "flow/broker_client.h"
+#include "os/jail.h"
 #include "os/map.h"
 #include "role/broker.h"
 #include "role/desk.h"
@@ -16,16 +17,17 @@
 #include "role/launcher.h"
 #include "role/program.h"
 #include "role/provider.h"
+#include "role/stdio.h"
 #include "role/worker.h"
 
 static const char usage[] =
-	"usage: postern budget -c FILE [--json]\n"
+	"usage: postern budget -c FILE [--stdio] [--json]\n"
 	"  Prints what this configuration reserves at start, per process, the worst case, in bytes. Memory that was never used is not resident.\n"
+	"  With --stdio, or if it has no listeners, what `postern stdio` reserves.\n"
 	"  exit: 0 printed, 1 the configuration is wrong, 2 wrong usage, 3 it cannot be read\n";
 
 enum {
-	OUT_SIZE = 64 * 1024,
-	STACK_SIZE = 1 << 20 /* the limit that every role's jail sets */
+	OUT_SIZE = 64 * 1024
 };
 
 static void add_row(void *to, struct span what, uint64_t each, uint64_t count)
@@ -44,7 +46,7 @@ static void add_variables(struct budget *b)
 static void add_process(struct budget *b)
 {
 	add_variables(b);
-	budget_row(b, SPAN("stack, at most"), STACK_SIZE, 1);
+	budget_row(b, SPAN("stack, at most"), JAIL_STACK, 1);
 }
 
 static bool fill(struct budget *b, const struct config *l)
@@ -52,14 +54,17 @@ static bool fill(struct budget *b, const struct config *l)
 	static struct flow_settings flow;
 	static struct material material; /* sizes depend on what the configuration names, not on what is in the files */
 	const struct conf *c = l->conf;
+	unsigned users = c->door ? 1 : LISTEN_USERS; /* `postern stdio` reads its configuration once */
 	bool sums;
 
 	worker_settings(c, &material, &flow);
-	budget_part(b, SPAN("worker"), span_of(NULL, 0), c->workers, LISTEN_USERS);
+	budget_part(b, SPAN("worker"), span_of(NULL, 0), c->workers, users);
 	flow_budget(&flow, add_row, b);
 	sums = budget_close(b, flow_need(&flow));
 	if (broker_wanted(c))
 		broker_client_budget(&flow, add_row, b);
+	if (worker_heads_need(c) > 0)
+		budget_row(b, SPAN("head lines for upstreams"), worker_heads_need(c), 1);
 	add_process(b);
 	for (unsigned i = 0; i < c->nservers; i++) {
 		struct files_settings files;
@@ -69,7 +74,7 @@ static bool fill(struct budget *b, const struct config *l)
 		provider_settings(c, i, &files);
 		if (!span_absent(c->servers[i].prompts))
 			files.prompts_fd = 0; /* only whether there is one counts here */
-		budget_part(b, SPAN("provider"), c->servers[i].name, 1, LISTEN_USERS);
+		budget_part(b, SPAN("provider"), c->servers[i].name, 1, users);
 		budget_row(b, SPAN("links, calls, buffers"), files_need(&files), 1);
 		add_process(b);
 	}
@@ -79,7 +84,7 @@ static bool fill(struct budget *b, const struct config *l)
 		if (!conf_bridged(&c->servers[i]))
 			continue;
 		bridging_settings(c, i, &bridge);
-		budget_part(b, SPAN("bridge"), c->servers[i].name, 1, LISTEN_USERS);
+		budget_part(b, SPAN("bridge"), c->servers[i].name, 1, users);
 		budget_row(b, SPAN("calls, peers, what waits"), bridge_need(&bridge), 1);
 		budget_row(b, SPAN("lines, children, sessions"), bridging_need(c, i), 1);
 		add_process(b);
@@ -87,12 +92,12 @@ static bool fill(struct budget *b, const struct config *l)
 	if (program_wanted(c)) {
 		budget_part(b, SPAN("launcher"), span_of(NULL, 0), 2, 1); /* and its guard */
 		budget_row(b, SPAN("programs, children"), launcher_need(), 1);
-		budget_row(b, SPAN("configuration"), l->mem_size, LISTEN_USERS + 1);
+		budget_row(b, SPAN("configuration"), l->mem_size, users + 1);
 		add_process(b);
 	}
 	material.nkeys = material_keys(c);
 	if (material.nkeys > 0) {
-		budget_part(b, SPAN("keeper"), span_of(NULL, 0), 1, LISTEN_USERS);
+		budget_part(b, SPAN("keeper"), span_of(NULL, 0), 1, users);
 		budget_row(b, SPAN("private keys"), keeper_secret_need(&material), 1);
 		budget_row(b, SPAN("edges"), keeper_need(), 1);
 		add_process(b);
@@ -101,26 +106,32 @@ static bool fill(struct budget *b, const struct config *l)
 		static struct broker_settings broker;
 
 		broker_from(c, NULL, &broker);
-		budget_part(b, SPAN("broker"), span_of(NULL, 0), 1, LISTEN_USERS);
+		budget_part(b, SPAN("broker"), span_of(NULL, 0), 1, users);
 		broker_budget(&broker, add_row, b);
 		sums = budget_close(b, broker_need(&broker)) && sums;
 		add_process(b);
 	}
 	if (c->legacy_clients) {
-		budget_part(b, SPAN("elder"), span_of(NULL, 0), 1, LISTEN_USERS);
+		budget_part(b, SPAN("elder"), span_of(NULL, 0), 1, users);
 		elder_role_budget(c, add_row, b);
 		sums = budget_close(b, elder_role_need(c)) && sums;
 		add_process(b);
 	}
+	if (c->door) {
+		budget_part(b, SPAN("stdio"), span_of(NULL, 0), 1, 1);
+		budget_row(b, SPAN("calls, and what waits"), stdio_need(c), 1);
+		budget_row(b, SPAN("lines of the client"), stdio_line_need(c), 1);
+		add_process(b);
+	}
 	if (c->has_admin) {
-		budget_part(b, SPAN("desk"), span_of(NULL, 0), 1, LISTEN_USERS);
+		budget_part(b, SPAN("desk"), span_of(NULL, 0), 1, users);
 		budget_row(b, SPAN("admin connections"), desk_need(), 1);
 		add_process(b);
 	}
 	budget_part(b, SPAN("parent"), span_of(NULL, 0), 1, 1);
-	budget_row(b, SPAN("configuration"), l->mem_size, LISTEN_USERS); /* one of each generation */
+	budget_row(b, SPAN("configuration"), l->mem_size, users); /* one of each generation */
 	if (material_need(c) > 0)
-		budget_row(b, SPAN("certificates and key sets, at most"), material_need(c), LISTEN_USERS);
+		budget_row(b, SPAN("certificates and key sets, at most"), material_need(c), users);
 	add_variables(b);
 	budget_part(b, SPAN("shared by all"), span_of(NULL, 0), 0, 1);
 	budget_row(b, SPAN("metrics, a page per process"), MAP_PAGE, LISTEN_USERS * HOUSE_METRICS);
@@ -131,8 +142,8 @@ static bool fill(struct budget *b, const struct config *l)
 int cmd_budget(int argc, char **argv)
 {
 	static struct budget budget;
-	static char mem[OUT_SIZE];
-	struct buf out = buf_on(mem, sizeof mem);
+	char *mem;
+	struct buf out, errors = config_errors();
 	struct load_options o;
 	struct config l;
 	int end;
@@ -144,7 +155,12 @@ int cmd_budget(int argc, char **argv)
 	end = load_conf(&l, o.path);
 	if (end != EXIT_OK)
 		return end;
-	if (!fill(&budget, &l)) {
+	mem = map_private(OUT_SIZE);
+	out = buf_on(mem, mem ? OUT_SIZE : 0);
+	if ((o.stdio || l.conf->nlisteners == 0) && !config_for_stdio(l.conf, &errors)) {
+		fwrite(errors.p, 1, errors.n, stderr);
+		end = EXIT_NO;
+	} else if (!fill(&budget, &l)) {
 		fprintf(stderr, "%s: the sizes it asks for do not add up in 64 bits\n", o.path);
 		end = EXIT_ENVIRONMENT;
 	} else {
@@ -154,6 +170,7 @@ int cmd_budget(int argc, char **argv)
 			budget_write_text(&out, &budget);
 		fwrite(out.p, 1, out.n, stdout);
 	}
+	map_drop(mem, mem ? OUT_SIZE : 0);
 	config_drop(&l);
 	return end;
 }

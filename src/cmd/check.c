@@ -47,8 +47,7 @@ static bool allows(const struct conf *c)
 /* The files it names, as `serve` reads and opens them. */
 static int material_right(const struct conf *c)
 {
-	static char errors_mem[CONF_ERRORS_SIZE], warnings_mem[CONF_ERRORS_SIZE];
-	struct buf errors = buf_on(errors_mem, sizeof errors_mem), warnings = buf_on(warnings_mem, sizeof warnings_mem);
+	struct buf errors = config_errors(), warnings = config_warnings();
 	static struct material m;
 	enum config_end end = material_read(&m, c, clock_unix_ms(), &errors, &warnings);
 

@@ -28,7 +28,7 @@ bool import_has_word(struct span text, const char *const *word, size_t n)
 
 bool import_is_secret_name(struct span name)
 {
-	static const char *const word[] = { "token", "secret", "passw", "credential", "api_key", "apikey", "api-key", "access_key", "private", "auth", "bearer", "dsn", "connection_string",
+	static const char *const word[] = { "token", "secret", "passw", "credential", "api_key", "apikey", "api-key", "access_key", "private", "auth", "bearer", "dsn", "connection_string", "connectionstring",
 		"cookie", "session", "signing" };
 	static const char *const end[] = { "_key", "_pat", "_pwd", "_pass", "-key" };
 	static const char *const harmless[] = { "file", "path", "dir", "url", "_env", "-env", "type", "_id", "-id", "host", "name" }; /* where it is, and not what */
@@ -93,20 +93,58 @@ bool import_is_secret(struct span v)
 	return v.n >= 24 && others == 0 && digits >= 4 && letters >= 4; /* one long word of letters and digits: a key, more likely than not */
 }
 
-bool import_is_reference(struct span v)
+bool import_is_secret_url(struct span v)
 {
-	for (size_t i = 0; i + 1 < v.n; i++)
-		if (v.p[i] == '$' && (v.p[i + 1] == '{' || v.p[i + 1] == '('))
-			return true;
-	if (v.n > 1 && v.p[0] == '$') { /* "$TOKEN" alone */
-		for (size_t i = 1; i < v.n; i++) {
-			char l = span_lower(v.p[i]);
-			if (!(l >= 'a' && l <= 'z') && !(l >= '0' && l <= '9') && l != '_')
-				return false;
-		}
+	size_t from = 0;
+
+	if (has_password(v))
 		return true;
+	for (size_t i = 0; i <= v.n; i++) {
+		if (i < v.n && !memchr("/?&=;,:#", v.p[i], 8))
+			continue;
+		if (import_is_secret(span_of(v.p + from, i - from)))
+			return true;
+		from = i + 1;
 	}
 	return false;
+}
+
+/* "$token" alone: a name in small letters, too. */
+static bool is_variable(struct span name)
+{
+	for (size_t i = 0; i < name.n; i++) {
+		char l = span_lower(name.p[i]);
+		if (!(l >= 'a' && l <= 'z') && !(l >= '0' && l <= '9' && i > 0) && l != '_')
+			return false;
+	}
+	return name.n > 0;
+}
+
+static bool in_name(char c) { return (c >= 'A' && c <= 'Z') || c == '_'; }
+
+struct span import_reference(struct span v)
+{
+	for (size_t i = 0; i + 1 < v.n; i++) {
+		char open = v.p[i + 1];
+		size_t end = i + 2;
+
+		if (v.p[i] != '$')
+			continue;
+		if (open == '{' || open == '(') {
+			while (end < v.n && v.p[end] != (open == '{' ? '}' : ')') && !(v.p[end] == ':' && end + 1 < v.n && v.p[end + 1] == '-'))
+				end++;
+			end += end < v.n && v.p[end] != ':';
+		} else if (in_name(open)) { /* "$HOME/docs", but not "$5" */
+			while (end < v.n && (in_name(v.p[end]) || (v.p[end] >= '0' && v.p[end] <= '9')))
+				end++;
+		} else if (i > 0 || !is_variable(span_from(v, 1))) {
+			continue;
+		} else {
+			end = v.n;
+		}
+		return span_of(v.p + i, end - i);
+	}
+	return span_of(NULL, 0);
 }
 
 bool import_word(struct span from, char *to, size_t cap)

@@ -4,8 +4,7 @@
 
 int load_conf(struct config *l, const char *path)
 {
-	static char mem[CONF_ERRORS_SIZE];
-	struct buf errors = buf_on(mem, sizeof mem);
+	struct buf errors = config_errors();
 
 	switch (config_load(l, span_z(path), &errors)) {
 	case CONFIG_RIGHT:
@@ -20,7 +19,7 @@ int load_conf(struct config *l, const char *path)
 	}
 }
 
-bool load_options(struct load_options *o, int argc, char **argv, bool may_json, const char *usage)
+bool load_options(struct load_options *o, int argc, char **argv, bool is_budget, const char *usage)
 {
 	memset(o, 0, sizeof *o);
 	for (int i = 1; i < argc; i++) {
@@ -31,8 +30,12 @@ bool load_options(struct load_options *o, int argc, char **argv, bool may_json, 
 			o->help = true;
 			return true;
 		}
-		if (may_json && span_eq(a, SPAN("--json"))) {
+		if (is_budget && span_eq(a, SPAN("--json"))) {
 			o->json = true;
+			continue;
+		}
+		if (is_budget && span_eq(a, SPAN("--stdio"))) {
+			o->stdio = true;
 			continue;
 		}
 		if (span_eq(a, SPAN("-c")) && i + 1 < argc && o->path == NULL) {

@@ -16,11 +16,12 @@ int load_conf(struct config *l, const char *path);
 struct load_options {
 	const char *path;   /* -c FILE */
 	bool json;          /* --json */
+	bool stdio;         /* --stdio */
 	bool help;          /* --help, -h: usage has been printed to standard output; exit with EXIT_OK */
 };
 
-/* Reads the options of a subcommand: argv[0] is its name. -c FILE is required; --json only if `may_json`. False: usage error, which has
+/* Reads the options of a subcommand: argv[0] is its name. -c FILE is required; --json and --stdio only if `is_budget`. False: usage error, which has
  * been said together with `usage`; exit with EXIT_USAGE. */
-bool load_options(struct load_options *o, int argc, char **argv, bool may_json, const char *usage);
+bool load_options(struct load_options *o, int argc, char **argv, bool is_budget, const char *usage);
 
 #endif

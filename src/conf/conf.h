@@ -198,6 +198,8 @@ struct conf {
 		uint32_t requests;        /* requests in progress per worker, default 128; at most connections */
 		uint32_t listens;         /* open subscriptions/listen per worker, default 64; at most connections */
 		uint32_t listens_per_caller; /* of these, for one caller that is not anonymous, default 32; at most listens */
+		uint32_t legacy_sessions; /* sessions of clients of older revisions, of all workers, default 1024 */
+		uint64_t legacy_kept;     /* bytes of what waits or is kept for these, default 16m */
 		uint32_t large;           /* large buffers per worker, default 16 */
 		uint64_t body;            /* bytes of a request body, default 256k, 4k..8m */
 		uint64_t reply;           /* bytes of an upstream reply, default 2m, 16k..16m */

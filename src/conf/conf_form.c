@@ -19,6 +19,8 @@ static const struct conf_member memory_members[] = {
 	MEMORY(requests, CONF_COUNT, 1, 4096, 128),
 	MEMORY(listens, CONF_COUNT, 1, 4096, 64),
 	MEMORY(listens_per_caller, CONF_COUNT, 1, 4096, 32),
+	MEMORY(legacy_sessions, CONF_COUNT, 1, 16384, 1024),
+	MEMORY(legacy_kept, CONF_SIZE, MB, 1024 * MB, 16 * MB),
 	MEMORY(large, CONF_COUNT, 1, 1024, 16),
 	MEMORY(body, CONF_SIZE, 4 * KB, 8 * MB, 256 * KB),
 	MEMORY(reply, CONF_SIZE, 16 * KB, 16 * MB, 2 * MB),

@@ -12,7 +12,6 @@ static size_t align64(size_t n) { return (n + 63) & ~(size_t)63; }
 static struct sizes sizes(const struct elder_settings *s)
 {
 	struct sizes z = { .questions = 2 * s->calls + 3 * s->sessions, .buckets = s->sessions };
-	uint64_t text = s->kept_each > s->reply_max ? s->kept_each : s->reply_max;
 
 	z.owners = align64(slots_need(sizeof(struct owner), s->sessions));
 	z.sessions = align64(slots_need(sizeof(struct session), s->sessions));
@@ -22,7 +21,7 @@ static struct sizes sizes(const struct elder_settings *s)
 	z.bucket = align64(z.buckets * (sizeof(struct session *) + sizeof(struct owner *)));
 	z.store = align64(store_need(s->kept));
 	z.table = align64(json_table_need(s->tokens));
-	z.text = align64(text + 4096);
+	z.text = align64(s->reply_max + ELDER_GROWTH + 4096); /* nothing longer is kept */
 	z.out = align64((s->reply_max > s->body_max ? s->reply_max : s->body_max) + 65536);
 	z.body = align64(s->body_max + 4096);
 	return z;

@@ -13,7 +13,9 @@ static void challenge_field(struct txn *t, struct buf *h)
 	struct buf b = buf_on(mem, sizeof(mem));
 
 	if (t->front->inner == FLOW_INNER_ELDER) { /* flow/elder_msg.h */
-		buf_u64(&b, scopes);
+		buf_u64(&b, scopes >> 32);
+		BUF_LIT(&b, ".");
+		buf_u64(&b, scopes & UINT32_MAX);
 		http_write_field(h, SPAN("Postern-Scopes"), buf_span(&b));
 		return;
 	}

@@ -95,10 +95,19 @@ static bool is_revoked(const struct auth_rules *rules, const struct auth_peer *p
 	return found;
 }
 
+/* One that is too long ends in its hash: two callers never become one. */
 static void set_subject(struct identity *id, struct span text)
 {
-	id->subject_n = (uint8_t)(text.n < IDENTITY_SUBJECT_MAX ? text.n : IDENTITY_SUBJECT_MAX);
-	memcpy(id->subject, text.p, id->subject_n);
+	struct buf b = buf_on(id->subject, sizeof id->subject);
+	bool all = text.n <= sizeof id->subject;
+	uint8_t hash[32];
+
+	buf_put(&b, all ? text : span_of(text.p, sizeof id->subject - 2 * sizeof hash));
+	if (!all) {
+		crypto_sha256(text.p, text.n, hash);
+		buf_hex(&b, hash, sizeof hash);
+	}
+	id->subject_n = (uint8_t)b.n;
 }
 
 static void by_certificate(const struct auth_rules *rules, const struct auth_peer *peer, struct auth_result *result)

@@ -21,7 +21,7 @@ struct identity {
 	uint8_t issuer;               /* IDENTITY_TOKEN: number of the issuer */
 	uint64_t roles, scopes;       /* a bit a number */
 	int64_t until_ms;             /* Unix time: not valid from then on; 0: no end */
-	char subject[IDENTITY_SUBJECT_MAX]; /* token: sub or client_id; key: its id; certificate: the name that matched. Printable */
+	char subject[IDENTITY_SUBJECT_MAX]; /* token: sub or client_id; key: its id; certificate: the name that matched (a long one cut, with its hash). Printable */
 };
 
 #endif

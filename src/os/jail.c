@@ -68,7 +68,7 @@ bool jail_descriptors(int *const *keep, unsigned n, int null_fd, int log_fd)
 
 bool jail_limits(unsigned files, int written)
 {
-	static const struct rlimit none = { 0, 0 }, stack = { 1 << 20, 1 << 20 };
+	static const struct rlimit none = { 0, 0 }, stack = { JAIL_STACK, JAIL_STACK };
 	const struct rlimit exact = { files, files };
 	struct stat log, other;
 	/* A log that is a file must be able to grow; whoever runs us chose that. */

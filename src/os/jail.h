@@ -32,6 +32,7 @@ struct jail_op {
 /* Renumbers the n descriptors keep[i] (ascending order not needed, all >= 3, no two equal) to 3, 4, …; closes every other one from 3 on. The
  * new numbers are written back. 0 and 1 become `null_fd`, 2 becomes `log_fd` (both are among neither). */
 bool jail_descriptors(int *const *keep, unsigned n, int null_fd, int log_fd);
+enum { JAIL_STACK = 1 << 19 /* several times what the deepest call needs; arguments and environment lie there too */ };
 /* No core, no new bytes in files (unless the log is one, or the descriptor `written`; -1: none), a small stack, exactly `files` descriptors. */
 bool jail_limits(unsigned files, int written);
 /* No children. After the proof, which needs some. */

@@ -135,8 +135,7 @@ static void add(struct house *h, struct generation *g, enum role role, unsigned 
 /* The files it names. Warnings go to the log, also when it is refused for something else. */
 static enum config_end open_material(struct generation *g, struct buf *errors)
 {
-	static char mem[CONF_ERRORS_SIZE];
-	struct buf warnings = buf_on(mem, sizeof mem);
+	struct buf warnings = config_warnings();
 	enum config_end end = material_read(&g->material, g->config.conf, clock_unix_ms(), errors, &warnings);
 
 	if (end == CONFIG_RIGHT && !material_open(&g->material, g->config.conf, errors, &warnings))
@@ -145,7 +144,6 @@ static enum config_end open_material(struct generation *g, struct buf *errors)
 	return end;
 }
 
-/* `postern stdio` has one client, at its own pipes: nobody else gets in. */
 static bool fit_door(const struct house *h, struct conf *c, struct buf *errors)
 {
 	if (!h->stdio && c->nlisteners == 0) {
@@ -154,19 +152,7 @@ static bool fit_door(const struct house *h, struct conf *c, struct buf *errors)
 			"\"127.0.0.1:8080\"}]\n");
 		return false;
 	}
-	if (h->stdio && !c->identity.stdio && !c->identity.anonymous) {
-		buf_put(errors, c->file);
-		BUF_LIT(errors, ": /identity: who calls over stdio is not said; write such as \"stdio\": {\"tenant\": \"local\", \"roles\": [\"reader\"]}\n");
-		return false;
-	}
-	if (h->stdio) {
-		c->door = true;
-		c->memory.connections = 1;
-		c->workers = 1;
-		c->nlisteners = 0;
-		c->has_admin = false;
-	}
-	return true;
+	return !h->stdio || config_for_stdio(c, errors);
 }
 
 enum config_end generation_prepare(struct house *h, struct generation *g, struct buf *errors)

@@ -50,8 +50,7 @@ static struct generation_of *generation(unsigned number)
 
 static bool programs(struct generation_of *g)
 {
-	static char errors_mem[CONF_ERRORS_SIZE], warnings_mem[CONF_ERRORS_SIZE];
-	struct buf errors = buf_on(errors_mem, sizeof errors_mem), warnings = buf_on(warnings_mem, sizeof warnings_mem);
+	struct buf errors = config_errors(), warnings = config_warnings();
 	bool right = program_read(&g->programs, g->config.conf, &errors, &warnings);
 
 	log_lines(LOG_WARN, buf_span(&warnings));
@@ -62,8 +61,7 @@ static bool programs(struct generation_of *g)
 /* Other bytes than the parent has checked are not taken: the file may have been written meanwhile. */
 static bool load(struct generation_of *g, const struct msg_load *m)
 {
-	static char mem[CONF_ERRORS_SIZE];
-	struct buf errors = buf_on(mem, sizeof mem);
+	struct buf errors = config_errors();
 
 	if (config_load(&g->config, path, &errors) != CONFIG_RIGHT) {
 		log_lines(LOG_ERROR, buf_span(&errors));

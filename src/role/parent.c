@@ -13,7 +13,6 @@
 enum { EXIT_STOPPED = 0, EXIT_WRONG = 1, EXIT_ENVIRONMENT = 3 };
 
 static struct house house;
-static char errors_mem[CONF_ERRORS_SIZE];
 
 static void each_child(struct generation *g, enum role role, void (*act)(struct child *))
 {
@@ -285,7 +284,7 @@ static void start_all(struct house *h, struct generation *g)
 
 static void reload(struct house *h)
 {
-	struct buf errors = buf_on(errors_mem, sizeof errors_mem);
+	struct buf errors = config_errors();
 	struct generation *g = vacant(h);
 
 	if (h->starting || !g)
@@ -459,7 +458,7 @@ static bool open_house(struct house *h)
 
 static int run(struct house *h, struct span config_path)
 {
-	struct buf errors = buf_on(errors_mem, sizeof errors_mem);
+	struct buf errors = config_errors();
 	int wait_ms = 0;
 
 	log_name("parent");

@@ -172,25 +172,31 @@ static void handle(const union msg *m, int fd)
 	}
 }
 
-static struct door_settings settings_of(const struct stdio_start *s)
+static struct door_settings settings_of(const struct conf *c)
 {
-	const struct conf *c = s->conf;
-	struct door_settings d = { .requests = c->memory.requests, .listens = c->memory.listens, .large = c->memory.large, .tokens = c->memory.tokens,
+	return (struct door_settings){ .requests = c->memory.requests, .listens = c->memory.listens, .large = c->memory.large, .tokens = c->memory.tokens,
 		.line_max = c->memory.body, .reply_max = c->memory.reply, .grace_ms = c->timeouts.drain_ms,
 		.hooks = { .say = say, .dial = dial, .log = log_flow } };
-
-	memcpy(d.seed, s->seed, sizeof d.seed);
-	return d;
 }
+
+size_t stdio_need(const struct conf *c)
+{
+	struct door_settings d = settings_of(c);
+
+	return (door_need(&d) + 63) & ~(size_t)63;
+}
+
+size_t stdio_line_need(const struct conf *c) { return (size_t)c->memory.body + 1; }
 
 void stdio_run(struct stdio_start *s)
 {
 	struct entry *e = s->entry;
-	struct door_settings settings = settings_of(s);
-	size_t need = (door_need(&settings) + 63) & ~(size_t)63;
+	struct door_settings settings = settings_of(s->conf);
+	size_t need = stdio_need(s->conf);
 	int wait_ms = 0;
 
-	in.cap = (size_t)settings.line_max + 1;
+	memcpy(settings.seed, s->seed, sizeof settings.seed);
+	in.cap = stdio_line_need(s->conf);
 	e->keep[e->nkeep++] = &s->in;
 	e->keep[e->nkeep++] = &s->out;
 	e->written = &s->out;

@@ -12,6 +12,8 @@ struct stdio_start {
 	int in, out;                 /* the client's: pipes, sockets, terminals or files */
 	uint8_t seed[16];
 };
+size_t stdio_need(const struct conf *c);         /* what it reserves: the engine's, */
+size_t stdio_line_need(const struct conf *c);    /* and this for what its client writes */
 _Noreturn void stdio_run(struct stdio_start *s);
 
 #endif

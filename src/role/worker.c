@@ -118,7 +118,7 @@ void worker_run(struct worker_start *w)
 	static uint16_t ports[CONF_SERVERS_MAX];
 	struct entry *e = w->entry;
 	bool broker = broker_wanted(w->conf);
-	size_t flow_size;
+	size_t flow_size, client_size;
 	int wait_ms = 0;
 
 	worker_settings(w->conf, w->material, &settings);
@@ -126,7 +126,8 @@ void worker_run(struct worker_start *w)
 		e->keep[e->nkeep++] = &w->listeners[i];
 	e->list = &seccomp_worker;
 	flow_size = (flow_need(&settings) + 63) & ~(size_t)63;
-	e->need = flow_size + (broker ? broker_client_need(&settings) : 0);
+	client_size = broker ? (broker_client_need(&settings) + 63) & ~(size_t)63 : 0;
+	e->need = flow_size + client_size + worker_heads_need(w->conf);
 	e->files = worker_files(w->conf);
 	e->land.ports = ports;
 	e->land.nports = upstream_ports(w->conf, ports);
@@ -146,6 +147,7 @@ void worker_run(struct worker_start *w)
 		settings.listeners[i].fd = w->listeners[i];
 		settings.listeners[i].address = w->bound[i];
 	}
+	worker_heads(w->conf, (char *)e->memory + flow_size + client_size, &settings);
 	flow = flow_place(e->memory, &settings, &e->loop);
 	crypto_wipe(settings.entropy, sizeof settings.entropy); /* all keys of all connections could be made from it again */
 	if (broker && flow) {

@@ -8,9 +8,12 @@
 #include "role/enter.h"
 #include "role/material.h"
 
-/* Everything of flow_settings that the configuration and its files decide; descriptors, bound addresses, metrics, replay, entropy, seed, hooks
- * and log are left empty. The spans point into c, m and one static place: the settings last until the next call. */
+/* Everything of flow_settings that the configuration and its files decide; descriptors, bound addresses, metrics, replay, entropy, seed, hooks,
+ * log and the servers' head lines are left empty. The spans point into c, m and one static place: the settings last until the next call. */
 void worker_settings(const struct conf *c, const struct material *m, struct flow_settings *s);
+/* The configured head lines of all upstreams, written to mem: worker_heads_need() bytes. */
+size_t worker_heads_need(const struct conf *c);
+void worker_heads(const struct conf *c, char *mem, struct flow_settings *s);
 /* How many descriptors a worker may hold open besides its listeners, its channel, its loop and the three standard ones. */
 unsigned worker_files(const struct conf *c);
 

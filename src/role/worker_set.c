@@ -2,16 +2,12 @@
 #include "os/proc.h"
 #include "role/worker.h"
 
-/* The configured head lines of all upstreams; they are part of the file, so they fit. */
-static char fields[CONFIG_TEXT_MAX + CONF_SERVERS_MAX * CONF_NAMES_MAX * 4];
 /* The URL of the resource's metadata. */
 static char metadata[8192];
 static struct auth_issuer issuers[AUTH_ISSUERS_MAX];
 
-static void server_settings(const struct conf_server *from, const struct tls_route *route, struct flow_server *to, struct buf *b)
+static void server_settings(const struct conf_server *from, const struct tls_route *route, struct flow_server *to)
 {
-	size_t start = b->n;
-
 	to->name = from->name;
 	to->kind = from->kind == CONF_FILES ? FLOW_BUILTIN : from->kind == CONF_HTTP ? FLOW_HTTP : FLOW_LINE;
 	to->era = from->kind != CONF_HTTP || !conf_bridged(from) ? FLOW_ERA_MODERN : from->era == CONF_ERA_LEGACY ? FLOW_ERA_LEGACY : FLOW_ERA_AUTO;
@@ -22,13 +18,6 @@ static void server_settings(const struct conf_server *from, const struct tls_rou
 	to->connect_ms = from->connect_ms;
 	to->idle_ms = from->idle_ms;
 	to->call_ms = from->call_ms;
-	for (unsigned i = 0; i < from->nheaders; i++) {
-		buf_put(b, from->headers[i].name);
-		BUF_LIT(b, ": ");
-		buf_put(b, from->headers[i].value);
-		BUF_LIT(b, "\r\n");
-	}
-	to->fields = span_of(b->p + start, b->n - start);
 	to->tls = from->tls.on ? route : NULL;
 	to->credential = from->credential.kind != CONF_NO_CREDENTIAL;
 	to->exchange = from->credential.kind == CONF_EXCHANGE;
@@ -79,8 +68,6 @@ static void identity_settings(const struct conf *c, const struct material *m, st
 
 void worker_settings(const struct conf *c, const struct material *m, struct flow_settings *s)
 {
-	struct buf b = buf_on(fields, sizeof fields);
-
 	memset(s, 0, sizeof *s);
 	s->nlisteners = c->nlisteners;
 	for (unsigned i = 0; i < c->nlisteners; i++) {
@@ -96,7 +83,7 @@ void worker_settings(const struct conf *c, const struct material *m, struct flow
 	}
 	s->nservers = c->nservers;
 	for (unsigned i = 0; i < c->nservers; i++)
-		server_settings(&c->servers[i], &m->upstreams[i], &s->servers[i], &b);
+		server_settings(&c->servers[i], &m->upstreams[i], &s->servers[i]);
 	s->plain = c->plain;
 	s->name_max = c->name_max;
 	s->version = SPAN(POSTERN_VERSION);
@@ -126,6 +113,33 @@ void worker_settings(const struct conf *c, const struct material *m, struct flow
 	s->list_ms = c->timeouts.list_ms;
 	s->built_ms = INT64_C(1000) * POSTERN_BUILT;
 	identity_settings(c, m, s);
+}
+
+size_t worker_heads_need(const struct conf *c)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < c->nservers; i++)
+		for (unsigned k = 0; k < c->servers[i].nheaders; k++)
+			n += c->servers[i].headers[k].name.n + c->servers[i].headers[k].value.n + 4;
+	return n;
+}
+
+void worker_heads(const struct conf *c, char *mem, struct flow_settings *s)
+{
+	struct buf b = buf_on(mem, worker_heads_need(c));
+
+	for (unsigned i = 0; i < c->nservers; i++) {
+		size_t start = b.n;
+
+		for (unsigned k = 0; k < c->servers[i].nheaders; k++) {
+			buf_put(&b, c->servers[i].headers[k].name);
+			BUF_LIT(&b, ": ");
+			buf_put(&b, c->servers[i].headers[k].value);
+			BUF_LIT(&b, "\r\n");
+		}
+		s->servers[i].fields = span_of(b.p + start, b.n - start);
+	}
 }
 
 unsigned worker_files(const struct conf *c)

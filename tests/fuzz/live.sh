@@ -7,7 +7,7 @@ mkdir -p "$found"
 dict=
 [ ! -f "tests/fuzz/$name.dict" ] || dict=-dict=tests/fuzz/$name.dict
 echo 1..1
-if "$1" -max_total_time="${FUZZ_SECONDS:-60}" -timeout=10 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 $dict \
+if "$1" -max_total_time="${FUZZ_SECONDS:-60}" -timeout=60 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 $dict \
     -artifact_prefix="build/fuzz/crash-$name-" "$found" "tests/fuzz/corpus/$name" >"$log" 2>&1 </dev/null; then
     echo "ok 1 - $name: $(sed -n 's/^stat::number_of_executed_units: */inputs run: /p' "$log")"
 else

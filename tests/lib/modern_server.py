@@ -123,6 +123,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 class ModernServer(http.server.ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128
 
     def __init__(self, indent=None):
         super().__init__(("127.0.0.1", 0), Handler)

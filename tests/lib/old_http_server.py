@@ -169,6 +169,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 class OldServer(http.server.ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128
     allow_reuse_address = True
 
     def __init__(self, port=0, version="2025-11-25", stateless=False, streams=True, token=None, context=None):

@@ -140,7 +140,7 @@ class Upstream:
             threading.Thread(target=self._serve, args=(s,), daemon=True).start()
 
     def _serve(self, s):
-        s.settimeout(60)
+        s.settimeout(600)
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             if self.ctx:

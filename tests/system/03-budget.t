@@ -11,6 +11,7 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from pki import Pki, secret_write  # noqa: E402
+from stdio_client import Stdio  # noqa: E402
 from postern import BINARY, Postern, done, is_, ok, skip, with_caller  # noqa: E402
 
 
@@ -69,6 +70,29 @@ with tempfile.TemporaryDirectory(prefix="postern-") as tmp:
                 mcpServers={"s%d" % i: {"builtin": "files", "root": "."} if i < 16 else {"url": "http://127.0.0.1:9/"} for i in range(32)})
     ok(big["total"] > 64 * (8 << 30) and len(big["parts"]) == 36, "the largest configuration still adds up: %d" % big["total"])
 
+    for p in t["parts"][:-1]:
+        ok(row(p, "static variables")["bytes"] <= 416 << 10, "%s: static variables count for every process, so what only one of them needs is mapped" % p["role"])
+    is_(row(t["parts"][-2], "configuration")["count"], 3, "a configuration of each generation")
+    ok(row(t["parts"][-2], "configuration")["each"] < 1 << 20, "in as much memory as this one needs", row(t["parts"][-2], "configuration"))
+    config = with_caller(base)
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(config, f)
+    s = json.loads(run("-c", path, "--stdio", "--json").stdout)
+    is_([p["role"] for p in s["parts"]], ["worker", "provider", "bridge", "elder", "stdio", "parent", "shared by all"], "--stdio: the processes of `postern stdio`")
+    is_((s["parts"][0]["processes"], row(s["parts"][0], "client connections")["count"], s["total"]), (1, 1, s["reload_total"]), "one worker, one client, no reload")
+    del config["listeners"]
+    config["identity"] = {"stdio": {"tenant": "t", "roles": ["r"]}}
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(config, f)
+    is_(json.loads(run("-c", path, "--json").stdout)["parts"], s["parts"], "a configuration without listeners is for that only")
+    config["listeners"] = base["listeners"]
+    config["identity"] = {"keys": [{"id": "k", "sha256": "0" * 64, "tenant": "t"}]}
+    config["policy"] = []
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(config, f)
+    r = run("-c", path, "--stdio")
+    ok(r.returncode == 1 and r.stdout == "" and "who calls over stdio is not said" in r.stderr, "which one that names nobody is not", r.stderr)
+
     with open(path, "w", encoding="utf-8") as f:
         f.write("{}")
     r = run("-c", path)
@@ -79,6 +103,23 @@ with tempfile.TemporaryDirectory(prefix="postern-") as tmp:
 def kilobytes(pid, name):
     with open("/proc/%s/status" % pid, encoding="utf-8") as f:
         return int(re.search(r"(?m)^%s:\s+(\d+) kB$" % name, f.read()).group(1))
+
+
+def reserved(pid, t, configuration):
+    """One process: what the kernel says it has reserved is what the table says. Its role."""
+    with open("/proc/%s/comm" % pid, encoding="utf-8") as f:
+        role = f.read().split("-")[0].strip()
+    part = parts(t, role)[0]
+    least = part["bytes"] - row(part, "stack, at most")["bytes"]
+    if role == "keeper":    # memory that counts as shared, where the kernel has secret memory
+        least -= row(part, "private keys")["bytes"]
+    have = 1024 * (kilobytes(pid, "VmData") - kilobytes(pid, "VmStk"))
+    if kilobytes(pid, "VmSize") > 1 << 30 or "valgrind" in BINARY:
+        skip("%s has reserved what the table says" % role, "a sanitizer's or valgrind's own memory hides it")
+    else:
+        ok(least <= have <= least + configuration + (256 << 10), "%s has reserved what the table says" % role,
+           "%d bytes of its own, %d in the table, %d of configuration" % (have, least, configuration))
+    return role
 
 
 # The kernel's own figure: private writable memory of each process, less its stack, is what the table says. On top come the parent's copy of
@@ -93,24 +134,16 @@ with tempfile.TemporaryDirectory(prefix="postern-") as tmp:
         configuration = row(parts(t, "parent")[0], "configuration")["each"] + row(parts(t, "parent")[0], "certificates and key sets, at most")["each"]
         with open("/proc/%d/task/%d/children" % (p.pid, p.pid), encoding="utf-8") as f:
             children = f.read().split()
-        seen = set()
-        for pid in children:
-            with open("/proc/%s/comm" % pid, encoding="utf-8") as f:
-                role = f.read().split("-")[0].strip()
-            part = parts(t, role)[0]
-            least = part["bytes"] - row(part, "stack, at most")["bytes"]
-            if role == "keeper":    # memory that counts as shared, where the kernel has secret memory
-                least -= row(part, "private keys")["bytes"]
-            have = 1024 * (kilobytes(pid, "VmData") - kilobytes(pid, "VmStk"))
-            if kilobytes(pid, "VmSize") > 1 << 30 or "valgrind" in BINARY:
-                skip("%s has reserved what the table says" % role, "a sanitizer's or valgrind's own memory hides it")
-            else:
-                ok(least <= have <= least + configuration + (256 << 10), "%s has reserved what the table says" % role,
-                   "%d bytes of its own, %d in the table, %d of configuration" % (have, least, configuration))
-            seen.add(role)
+        seen = {reserved(pid, t, configuration) for pid in children}
         is_(seen, {"worker", "provider", "bridge", "desk", "keeper", "broker", "elder"}, "every kind of process was looked at")
 
-for args in ([], ["--json"], ["-c"], ["--jsn", "-c", "x"]):
+with Stdio({"mcpServers": {"docs": {"builtin": "files", "root": "."}}}) as p:
+    p.request("tools/list")
+    t = json.loads(run("-c", p.config_path, "--json").stdout)
+    seen = {reserved(pid, t, row(parts(t, "parent")[0], "configuration")["each"]) for pid in p.children().values()}
+    is_(seen, {"worker", "provider", "elder", "stdio"}, "and those of `postern stdio`")
+
+for args in ([], ["--json"], ["--stdio"], ["-c"], ["--jsn", "-c", "x"]):
     r = run(*args)
     ok(r.returncode == 2 and "usage: postern budget" in r.stderr, "usage error: budget %s" % " ".join(args), r.stderr)
 is_(run("--help").returncode, 0, "--help")

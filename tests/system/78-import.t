@@ -56,7 +56,7 @@ CASES = {
         {"mcpServers": {"a": {"command": "node", "args": ["${workspaceFolder}/server.js"]}, "b": {"command": "${HOME}/bin/server"}, "c": {"command": "node", "cwd": "$HOME"},
                         "d": {"url": "http://localhost:${PORT}/mcp"}, "kept": {"command": "node", "args": ["/srv/server.js", "--price=$5"], "cwd": "/srv"}}},
         {"kept": {"command": "node", "args": ["/srv/server.js", "--price=$5"], "cwd": "/srv", "network": True}},
-        ["a: is left out: nothing fills in variables here; write the value in place of \\$\\{workspaceFolder\\}/server.js", "b: is left out", "c: is left out: .*working directory", "d: is left out: .*url"]),
+        ["a: is left out: nothing fills in variables here; write the value in place of \\$\\{workspaceFolder\\}$", "b: is left out", "c: is left out: .*working directory", "d: is left out: .*url"]),
     "by url": (
         {"mcpServers": {"local": {"url": "http://localhost:3000/mcp"}, "typed": {"type": "http", "url": "http://127.0.0.1:3001/mcp?x=1#frag"}, "stream": {"type": "streamableHttp", "url": "http://[::1]:3002/"},
                         "windsurf": {"serverUrl": "http://127.0.0.1:3003/mcp"}, "gemini": {"httpUrl": "http://127.0.0.1:3004/mcp", "timeout": 5000, "trust": True}}},
@@ -88,6 +88,24 @@ CASES = {
                                      ("clear", "needs an address"), ("clear", "left out: its credential would pass"), ("two", ""), ("two", ""), ("two", ""), ("two", "two of its headers"),
                                      ("arg", "seems to be a secret"), ("arg2", "seems to be a secret"), ("arg3", "seems to be a secret"), ("win", "Windows"), ("win2", "Windows"), ("mixed", "either"), ("twice", "two names"),
                                      ("args", "no list"), ("args2", "no string"), ("env", "no object"))]),
+    "secrets where nobody looks for them": (
+        {"mcpServers": {"scheme": {"url": "ws://me:hunter2@x.example/mcp"}, "scheme2": {"url": "postgres://me:hunter2@x.example/mcp"}, "mixed": {"url": "https://x.example/${TEAM}?k=hunter2"},
+                        "fallback": {"command": "x", "args": ["a${KEY:-hunter2}"]}, "beside": {"command": "x", "args": ["hunter2-${X}"]}, "cwd": {"command": "x", "cwd": "/hunter2/$(pwd)"},
+                        "path": {"url": "https://mcp.example.com/s/" + LONG + "/mcp"}, "value": {"url": "https://mcp.example.com/mcp?profile=" + GHP}, "control": {"command": "x", "args": [LONG + "\n"]},
+                        "hook": {"command": "sh", "env": {"WEBHOOK_URL": "https://hooks.example.com/services/T0/" + LONG, "PAGE_URL": "https://docs.example.com/a/b?c=d", "connectionString": "hunter2"}},
+                        "two": {"url": "https://t.example/mcp", "headers": {"X-Api-Key": "hunter2 and more"}}, "auth": {"url": "https://t.example/mcp", "headers": {"Authorization": "hunter2! x"}}}},
+        {"hook": {"command": "sh", "env": {"WEBHOOK_URL": file("hook.WEBHOOK_URL"), "PAGE_URL": "https://docs.example.com/a/b?c=d", "connectionString": file("hook.connectionString")}, "network": True},
+         "two": {"url": "https://t.example/mcp", "address": "192.0.2.1:443", "tls": {"ca": "ca/two.pem"}, "credentials": {"secret": file("two.X-Api-Key"), "header": "X-Api-Key"}},
+         "auth": {"url": "https://t.example/mcp", "address": "192.0.2.1:443", "tls": {"ca": "ca/auth.pem"}, "credentials": {"secret": file("auth.Authorization"), "scheme": ""}}},
+        ["scheme: .*none of http or https$", "scheme2: .*none of http or https$", "mixed: .*in its url write the value in place of \\$\\{TEAM\\}$", "fallback: .*in place of \\$\\{KEY$", "beside: .*in place of \\$\\{X\\}$",
+         "cwd: .*in place of \\$\\(pwd\\)$", "path: is left out: its url carries a secret", "value: is left out: its url carries a secret", "control: ", "hook: \"WEBHOOK_URL\" .*may be a secret",
+         "hook: \"connectionString\" ", "two: needs", "two: needs", "two: \"X-Api-Key\" carries a credential: put its value into", "auth: needs", "auth: needs", "auth: \"Authorization\" carries a credential: put its value into"]),
+    "what a shell would do": (
+        {"mcpServers": {"words": {"command": "npx -y pkg"}, "home": {"command": "~/bin/server"}, "home2": {"command": "x", "cwd": "~"}, "var": {"command": "x", "args": ["$HOME/docs"]},
+                        "both": {"command": {"path": "x", "args": ["a"]}, "args": ["b"]}, "beside": {"command": {"path": "sh"}, "args": ["b"], "env": {"A": "b"}},
+                        "quoted": {"command": "sh", "args": ["-c", "a; b | c > d `e` *"]}}},
+        {"beside": {"command": "sh", "args": ["b"], "env": {"A": "b"}, "network": True}, "quoted": {"command": "sh", "args": ["-c", "a; b | c > d `e` *"], "network": True}},
+        ["words: is left out: its command has several words", "home: is left out: .*~", "home2: is left out: .*~", "var: .*in place of \\$HOME$", "both: .*two"]),
     "names": (
         {"mcpServers": {"My Server!": {"command": "sh"}, "my-server": {"command": "sh"}, "a__b_": {"command": "sh"}, "\u00fc": {"command": "sh"}, "x" * 40: {"command": "sh"}, "x" * 41: {"command": "sh"}}},
         {"My-Server": {"command": "sh", "network": True}, "my-server-2": {"command": "sh", "network": True}, "a_b": {"command": "sh", "network": True}, "server": {"command": "sh", "network": True},
@@ -103,7 +121,7 @@ CASES = {
     "hostile words": (
         {"mcpServers": {"\x1b[2Jx": {"command": "sh", "\x1b]0;evil\x07": 1, "args": ["a\"b\\c"]}, "nl": {"command": "sh", "args": ["a\n\x1b"]}, "nl2": {"command": "s\nh"}}},
         {"2Jx": {"command": "sh", "args": ["a\"b\\c"], "network": True}},
-        ["\\\\x1b\\[2Jx: \"\\\\x1b\\]0;evil\\\\x07\" is not kept", "\\\\x1b\\[2Jx: is called otherwise", "nl: is left out: there is a control character in the argument", "nl2: is left out: .*its command"]),
+        ["\\\\x1b\\[2Jx: \"\\\\x1b\\]0;evil\\\\x07\" is not kept", "\\\\x1b\\[2Jx: is called otherwise", "nl: is left out: there is a control character in an argument", "nl2: is left out: .*its command"]),
 }
 
 tmp = tempfile.TemporaryDirectory(prefix="postern-import-")

@@ -62,6 +62,7 @@ static void defaults(void)
 	is_int(c.memory.requests, 128, "requests");
 	is_int(c.memory.listens, 64, "listens");
 	is_int(c.memory.listens_per_caller, 32, "of one caller");
+	ok(c.memory.legacy_sessions == 1024 && c.memory.legacy_kept == 16 << 20, "sessions of older clients, and room for them");
 	is_int(c.memory.large, 16, "large");
 	is_int(c.memory.body, 256 << 10, "body");
 	is_int(c.memory.reply, 2 << 20, "reply");

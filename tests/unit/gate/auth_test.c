@@ -141,6 +141,28 @@ static void certificates(void)
 	bring("Bearer", "a.b.c");
 	kit_decide();
 	is_verdict(AUTH_INVALID, AUTH_REASON_FORM, "and a wrong token is not made good by a certificate");
+
+	/* Who is who is told by the subject: sessions, tasks and limits are its own. */
+	static char names[3][201];
+	struct identity who[3];
+	for (unsigned i = 0; i < 3; i++) {
+		memset(names[i], 'a', 200);
+		memcpy(names[i], "spiffe://", 9);
+		names[i][i == 0 ? 127 : 199] = 'b';
+		kit_start();
+		kit.certificates[0].san = span_of(names[i], i == 0 ? 128 : i == 1 ? 200 : 199);
+		peer->there = true;
+		peer->nnames = 1;
+		peer->until_ms = kit.now_ms + 1000;
+		peer->names[0].uri = true;
+		peer->names[0].text = kit.certificates[0].san;
+		kit_decide();
+		is_verdict(AUTH_OK, AUTH_REASON_NONE, "a long name");
+		who[i] = kit.result.identity;
+	}
+	ok(who[0].subject_n == 128 && memcmp(who[0].subject, names[0], 128) == 0, "one that has room stands as it is");
+	ok(who[1].subject_n == 128 && memcmp(who[1].subject, names[1], 64) == 0, "a longer one is cut");
+	ok(memcmp(who[1].subject, who[2].subject, 128) != 0, "but two are never one");
 }
 
 static void keys(void)

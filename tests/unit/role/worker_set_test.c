@@ -42,6 +42,15 @@ int main(void)
 	ok(!s.servers[0].credential && s.servers[1].credential && s.servers[1].exchange && s.servers[2].credential && !s.servers[2].exchange, "credentials");
 	ok(s.auth.nissuers == 1 && s.auth.issuers[0].legacy_typ && s.keys[0] == &set, "issuers and their keys");
 	ok(s.built_ms > INT64_C(1750000000000), "the day it was built");
+	static char heads[64];
+	c.servers[1].nheaders = 2;
+	c.servers[1].headers[0] = (struct conf_header){ SPAN("X-A"), SPAN("1") };
+	c.servers[1].headers[1] = (struct conf_header){ SPAN("X-B"), SPAN("two") };
+	c.servers[2].nheaders = 1;
+	c.servers[2].headers[0] = (struct conf_header){ SPAN("Y"), SPAN("") };
+	is_int((long)worker_heads_need(&c), 8 + 10 + 5, "head lines of all servers");
+	worker_heads(&c, heads, &s);
+	ok(s.servers[0].fields.n == 0 && span_eq(s.servers[1].fields, SPAN("X-A: 1\r\nX-B: two\r\n")) && span_eq(s.servers[2].fields, SPAN("Y: \r\n")), "each has its own");
 	c.identity.nissuers = 0;
 	worker_settings(&c, &m, &s);
 	ok(span_absent(s.listeners[0].metadata), "without issuers there is no metadata");
