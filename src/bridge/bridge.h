@@ -47,7 +47,8 @@ struct bridge_settings {
 	unsigned peers_max;           /* 1..BRIDGE_PEERS_MAX */
 	unsigned calls_max;           /* requests of all workers under way at once, parked ones and a modern upstream's listens too; 1..BRIDGE_CALLS_MAX */
 	unsigned listens_max;         /* open subscriptions/listen to a legacy upstream */
-	unsigned waiting_max;         /* texts kept at once: requests that wait for a peer, questions of the upstream, answers to parked calls */
+	unsigned waiting_max;         /* texts kept at once: requests that wait for a peer (half of them at most those of one principal that wait for
+	                               * peers of their own), questions of the upstream, answers to parked calls */
 	unsigned parks_max;           /* calls that wait for their caller's answer */
 	unsigned parks_each;          /* of one principal: its oldest is given up for one more */
 	uint32_t tokens;              /* JSON tokens per message */
@@ -136,7 +137,8 @@ bool bridge_peer_awaits(const struct bridge *b, unsigned peer, uint64_t id);
  * under the same id. */
 void bridge_peer_again(struct bridge *b, unsigned peer);
 /* The conversation is over (a child's exit, a connection refused); `why` as above. What was under way is answered with it. A new start comes
- * when somebody needs it: at once the first time, then after 1, 2, 4 … 30 s while starts keep failing. */
+ * when somebody needs it: at once the first time, then after 1, 2, 4 … 30 s while starts keep failing; of peers other than 0 each
+ * counts for its principal alone. */
 void bridge_peer_down(struct bridge *b, unsigned peer, struct span why);
 
 /* After each loop_wait(): timeouts, expiries, answers that had no room, calls whose peer has become free. Returns how long the next wait may

@@ -78,9 +78,22 @@ static void here(struct bridge *b, struct bridge_peer *p, struct bridge_call *c,
 	}
 }
 
+/* How many of its principal wait for conversations of their own. */
+static unsigned crowd(const struct bridge *b, const struct bridge_call *c)
+{
+	unsigned n = 0;
+
+	for (const struct list *x = b->waiting.next; x != &b->waiting; x = x->next) {
+		const struct bridge_call *o = LIST_OWNER(x, struct bridge_call, node);
+		n += o->peer != 0 && span_eq(call_principal(o), call_principal(c));
+	}
+	return n;
+}
+
 static void keep_waiting(struct bridge *b, struct bridge_call *c, struct span line)
 {
-	c->text = text_keep(b, line);
+	if (c->peer == 0 || crowd(b, c) < (b->s.waiting_max + 1) / 2)
+		c->text = text_keep(b, line);
 	if (!c->text) {
 		b->counts.refused_busy++;
 		call_fault(b, c, MCP_INTERNAL, SPAN("is busy: too many calls wait for it; try again shortly"));

@@ -25,7 +25,7 @@ void peer_stop(struct bridge *b, struct bridge_peer *p)
 	b->h.stop_peer(b->h.ctx, p->index);
 }
 
-static bool may_start(const struct bridge *b) { return bridge_now(b) >= b->retry_ms; }
+static bool may_start(const struct bridge *b, const struct bridge_peer *p) { return bridge_now(b) >= p->retry_ms; }
 
 struct bridge_peer *peer_shared(struct bridge *b, struct span *why)
 {
@@ -33,7 +33,7 @@ struct bridge_peer *peer_shared(struct bridge *b, struct span *why)
 
 	if (p->state != PEER_DOWN)
 		return p;
-	if (!may_start(b)) {
+	if (!may_start(b, p)) {
 		*why = SPAN("is not running, and the last start failed; it is tried again within half a minute");
 		return NULL;
 	}
@@ -53,31 +53,35 @@ struct bridge_peer *peer_private(struct bridge *b, const struct bridge_call *c, 
 {
 	struct bridge_peer *spare = NULL, *own = NULL;
 	unsigned has = 0;
+	bool failing = false;
 
 	for (unsigned i = 1; i < b->s.peers_max; i++) {
 		struct bridge_peer *p = &b->peers[i];
+		bool down = p->state == PEER_DOWN && may_start(b, p);
 		bool idle = p->state == PEER_READY && list_empty(&p->calls) && !is_awaited(b, p);
-		bool mine = p->state != PEER_DOWN && span_eq(span_of(p->principal, p->principal_n), call_principal(c));
+		bool mine = !down && span_eq(span_of(p->principal, p->principal_n), call_principal(c));
 
-		if (mine && p->caps == c->caps)
+		if (mine && p->caps == c->caps && p->state != PEER_DOWN)
 			return p;
 		has += mine;
+		failing = failing || (mine && p->state == PEER_DOWN);
 		if (mine && idle && (!own || p->idle_ms < own->idle_ms))
 			own = p;
-		if (p->state == PEER_DOWN ? !spare || spare->state != PEER_DOWN :
-		    idle && (!spare || (spare->state != PEER_DOWN && p->idle_ms < spare->idle_ms)))
+		if (down ? !spare || spare->state != PEER_DOWN : idle && (!spare || (spare->state != PEER_DOWN && p->idle_ms < spare->idle_ms)))
 			spare = p;
+	}
+	if (failing) {
+		*why = SPAN("is not running for this caller, and the last start failed; it is tried again within half a minute");
+		return NULL;
 	}
 	if (has >= b->s.peers_max / 2) /* who declares ever other things does not get them all */
 		spare = own;
 	if (!spare)
 		return NULL;
-	if (!may_start(b)) {
-		*why = SPAN("is not running for this caller, and the last start failed; it is tried again within half a minute");
-		return NULL;
-	}
 	if (spare->state != PEER_DOWN)
 		peer_stop(b, spare);
+	if (!span_eq(span_of(spare->principal, spare->principal_n), call_principal(c)))
+		spare->fails = 0;
 	spare->caps = c->caps;
 	spare->principal_n = c->principal_n;
 	memcpy(spare->principal, c->principal, c->principal_n);
@@ -109,14 +113,14 @@ static void end(struct bridge *b, struct bridge_peer *p, bool failed)
 	b->counts.losses++;
 	b->rematch = true;
 	if (!failed) {
-		b->fails = 0;
-		b->retry_ms = now;
+		p->fails = 0;
+		p->retry_ms = now;
 		return;
 	}
-	b->retry_ms = b->fails == 0 ? now : now + ((int64_t)BRIDGE_BACKOFF_MS << (b->fails - 1));
-	if (b->retry_ms > now + BRIDGE_BACKOFF_MAX_MS)
-		b->retry_ms = now + BRIDGE_BACKOFF_MAX_MS;
-	b->fails = (uint8_t)(b->fails < 6 ? b->fails + 1 : 6);
+	p->retry_ms = p->fails == 0 ? now : now + ((int64_t)BRIDGE_BACKOFF_MS << (p->fails - 1));
+	if (p->retry_ms > now + BRIDGE_BACKOFF_MAX_MS)
+		p->retry_ms = now + BRIDGE_BACKOFF_MAX_MS;
+	p->fails = (uint8_t)(p->fails < 6 ? p->fails + 1 : 6);
 }
 
 void peer_fail(struct bridge *b, struct bridge_peer *p, struct span why, bool over)
@@ -132,7 +136,6 @@ void peer_fail(struct bridge *b, struct bridge_peer *p, struct span why, bool ov
 	end(b, p, failed);
 	say_log(b, p->index == 0 ? SPAN("the shared conversation is over") : SPAN("a caller's own conversation is over"), why);
 	let_go(b, p, why);
-	p->principal_n = 0;
 	bridge_due(b, bridge_now(b));
 }
 
@@ -193,9 +196,9 @@ void peer_timeouts(struct bridge *b, int64_t now)
 	}
 	/* Subscriptions outlive the peer they were served by. */
 	if (b->peers[0].state == PEER_DOWN && !list_empty(&b->listens)) {
-		if (may_start(b))
+		if (may_start(b, &b->peers[0]))
 			(void)peer_shared(b, &nothing);
 		else
-			bridge_due(b, b->retry_ms);
+			bridge_due(b, b->peers[0].retry_ms);
 	}
 }

@@ -129,6 +129,8 @@ struct bridge_peer {
 	int64_t until_ms;             /* of this state */
 	int64_t since_ms;             /* ready */
 	int64_t idle_ms;              /* last used */
+	uint8_t fails;                /* starts in a row that came to nothing, for one principal */
+	int64_t retry_ms;             /* no start before; until then it counts as his */
 	char principal[BRIDGE_PRINCIPAL_MAX];
 };
 
@@ -149,8 +151,6 @@ struct bridge {
 	bool modern;
 	bool shunned;                 /* the last peer ended under the probe: the next start goes straight to initialize */
 	bool rematch;                 /* a waiting call may find a peer now */
-	uint8_t fails;
-	int64_t retry_ms;             /* no start before */
 	int64_t due_ms;               /* nothing to do in a tick before; 0: look */
 	uint64_t order, ids;
 	/* of peer 0's initialize */

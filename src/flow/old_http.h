@@ -12,9 +12,10 @@
  *
  * A request's stream that ends without an answer goes on by GET with Last-Event-ID, if its server gave ids: after `retry` (1 s unless it says otherwise,
  * from OLD_HTTP_RETRY_MIN_MS to OLD_HTTP_RETRY_MAX_MS), OLD_HTTP_RESUMES times without a new event, and not in another session. It is never POSTed again. The GET stream is opened when the
- * session stands and again when it ends, from the last id on; a server that answers it with anything but an event stream has none.
+ * session stands and again when it ends, from the last id on; a server that answers it with anything but an event stream has none (429 and 502 to 504 say only that it is
+ * away).
  *
- * A 401 to a request with a credential is asked once more with a newer credential. Redirects are not followed.
+ * A 401 to a request with a credential is asked once more with a newer credential, each time that a stream goes on. Redirects are not followed.
  *
  * HTTP+SSE of 2024-11-05 is not spoken: an initialize that is answered with 400, 404 or 405 fails with words that name it.
  *

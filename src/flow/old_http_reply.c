@@ -102,6 +102,8 @@ void old_head(void *ctx, struct exchange *x, const struct http_head *h, bool eve
 		old_call_failed(c, SPAN("began a session whose id is too long, or no visible ASCII"));
 		return;
 	}
+	if (events)
+		c->again = false; /* a stream lasts longer than a credential: each time it goes on it has its own second try */
 	if (events && (c->kind == CALL_STREAM || c->resuming))
 		exchange_until(x, 0);
 }
@@ -185,11 +187,14 @@ static void request_ended(struct call *c, struct exchange *x, enum exchange_end 
 	}
 }
 
+/* Said by what stands before the server, or by one that is being restarted. */
+static bool is_away(unsigned status) { return status == 429 || (status >= 502 && status <= 504); }
+
 static void stream_ended(struct call *c, struct exchange *x, enum exchange_end why)
 {
 	struct peer *p = c->peer;
 
-	if (why == EXCHANGE_OK && !exchange_streams(x)) /* whatever it is, it is no stream */
+	if (why == EXCHANGE_OK && !exchange_streams(x) && !is_away(exchange_status(x))) /* whatever it is, it is no stream */
 		p->no_stream = true;
 	if (p->no_stream || !p->ready) {
 		old_call_free(c);

@@ -204,8 +204,55 @@ static void shares(void)
 	ok(has(next(0), "\"id\":2,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"late\"}]"), "who comes back still has the answer");
 }
 
+/* Whoever makes the upstream end, again and again, makes only himself wait. */
+static void crashing(void)
+{
+	legacy_begin();
+	for (int i = 0; i < 3; i++) {
+		ask_as(0, "1", "tools/call", CALL AA);
+		legacy_up(1, INIT_RESULT("2025-11-25", OLD_CAPS));
+		(void)bridge_tick(kit);
+		(void)peer_next(1);
+		bridge_peer_down(kit, 1, SPAN("ended: signal 11"));
+		(void)bridge_tick(kit);
+		ok(has(next(0), i < 2 ? "\"id\":1,\"error\"" : "is not running for this caller"), "its call fails");
+	}
+	is_int((int)kit_starts[1], 2, "it is begun again at once, once");
+	pass(400);
+	ask_as(0, "2", "tools/call", CALL META_OF(ALL_CAPS, AS("bb")));
+	is_int((int)(kit_starts[1] + kit_starts[2] + kit_starts[3]), 3, "another caller's is begun at once");
+	ask_as(0, "3", "tools/call", CALL META_OF("{\"sampling\":{}}", AS("aa")));
+	ok(has(next(0), "\"id\":3,\"error\":{\"code\":-32603,\"message\":\"Upstream old is not running for this caller"), "declaring something else helps nobody who waits");
+	pass(700);
+	ask_as(0, "5", "tools/call", CALL AA);
+	is_int((int)(kit_starts[1] + kit_starts[2] + kit_starts[3]), 4, "after a second it may try again");
+	ask_as(0, "6", "tools/list", META);
+	ok(has(peer_next(0), "tools/list"), "nothing of that concerns the shared one");
+}
+
+/* One caller does not fill all the places in which calls wait. */
+static void crowding(void)
+{
+	unsigned refused = 0;
+
+	legacy_begin();
+	for (unsigned i = 0; i < 12; i++) {
+		char id[8];
+
+		snprintf(id, sizeof id, "%u", i);
+		ask_as(0, id, "tools/call", CALL AA);
+		if (!quiet(0) && has(next(0), "too many calls wait"))
+			refused++;
+	}
+	is_int((int)refused, 8, "half of the places are for one caller");
+	ask_as(1, "1", "tools/call", CALL META_OF(ALL_CAPS, AS("bb")));
+	ok(quiet(1), "another one's call waits, too");
+}
+
 int main(void)
 {
+	crashing();
+	crowding();
 	words();
 	claims();
 	deaf();

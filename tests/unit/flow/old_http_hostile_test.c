@@ -174,6 +174,131 @@ static void besides(void)
 	ok(say_it(0, OLD_HTTP_RESPONSE, 0, "2025-06-18", "{pong}"), "later there is room again");
 }
 
+#define DENIED "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
+
+/* The next GET, within a minute. */
+static struct sim_conn *next_get(void)
+{
+	struct sim_conn *c = asked("GET", "");
+
+	for (int64_t until = sim.now_ms + 60000; !c && sim.now_ms < until; c = asked("GET", ""))
+		pass(100);
+	return c;
+}
+
+/* The GET stream lasts for days: a credential may get old, and what stands before the server be away, more than once. */
+static void lasting(void)
+{
+	struct sim_conn *c;
+
+	settings.credential = true;
+	begin(1);
+	old_http_start(http, 0);
+	turns();
+	c = open_session(0, 1, "one", true);
+	for (unsigned i = 0; i < 3 && c; i++) {
+		sim_fin(c);
+		turns();
+		reply(next_get(), DENIED);
+		c = next_get();
+		ok(c != NULL, "refused, it is asked for once more with another credential");
+		reply(c, STREAM "id: e\ndata: {}\n\n");
+	}
+	if (c)
+		sim_fin(c);
+	turns();
+	reply(next_get(), DENIED);
+	reply(next_get(), DENIED);
+	ok(!next_get(), "but not without end");
+	settings.credential = false;
+	begin(1);
+	old_http_start(http, 0);
+	turns();
+	c = open_session(0, 1, "one", true);
+	sim_fin(c);
+	turns();
+	reply(next_get(), "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n");
+	c = next_get();
+	buf_reset(&told);
+	reply(c, STREAM "data: {\"news\":1}\n\n");
+	ok(was_told("message0 0 {\"news\":1} "), "a server that is away for a while has its stream again");
+}
+
+/* Servers and owners that do anything at all: when all is stopped nothing is left. */
+static void anything(void)
+{
+	static const char *const replies[] = {
+		ACCEPTED, NO_GET, GONE, DENIED, STREAM, STREAM "retry: 0\nid: 7\ndata: {\"id\":3}\n\n", "data: {\"id\":5}\n\n", "id: \xff\ndata:\n\n",
+		"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nMcp-Session-Id: s\r\nContent-Length: 8\r\n\r\n{\"id\":1}",
+		"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nMcp-Session-Id: a\tb\r\nContent-Length: 8\r\n\r\n{\"id\":2}",
+		"HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 302 No\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", "\r\n\r\n",
+	};
+	unsigned wrong = 0, lost = 0, failures = 0;
+
+	for (uint64_t seed = 0; seed < 400; seed++) {
+		uint64_t id = 1;
+
+		settings.credential = seed & 1;
+		begin(seed);
+		for (int step = 0; step < 200; step++) {
+			unsigned peer = sim_roll(PEERS);
+			struct sim_conn *c = sim.top ? &sim.conn[sim_roll(sim.top)] : NULL;
+
+			if (step == 0 || sim_roll(25) == 0) {
+				full_up = stop_inside = late_credential = no_credential = false;
+				old_http_start(http, peer);
+				turns();
+				say_it(peer, OLD_HTTP_INITIALIZE, 60, NULL, "{initialize}");
+				if ((c = asked("{initialize}", "")) != NULL)
+					reply_json(c, "Mcp-Session-Id: one\r\n", "{\"id\":60}");
+				say_it(peer, OLD_HTTP_INITIALIZED, 0, "2025-06-18", "{initialized}");
+				if ((c = asked("{initialized}", "")) != NULL)
+					reply(c, ACCEPTED);
+			} else if (sim_roll(30) == 0)
+				old_http_stop(http, peer);
+			else if (sim_roll(2))
+				(void)say_it(peer, sim_roll(4) ? OLD_HTTP_REQUEST : (enum old_http_what)sim_roll(5), id = id % 50 + 1, "2025-06-18", "{message}");
+			full_up = sim_roll(8) == 0;
+			late_credential = sim_roll(3) == 0;
+			no_credential = sim_roll(20) == 0;
+			stop_inside = sim_roll(40) == 0;
+			if (sim_roll(5) == 0)
+				close_id(id);
+			if (c && c->used && c->connecting) {
+				c->connecting = false;
+				c->pending |= LOOP_WRITE;
+			} else if (c && c->used && !c->gate_closed) {
+				const char *text = replies[sim_roll(sizeof replies / sizeof replies[0])];
+
+				if (c->got.n > 0)
+					sim_took(c, c->got.n);
+				sim_say(c, text, sim_roll(4) ? strlen(text) : sim_roll((uint32_t)strlen(text) + 1));
+				if (sim_roll(6) == 0)
+					sim_fin(c);
+				else if (sim_roll(12) == 0)
+					sim_reset(c);
+			}
+			sim.now_ms += sim_roll(200);
+			turns();
+			lost += memmem(told.p, told.n, "again", 5) != NULL;
+			failures += memmem(told.p, told.n, "failed", 6) != NULL;
+			buf_reset(&told);
+		}
+		full_up = stop_inside = late_credential = false;
+		for (unsigned i = 0; i < PEERS; i++)
+			old_http_stop(http, i);
+		pass(OLD_HTTP_DELETE_MS + 100);
+		pass(5000);
+		wrong += old_http_open(http) != 0;
+		for (unsigned i = 0; i < sim.top; i++)
+			wrong += sim.conn[i].used && !sim.conn[i].gate_closed;
+	}
+	settings.credential = false;
+	is_int((int)wrong, 0, "400 worlds in which servers do anything");
+	diag("%u sessions lost, %u failures", lost, failures);
+	ok(lost > 100 && failures > 1000, "among which sessions are lost, and requests come to nothing");
+}
+
 int main(void)
 {
 	kit_settings();
@@ -181,6 +306,8 @@ int main(void)
 	pace();
 	between();
 	besides();
+	lasting();
+	anything();
 	sim_end();
 	free(mem);
 	return done_testing();
