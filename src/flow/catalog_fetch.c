@@ -20,13 +20,16 @@ static void ask(struct upstream *up, enum mcp_method method, struct span cursor)
 bool catalog_ready(struct upstream *up)
 {
 	int64_t now = flow_now(up->f);
-	bool old = up->catalog_stale || now >= up->catalog_until_ms;
+	bool changed = up->catalog_stale && up->stale_ms < now + (FLOW_STALE_BURST - 1) * FLOW_STALE_MS + 1;
+	bool old = changed || now >= up->catalog_until_ms;
 
 	if (up->catalog_leg || up->catalog_asking)
 		return up->catalog_state != CATALOG_FETCHING;
 	if (up->catalog_state == CATALOG_NONE || old) {
 		if (up->catalog_state != CATALOG_KNOWN)
 			up->catalog_state = CATALOG_FETCHING;
+		if (up->catalog_stale)
+			up->stale_ms = (up->stale_ms > now ? up->stale_ms : now) + FLOW_STALE_MS;
 		up->catalog_stale = false;
 		up->catalog_pages = 0;
 		up->catalog_asked_ms = now;
@@ -108,7 +111,7 @@ static void learn_page(struct upstream *up, uint32_t list, enum catalog_kind kin
 		struct span why = NOTHING;
 		bool good = json_type(j, e) == JSON_OBJECT;
 		if (good && kind == CATALOG_TOOL && up->set->kind != FLOW_BUILTIN && catalog_learn(up->staging, j, e, &why) == CATALOG_INVALID) {
-			flow_log(up->f, SPAN("a tool is not offered: its x-mcp-header is wrong"), up->set->name, why);
+			offer_without(up, e, why);
 			good = false;
 		}
 		if (good && up->set->kind != FLOW_BUILTIN && !offer_learn(up, kind, e))

@@ -30,3 +30,24 @@ size_t edit_size(struct span text, const struct edits *s)
 		n = n + s->e[i].with.n - (size_t)(s->e[i].to - s->e[i].from);
 	return n;
 }
+
+void edit_drop(struct edit_gap *g, const char *from, const char *to)
+{
+	if (!g->from)
+		g->from = from;
+	g->to = to;
+}
+
+void edit_keep(struct edit_gap *g, const char *from, const char *to, struct edits *s)
+{
+	if (g->from)
+		edit_put(s, g->from, from, span_of("", 0));
+	g->from = NULL;
+	g->kept_end = to;
+}
+
+void edit_gap_end(struct edit_gap *g, struct edits *s)
+{
+	if (g->from)
+		edit_put(s, g->kept_end, g->to, span_of("", 0));
+}

@@ -33,4 +33,14 @@ void edit_put(struct edits *s, const char *from, const char *to, struct span wit
 void edit_write(struct buf *b, struct span text, const struct edits *s);
 size_t edit_size(struct span text, const struct edits *s);
 
+/* Leaving out some of what stands in a list, each with one comma. Begin with kept_end behind the bracket or brace; then each in its order, to be
+ * kept or dropped; then the end. */
+struct edit_gap {
+	const char *kept_end;  /* end of the last that stays */
+	const char *from, *to; /* what goes next, if from is set */
+};
+void edit_drop(struct edit_gap *g, const char *from, const char *to);
+void edit_keep(struct edit_gap *g, const char *from, const char *to, struct edits *s);
+void edit_gap_end(struct edit_gap *g, struct edits *s);
+
 #endif

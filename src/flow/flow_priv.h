@@ -37,6 +37,9 @@ enum {
 	FLOW_CATALOG_MIN_MS = 5000,
 	FLOW_CATALOG_MAX_MS = 300000,
 	FLOW_CATALOG_RETRY_MS = 1000,
+	FLOW_STALE_MS = 1000,      /* what says that it changed is looked at again at most so often, */
+	FLOW_STALE_BURST = 5,      /* and so many times at once */
+	FLOW_TTL_MAX_MS = 3600000, /* no list is said to be good for longer */
 	FLOW_PROBE_MS = 600000,    /* an upstream of an older revision is asked again whether it speaks ours */
 	FLOW_CATALOG_PAGES = 64,   /* pages of tools/list, and of prompts/list, asked of one upstream */
 	FLOW_NAMES_WAIT_MS = 2000, /* how long a call of a name that is not there waits until that is looked at again */
@@ -164,10 +167,13 @@ struct txn {
 
 	struct mcp_message msg;        /* its tokens are good only within one run of steps; its spans as long as the txn */
 	struct span progress;          /* the client's progressToken, raw; absent without one */
+	struct span variable;          /* of a template, to be completed: as the client writes it */
 	struct span called;            /* tool, prompt or URI as the client writes it, unescaped, in `names` */
 	struct span name;              /* the same as its server knows it: without the prefix */
 	struct span task;              /* of tasks/get, …: the upstream's own id, in `names`; `name` is then the tool that made it */
+	struct span arguments;         /* of a call or a prompt, raw; absent without any */
 	bool tasks;                    /* the client speaks of tasks */
+	bool retried;                  /* it has a requestState, which was given to this caller for this request by t->server */
 	bool checked;                  /* passed the envelope: counts as an MCP request */
 	bool log_asked;                /* _meta has logLevel */
 	uint8_t server;                /* where it goes */
@@ -193,10 +199,12 @@ struct txn {
 
 	bool listening;                /* a listen: counted in f->listens */
 	bool acked;
-	uint8_t changed;               /* acknowledged list-changed flags, union over legs: a bit a flag */
+	uint8_t asked;                 /* list-changed flags that it asks for: a bit a flag */
+	uint8_t changed;               /* acknowledged ones, union over legs */
 	uint8_t again_tries;
 	uint32_t heard;                /* servers whose acknowledgement is part of ours; a bit a server */
 	uint32_t lost;                 /* servers that are to be listened to again */
+	uint64_t tasks_heard;          /* which of the taskIds of its filter are acknowledged; a bit an id */
 	int64_t renewed_ms;            /* when one of them last was */
 	struct timer again;
 	bool sending;                  /* its legs are being sent: not yet the time to settle */
@@ -231,6 +239,7 @@ enum step_end answer_metadata(struct txn *t);
 
 /* `name` without prefix, at that upstream. */
 struct policy_answer rights_use(const struct txn *t, const struct upstream *up, struct span name);
+struct policy_answer rights_uri(const struct txn *t, const struct upstream *up, struct span uri); /* the same of a resource, whatever is asked */
 bool rights_see(const struct txn *t, const struct upstream *up);     /* false: it does not exist for this caller */
 bool rights_see_all(const struct txn *t, const struct upstream *up); /* true: nothing there is hidden from this caller */
 bool rights_shared(const struct upstream *up);                       /* what it says is the same whoever asks */
@@ -250,8 +259,8 @@ void elder_leave(struct txn *t);                 /* it is over: the elder is tol
 bool elder_ask(struct flow *f, const struct elder_msg *m, bool *full);
 void elder_gone(struct flow *f, uint64_t call);
 void elder_turn(struct flow *f);
-/* step_elder.c: a frame of the elder's about a call; false: it breaks the rules of the edge. */
-bool elder_said(struct flow *f, const struct elder_msg *m);
+bool elder_said(struct flow *f, const struct elder_msg *m); /* a frame about a call; false: it breaks the rules of the edge */
+struct span elder_token(const struct txn *t);    /* the caller's, of the old request that this one is made of; absent: it is not to be had */
 void elder_lost(struct flow *f);                 /* every call fails */
 
 struct elder_edge {
@@ -340,6 +349,7 @@ struct upstream {
 	unsigned catalog_pages;
 	int64_t catalog_asked_ms;      /* when what is known was asked for, or later in vain */
 	int64_t catalog_until_ms;      /* KNOWN: refresh after; FAILED: ask again after */
+	int64_t stale_ms;              /* until when looks are paid for that it has made necessary by saying that it changed */
 	struct leg *catalog_leg;
 	bool catalog_asking;
 	bool catalog_due;              /* to be asked in this turn, by line: over HTTP it was in vain */
@@ -407,27 +417,11 @@ void reply_answer(struct txn *t, struct upstream *up, unsigned status, const str
 void reply_event(struct txn *t, struct leg *l, const struct mcp_message *m);
 void reply_failed(struct txn *t, struct upstream *up, enum leg_fault fault, struct span detail);
 
-/* list.c: lists as this caller is shown them. `prefix`: absent, or list_prefix() */
-struct list_edits {
-	char cursor_mem[MCP_CURSOR_MAX + 32];
-	char server_mem[128];
-	struct edits s;
-};
+/* list.c */
 struct span list_member(enum mcp_method m);                                  /* the array in a list's result; absent: not a list */
 bool list_shareable(const struct txn *t, const struct upstream *up);         /* may somebody else be given this answer? */
-/* What one upstream's list says to a client: without what it may not use; of a prefixed gateway, our names, our cursors, from us. False: it
- * is no list, or has too many entries. x->s: begun, with the flow's edits. */
-bool list_pass(struct txn *t, struct upstream *up, uint32_t result, struct list_edits *x);
-struct span list_prefix(const struct txn *t, const struct upstream *up);     /* what its entries' names begin with here; absent: nothing */
-/* False: the entry is left out, for this caller or (and the log says why) for all. `all`: nothing there is hidden from this caller. */
-bool list_keeps(struct txn *t, struct upstream *up, uint32_t entry, bool all);
-/* As it is shown, in no more bytes than it and the prefix have. False: too much of it may not pass. */
-bool list_entry(struct upstream *up, uint32_t entry, struct span prefix, struct buf *b);
 
-/* gather.c: a list of several upstreams, t->wanted, from t->server on; t->missing are named as unavailable */
-enum step_end gather_send(struct txn *t);
-void gather_answer(struct txn *t, struct upstream *up, const struct mcp_message *m);
-void gather_failed(struct txn *t, struct upstream *up, unsigned status, struct span why);
+/* gather.c: a list of several upstreams: list.h */
 void gather_late(struct txn *t);                                             /* its time is up */
 void gather_free(struct txn *t);
 size_t gather_size(void);
@@ -440,23 +434,19 @@ int64_t list_until(const struct txn *t);         /* until when what is put toget
 /* True: the txn waits for this upstream's catalogue, of which it needs to know; false: go on, with catalog_state as it is. */
 bool route_waits(struct txn *t, struct upstream *up);
 void route_cursor_key(const struct txn *t, uint8_t key[CURSOR_KEY]);
+/* A key of this caller's: other than with the tenant's cursors, another caller of the tenant has another. `label`: what for, ending with a NUL. */
+void route_caller_key(const struct txn *t, struct span label, uint8_t key[CRYPTO_HASH]);
 /* files://NAME/… is the built-in server NAME's and nobody else's. */
 bool route_owns_uri(const struct flow_server *s, struct span uri);
 /* May this upstream be asked for this URI (at least among others)? */
 bool route_serves_uri(const struct flow_server *s, struct span uri);
-
-/* task.c: the extension io.modelcontextprotocol/tasks */
-enum step_end task_gate(struct txn *t);            /* is there anybody here who makes tasks? Waits, or answers that there is no such method */
-struct mcp_fault task_declared(struct txn *t);     /* has the client said that it speaks of them, where it has to? Sets t->tasks */
-enum step_end task_route(struct txn *t);           /* t->called: the id as the client has it */
-/* Ids in a result become the client's, as edits. False: the upstream may not answer so. */
-bool task_result(struct txn *t, struct upstream *up, uint32_t result, struct edits *s);
 
 /* offer.c: tools and prompts that cannot be offered under their names (gate/names.h): not listed, not callable, said once */
 /* Absent: it can. `name`: without prefix, unescaped. */
 struct span offer_unfit(const struct upstream *up, enum catalog_kind kind, struct span name);
 /* The same of an entry of a list that is being learned; what cannot be offered is noted. */
 bool offer_learn(struct upstream *up, enum catalog_kind kind, uint32_t entry);
+void offer_without(struct upstream *up, uint32_t tool, struct span why);     /* a tool being learned that is wrong otherwise */
 void offer_begin(struct upstream *up);
 void offer_say(struct upstream *up);                                         /* all is learned */
 
@@ -478,6 +468,7 @@ struct buffer *request_list(struct leg *l, const struct mcp_message *m, struct s
 struct buffer *request_own(struct leg *l, struct span members, struct span meta, const struct mcp_message *of);
 
 /* listen.c */
+void listen_say(struct txn *t, struct buf *b);   /* to the client, which is let go if it cannot be said */
 uint64_t listen_scopes(struct txn *t);           /* what is asked for with it and can be had with more scopes only; 0: nothing */
 enum step_end listen_send(struct txn *t);
 void listen_event(struct txn *t, struct leg *l, const struct mcp_message *m);

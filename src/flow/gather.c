@@ -1,6 +1,6 @@
 /* One list out of those of several upstreams: all are asked at once, their entries follow each other in the order of the configuration, and a
  * page of ours ends where it is full. An upstream that does not answer, or not in time, is left out and named in the result. */
-#include "flow/flow_priv.h"
+#include "flow/list.h"
 
 #define NOTHING span_of(NULL, 0)
 
@@ -149,14 +149,15 @@ static bool put(struct txn *t, struct upstream *up, struct span entry, uint32_t 
 static void page_over(struct txn *t, bool has_next, struct span next)
 {
 	struct gather *g = t->gather;
+	bool had_cursor = g->has_cursor;
 
 	g->skip = 0;
 	g->has_cursor = false;
 	g->part[g->at] = PART_DONE;
 	if (!has_next)
 		return;
-	if (next.n > CURSOR_INNER_MAX) {
-		skip(t, g->at, 502, SPAN("gave a cursor that is too long"));
+	if (next.n > CURSOR_INNER_MAX || (had_cursor && span_eq(next, span_of(g->cursor, g->cursor_n)))) {
+		skip(t, g->at, 502, next.n > CURSOR_INNER_MAX ? SPAN("gave a cursor that is too long") : SPAN("gave a cursor that leads where it was"));
 		return;
 	}
 	g->has_cursor = true;
@@ -196,8 +197,7 @@ static void read_facts(struct txn *t, struct upstream *up, uint32_t result, stru
 	json_text(j, next, &p->next);
 	if (p->next.full)
 		p->next.n = sizeof(p->next_mem); /* longer than any that we take */
-	if (!json_int(j, json_get(j, result, SPAN("ttlMs")), &p->ttl_ms) || p->ttl_ms < 0)
-		p->ttl_ms = 0;
+	p->ttl_ms = list_ttl(j, result);
 	p->shared = json_is(j, json_get(j, result, SPAN("cacheScope")), SPAN("public")) && list_shareable(t, up);
 }
 
@@ -321,7 +321,7 @@ static enum step_end answer_page(struct txn *t)
 		uint8_t key[CURSOR_KEY];
 		route_cursor_key(t, key);
 		BUF_LIT(&b, ",\"nextCursor\":\"");
-		cursor_seal(&b, key, t->msg.method, &place);
+		cursor_seal(&b, key, t->msg.method, f->set->servers[g->at].name, &place);
 		BUF_LIT(&b, "\"");
 	}
 	BUF_LIT(&b, ",\"ttlMs\":");

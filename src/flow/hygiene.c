@@ -3,33 +3,6 @@
 #include "flow/flow_priv.h"
 #include "gate/meta.h"
 
-/* The members of `object` that `passes` says no to go, each with one comma. */
-struct gap {
-	const char *kept_end;  /* end of the last member that stays, or behind the brace */
-	const char *from, *to; /* what goes next, if from is set */
-};
-
-static void gap_open(struct gap *g, struct span name, struct span value)
-{
-	if (!g->from)
-		g->from = name.p;
-	g->to = value.p + value.n;
-}
-
-static void gap_kept(struct gap *g, struct span name, struct span value, struct edits *s)
-{
-	if (g->from)
-		edit_put(s, g->from, name.p, span_of("", 0));
-	g->from = NULL;
-	g->kept_end = value.p + value.n;
-}
-
-static void gap_end(struct gap *g, struct edits *s)
-{
-	if (g->from)
-		edit_put(s, g->kept_end, g->to, span_of("", 0));
-}
-
 static void count(const struct upstream *up, enum meta_way way)
 {
 	metrics_add(up->f->metrics, way == META_REQUEST ? METRIC_META_DROPPED_CLIENT : METRIC_META_DROPPED_UPSTREAM, 1);
@@ -43,17 +16,17 @@ static void extension_edits(const struct upstream *up, uint32_t capabilities, st
 
 	if (json_type(j, extensions) != JSON_OBJECT)
 		return;
-	struct gap g = { json_raw(j, extensions).p + 1, NULL, NULL };
+	struct edit_gap g = { json_raw(j, extensions).p + 1, NULL, NULL };
 	for (uint32_t name = json_first(j, extensions); name != JSON_NONE; name = json_next(j, extensions, name)) {
 		struct span raw = json_raw(j, name), value = json_raw(j, json_value(j, name));
 		if (meta_extension_passes(j, name, &up->set->meta)) {
-			gap_kept(&g, raw, value, s);
+			edit_keep(&g, raw.p, value.p + value.n, s);
 		} else {
-			gap_open(&g, raw, value);
+			edit_drop(&g, raw.p, value.p + value.n);
 			count(up, META_REQUEST);
 		}
 	}
-	gap_end(&g, s);
+	edit_gap_end(&g, s);
 }
 
 static void meta_edits(const struct upstream *up, enum meta_way way, uint32_t meta, struct edits *s)
@@ -62,17 +35,17 @@ static void meta_edits(const struct upstream *up, enum meta_way way, uint32_t me
 
 	if (json_type(j, meta) != JSON_OBJECT)
 		return;
-	struct gap g = { json_raw(j, meta).p + 1, NULL, NULL };
+	struct edit_gap g = { json_raw(j, meta).p + 1, NULL, NULL };
 	for (uint32_t name = json_first(j, meta); name != JSON_NONE; name = json_next(j, meta, name)) {
 		struct span raw = json_raw(j, name), value = json_raw(j, json_value(j, name));
 		if (meta_passes(j, meta, name, way, &up->set->meta)) {
-			gap_kept(&g, raw, value, s);
+			edit_keep(&g, raw.p, value.p + value.n, s);
 		} else {
-			gap_open(&g, raw, value);
+			edit_drop(&g, raw.p, value.p + value.n);
 			count(up, way);
 		}
 	}
-	gap_end(&g, s);
+	edit_gap_end(&g, s);
 }
 
 static void part(const struct upstream *up, uint32_t object, struct edits *s)
@@ -117,6 +90,10 @@ static void exchanges(const struct upstream *up, uint32_t object, struct edits *
 		part(up, value, s);
 		part(up, json_get(j, value, SPAN("params")), s);
 		contents(up, json_get(j, value, SPAN("content")), s);
+		uint32_t messages = json_get(j, json_get(j, value, SPAN("params")), SPAN("messages")); /* of a question to a model */
+		if (json_type(j, messages) == JSON_ARRAY)
+			for (uint32_t e = json_first(j, messages); e != JSON_NONE; e = json_next(j, messages, e))
+				contents(up, json_get(j, e, SPAN("content")), s);
 	}
 }
 

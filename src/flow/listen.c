@@ -1,6 +1,7 @@
 /* subscriptions/listen: one stream of the client, one question to each upstream that can notify of what it asked for. */
 #include "flow/flow_priv.h"
 #include "flow/step_run.h"
+#include "flow/task.h"
 
 #define NOTHING span_of(NULL, 0)
 
@@ -15,6 +16,14 @@ static const struct flag flags[] = {
 	{ { "resourcesListChanged", 20 }, CATALOG_RESOURCES_CHANGED, MCP_RESOURCES_CHANGED },
 };
 enum { FLAGS = 3 };
+
+static uint8_t flags_in(const struct json *j, uint32_t filter)
+{
+	unsigned set = 0;
+	for (unsigned i = 0; i < FLAGS; i++)
+		set |= (json_type(j, json_get(j, filter, flags[i].name)) == JSON_TRUE) * 1u << i;
+	return (uint8_t)set;
+}
 
 /* What the policy says of a URI that this upstream would be asked for. */
 static struct policy_answer judge(struct txn *t, struct upstream *up, uint32_t token)
@@ -75,7 +84,7 @@ static bool filter_for(struct txn *t, struct upstream *up, struct buf *b)
 		return false;
 	BUF_LIT(b, "{");
 	for (unsigned i = 0; i < FLAGS; i++)
-		if (json_type(j, json_get(j, asked, flags[i].name)) == JSON_TRUE && (up->catalog->caps & flags[i].cap)) {
+		if ((t->asked >> i & 1) && (up->catalog->caps & flags[i].cap)) {
 			buf_put(b, any ? SPAN(",\"") : SPAN("\""));
 			buf_put(b, flags[i].name);
 			BUF_LIT(b, "\":true");
@@ -95,6 +104,7 @@ static bool filter_for(struct txn *t, struct upstream *up, struct buf *b)
 			BUF_LIT(b, "]");
 		any = any || !first;
 	}
+	any = task_filter(t, up, b, any);
 	BUF_LIT(b, "},");
 	return any;
 }
@@ -113,7 +123,7 @@ static void drop_client(struct txn *t)
 	list_append(&t->f->ready, &t->front->node);
 }
 
-static void say(struct txn *t, struct buf *b)
+void listen_say(struct txn *t, struct buf *b)
 {
 	if (b->full || !stream_begin(t) || !stream_event(t, buf_span(b)))
 		drop_client(t);
@@ -138,13 +148,15 @@ static void acknowledge(struct txn *t)
 		buf_put(&b, any ? SPAN(",\"resourceSubscriptions\":[") : SPAN("\"resourceSubscriptions\":["));
 		buf_put(&b, span_of(t->uris->p, t->uris->n));
 		BUF_LIT(&b, "]");
+		any = true;
 	}
+	task_acknowledge(t, &b, any);
 	BUF_LIT(&b, "},\"_meta\":{\"" MCP_META_SUBSCRIPTION "\":");
 	buf_put(&b, t->msg.id);
 	BUF_LIT(&b, "}}}");
 	buffer_give(f, t->uris);
 	t->uris = NULL;
-	say(t, &b);
+	listen_say(t, &b);
 }
 
 /* Acknowledges once nobody is left to wait for. */
@@ -260,13 +272,12 @@ static enum step_end refuse_full(struct txn *t, struct span why)
 /* Of a server that cannot be asked now we say ourselves that its lists may have changed, once it is back. */
 static void promise(struct txn *t, const struct upstream *up)
 {
-	const struct json *j = &t->f->json;
-
 	lose(t, up);
-	for (unsigned i = 0; i < FLAGS; i++)
-		if (json_type(j, json_get(j, t->msg.notifications, flags[i].name)) == JSON_TRUE)
-			t->changed |= (uint8_t)(1u << i);
+	t->changed |= t->asked;
 }
+
+/* Somebody has agreed to be listened to. */
+static bool may_wait(const struct txn *t) { return t->acked || t->heard != 0; }
 
 enum step_end listen_send(struct txn *t)
 {
@@ -278,7 +289,8 @@ enum step_end listen_send(struct txn *t)
 		return refuse_full(t, SPAN("Too many subscriptions are open (memory.listens)"));
 	if (listen_is_full_for(t, false))
 		return refuse_full(t, SPAN("Too many subscriptions of this caller are open (memory.listens_per_caller)"));
-	t->judged = !f->set->plain || !rights_see_all(t, &f->up[0]);
+	t->judged = !f->set->plain || !rights_see_all(t, &f->up[0]) || json_get(&f->json, t->msg.notifications, SPAN("taskIds")) != JSON_NONE;
+	t->asked = flags_in(&f->json, t->msg.notifications);
 	t->listening = true;
 	f->listens++;
 	metrics_add(f->metrics, METRIC_LISTENS_OPEN, 1);
@@ -312,7 +324,7 @@ enum step_end listen_send(struct txn *t)
 	for (unsigned i = 0; i < n; i++)
 		leg_send(legs[i], ready[i]);
 	t->sending = false;
-	if (list_empty(&t->legs) && n > 0 && !t->acked) {
+	if (list_empty(&t->legs) && n > 0 && !may_wait(t)) {
 		if (t->ended)
 			return STEP_ANSWER;
 		return answer_upstream(t, 502, f->set->servers[first].name, SPAN("cannot be listened to"));
@@ -331,9 +343,7 @@ static void merge(struct txn *t, struct upstream *up, const struct mcp_message *
 	const struct json *j = &f->json;
 	uint32_t agreed = json_get(j, m->params, SPAN("notifications"));
 
-	for (unsigned i = 0; i < FLAGS; i++)
-		if (json_type(j, json_get(j, agreed, flags[i].name)) == JSON_TRUE)
-			t->changed |= (uint8_t)(1u << i);
+	t->changed |= (uint8_t)(flags_in(j, agreed) & t->asked);
 	uint32_t uris = json_get(j, agreed, SPAN("resourceSubscriptions"));
 	if (json_type(j, uris) != JSON_ARRAY || json_size(j, uris) == 0)
 		return;
@@ -356,8 +366,8 @@ static bool is_acknowledged(const struct txn *t, const struct upstream *up, enum
 {
 	for (unsigned i = 0; i < FLAGS; i++)
 		if (flags[i].says == method)
-			return t->changed >> i & 1;
-	return method != MCP_RESOURCE_UPDATED || (t->heard & bit_of(up));
+			return (t->judged ? t->changed : t->asked) >> i & 1;
+	return method != MCP_RESOURCE_UPDATED || !t->judged || (t->heard & bit_of(up));
 }
 
 static void say_changed(struct txn *t, enum mcp_method method, struct span uri)
@@ -376,7 +386,7 @@ static void say_changed(struct txn *t, enum mcp_method method, struct span uri)
 	BUF_LIT(&b, "\"_meta\":{\"" MCP_META_SUBSCRIPTION "\":");
 	buf_put(&b, t->msg.id);
 	BUF_LIT(&b, "}}}");
-	say(t, &b);
+	listen_say(t, &b);
 }
 
 /* An upstream is heard that was not: what it said in between is lost, so all that it may have said is taken for said. */
@@ -389,7 +399,7 @@ static void catch_up(struct txn *t, struct leg *l, const struct mcp_message *m)
 	t->renewed_ms = flow_now(t->f);
 	l->up->catalog_stale = true;
 	for (unsigned i = 0; i < FLAGS; i++)
-		if ((t->changed >> i & 1) && json_type(j, json_get(j, agreed, flags[i].name)) == JSON_TRUE)
+		if (flags_in(j, agreed) & t->changed & 1u << i)
 			say_changed(t, flags[i].says, NOTHING);
 	if (!is_acknowledged(t, l->up, MCP_RESOURCE_UPDATED) || json_type(j, uris) != JSON_ARRAY)
 		return;
@@ -405,8 +415,8 @@ void listen_event(struct txn *t, struct leg *l, const struct mcp_message *m)
 	struct edits s = { f->edits, 0, FLOW_EDITS, false };
 	struct buf b = buf_on(f->scratch, f->scratch_cap);
 
-	if (t->ended || m->method < MCP_ACKNOWLEDGED || m->method == MCP_TASK_STATUS)
-		return; /* neither progress nor logs belong on a subscription; tasks are asked for: no id of ours was given for this one */
+	if (t->ended || m->method < MCP_ACKNOWLEDGED)
+		return; /* neither progress nor logs belong on a subscription */
 	if (m->method == MCP_TOOLS_CHANGED || m->method == MCP_PROMPTS_CHANGED)
 		l->up->catalog_stale = true;
 	if (m->method == MCP_ACKNOWLEDGED) {
@@ -421,6 +431,7 @@ void listen_event(struct txn *t, struct leg *l, const struct mcp_message *m)
 		if (t->judged) {
 			t->heard |= bit_of(l->up);
 			merge(t, l->up, m);
+			task_heard(t, l->up, m);
 			settle(t);
 			return;
 		}
@@ -428,8 +439,12 @@ void listen_event(struct txn *t, struct leg *l, const struct mcp_message *m)
 	} else if (!l->acked || !t->acked) {
 		return; /* before its acknowledgement a client is not subscribed */
 	}
-	if (t->judged && !is_acknowledged(t, l->up, m->method))
+	if (!is_acknowledged(t, l->up, m->method))
 		return;
+	if (m->method == MCP_TASK_STATUS) {
+		task_event(t, l->up, m);
+		return;
+	}
 	if (t->judged && m->method == MCP_RESOURCE_UPDATED && judge(t, l->up, json_get(j, m->params, SPAN("uri"))).verdict != POLICY_ALLOWED)
 		return;
 	edit_replace(&s, json_raw(j, json_get(j, json_get(j, m->params, SPAN("_meta")), SPAN(MCP_META_SUBSCRIPTION))), t->msg.id);
@@ -441,7 +456,7 @@ void listen_event(struct txn *t, struct leg *l, const struct mcp_message *m)
 	BUF_LIT(&b, "\",\"params\":");
 	edit_write(&b, json_raw(j, m->params), &s);
 	BUF_LIT(&b, "}");
-	say(t, &b);
+	listen_say(t, &b);
 }
 
 void listen_finish(struct txn *t)
@@ -487,7 +502,7 @@ void listen_leg_over(struct txn *t, struct upstream *up, const struct mcp_messag
 		return;
 	if (t->judged && !f->draining && !refuses(t, m))
 		lose(t, up);
-	if (!list_empty(&t->legs) || t->sending || (t->acked && t->lost != 0)) { /* a client that listens need not know that nobody speaks just now */
+	if (!list_empty(&t->legs) || t->sending || (may_wait(t) && t->lost != 0)) { /* a client that listens need not know that nobody speaks just now */
 		if (!t->sending)
 			settle(t);
 		if (!t->sending || f->set->nservers > 1)

@@ -31,7 +31,7 @@ static void note(struct upstream *up, enum catalog_kind kind, struct span name, 
 {
 	struct buf text = buf_on(up->left_out.text, sizeof(up->left_out.text));
 
-	up->left_out.mark += catalog_name_hash(up->staging, name);
+	up->left_out.mark += 1 + catalog_name_hash(up->staging, name);
 	if (up->left_out.n++ > 0)
 		return;
 	buf_put(&text, kind == CATALOG_TOOL ? SPAN("the tool \"") : SPAN("the prompt \""));
@@ -56,6 +56,15 @@ bool offer_learn(struct upstream *up, enum catalog_kind kind, uint32_t entry)
 		return true;
 	note(up, kind, buf_span(&name), why);
 	return false;
+}
+
+void offer_without(struct upstream *up, uint32_t tool, struct span why)
+{
+	char mem[MCP_NAME_MAX];
+	struct buf name = buf_on(mem, sizeof(mem));
+
+	json_text(&up->f->json, json_get(&up->f->json, tool, SPAN("name")), &name);
+	note(up, CATALOG_TOOL, buf_span(&name), why);
 }
 
 void offer_say(struct upstream *up)

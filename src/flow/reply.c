@@ -1,4 +1,6 @@
-#include "flow/flow_priv.h"
+#include "flow/list.h"
+#include "flow/retry.h"
+#include "flow/task.h"
 
 #define NOTHING span_of(NULL, 0)
 
@@ -57,7 +59,7 @@ static bool is_by_uri(const struct txn *t)
 /* A resource that this upstream does not know, or cannot be asked for, may be another's. */
 static bool ask_next(struct txn *t, struct upstream *up, bool failed)
 {
-	if (t->f->set->plain || !is_by_uri(t) || up->set->kind == FLOW_BUILTIN || t->streaming)
+	if (t->f->set->plain || !is_by_uri(t) || t->retried || up->set->kind == FLOW_BUILTIN || t->streaming)
 		return false;
 	unsigned i = up->index + 1;
 	for (; i < t->f->set->nservers; i++) {
@@ -144,12 +146,17 @@ void reply_answer(struct txn *t, struct upstream *up, unsigned status, const str
 		return;
 	}
 	if (!span_absent(list_member(t->msg.method)) && !list_pass(t, up, m->result, &x)) {
-		broken(t, up, SPAN("sent a list that cannot be shown: not a list, or too many entries"));
+		broken(t, up, SPAN("sent a list that cannot be shown: not a list, too many entries, or a cursor that leads where it was"));
 		return;
 	}
 	if (span_absent(list_member(t->msg.method))) {
 		hygiene_result(up, t->msg.method, m->result, &x.s);
 		resource_edits(t, up, m->result, &x.s);
+		list_completion(t, up, m->result, &x.s, x.server_mem);
+		if (!retry_result(t, up, m->result, &x.s, x.cursor_mem)) {
+			broken(t, up, SPAN("sent a requestState that is no text, or too long"));
+			return;
+		}
 		if (!task_result(t, up, m->result, &x.s)) {
 			broken(t, up, SPAN("sent a task where it may not, or another than it was asked for"));
 			return;

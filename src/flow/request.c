@@ -1,4 +1,4 @@
-#include "flow/flow_priv.h"
+#include "flow/retry.h"
 #include "wire/http_write.h"
 #include "wire/json_write.h"
 
@@ -153,6 +153,7 @@ static struct buffer *client_message(struct txn *t, struct leg *l)
 	if (renamed)
 		json_write_string(&name, called);
 	params_edits(t, buf_span(&token), renamed ? buf_span(&name) : span_of(NULL, 0), &s);
+	retry_edits(t, &s);
 	hygiene_request(l->up, m, &s);
 	put_caller(l, m->meta, caller_mem, &s);
 	if (s.full)

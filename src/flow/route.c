@@ -1,5 +1,8 @@
 #include "base/text.h"
+#include "flow/list.h"
+#include "flow/retry.h"
 #include "flow/step_run.h"
+#include "flow/task.h"
 #include "wire/crypto.h"
 
 #define NOTHING span_of(NULL, 0)
@@ -180,6 +183,18 @@ void route_cursor_key(const struct txn *t, uint8_t key[CURSOR_KEY])
 	crypto_hmac_sha256(t->f->set->seed + 32, CURSOR_KEY, &name, 1, key);
 }
 
+void route_caller_key(const struct txn *t, struct span label, uint8_t key[CRYPTO_HASH])
+{
+	const struct auth_rules *a = &t->f->set->auth;
+	const struct identity *who = &t->who;
+	char kind = (char)('0' + who->kind);
+	struct span tenant = who->tenant < a->tenants.n ? a->tenants.name[who->tenant] : SPAN("");
+	struct span issuer = who->kind == IDENTITY_TOKEN && who->issuer < a->nissuers ? a->issuers[who->issuer].issuer : SPAN("");
+	const struct span parts[] = { label, { &kind, 1 }, tenant, SPAN("\0"), issuer, SPAN("\0"), { who->subject, who->subject_n } };
+
+	crypto_hmac_sha256(t->f->set->seed + 32, 32, parts, sizeof(parts) / sizeof(parts[0]), key);
+}
+
 /* Nobody can be asked who may have a part of it: an empty list would be a lie. */
 static enum step_end answer_missing(struct txn *t)
 {
@@ -226,13 +241,16 @@ static enum step_end route_list(struct txn *t)
 	struct cursor_place place = { 0, false, 0, NOTHING };
 
 	if (m->cursor != JSON_NONE) {
+		struct span servers[FLOW_SERVERS_MAX];
 		uint8_t key[CURSOR_KEY];
 		char mem[MCP_CURSOR_MAX];
 		struct buf text = buf_on(mem, sizeof(mem));
 		struct buf inner = buf_on(t->names, sizeof(t->names));
 		json_text(&f->json, m->cursor, &text);
 		route_cursor_key(t, key);
-		if (text.full || !cursor_open(buf_span(&text), key, m->method, &place, &inner) || place.server >= f->set->nservers) {
+		for (unsigned i = 0; i < f->set->nservers; i++)
+			servers[i] = f->set->servers[i].name;
+		if (text.full || !cursor_open(buf_span(&text), key, m->method, servers, f->set->nservers, &place, &inner)) {
 			struct mcp_fault fault = { MCP_INVALID_PARAMS, 200, SPAN("params.cursor: not one that was given out for this list"), NOTHING, NOTHING };
 			return answer_fault(t, &fault);
 		}
@@ -287,6 +305,8 @@ static enum step_end route_prefixed(struct txn *t)
 	case MCP_COMPLETE:
 		if (m->method == MCP_COMPLETE && !m->ref_is_resource)
 			break;
+		if (t->retried) /* who asked is who is answered, and no other */
+			return STEP_NEXT;
 		found = t->skip_to == 0 ? builtin_of_uri(f, t->name) : -1;
 		if (found < 0)
 			found = route_next(t, t->skip_to);
@@ -310,6 +330,8 @@ static enum step_end route_prefixed(struct txn *t)
 	}
 	if (!split_name(f, t->called, &server, &t->name))
 		return answer_unknown(t);
+	if (t->retried && server != t->server) /* sealed for this name: only a configuration in between can do that */
+		return answer_unknown(t);
 	t->server = (uint8_t)server;
 	return fits(t) ? STEP_NEXT : answer_unknown(t);
 }
@@ -318,6 +340,7 @@ enum step_end step_route(struct txn *t, int64_t now_ms)
 {
 	struct flow *f = t->f;
 	const struct mcp_message *m = &t->msg;
+	enum step_end end;
 	(void)now_ms;
 
 	if (m->method == MCP_DISCOVER)
@@ -333,6 +356,9 @@ enum step_end step_route(struct txn *t, int64_t now_ms)
 	t->server = 0;
 	if (mcp_method_is_task(m->method))
 		return task_route(t);
+	end = retry_route(t);
+	if (end != STEP_NEXT)
+		return end;
 	if (!f->set->plain)
 		return route_prefixed(t);
 	if (m->method == MCP_LISTEN && rights_see(t, &f->up[0]) && !catalog_ready(&f->up[0])) {

@@ -7,14 +7,14 @@
 /* Names that are URIs of resources; those of templates are compared as they are, by upstreams too. */
 static bool are_uris(enum mcp_method m) { return m == MCP_RESOURCES_READ || m == MCP_RESOURCES_LIST || m == MCP_LISTEN; }
 
-struct policy_answer rights_use(const struct txn *t, const struct upstream *up, struct span name)
+struct policy_answer rights_uri(const struct txn *t, const struct upstream *up, struct span name)
 {
 	const struct policy *p = &t->f->set->policy;
 	struct policy_answer a = policy_decide(p, &t->who, up->prefix, name), usual = { .verdict = POLICY_DENIED };
 	char mem[3 * MCP_URI_MAX]; /* if every byte is escaped */
 	struct buf uri = buf_on(mem, sizeof(mem));
 
-	if (a.verdict == POLICY_DENIED || !are_uris(t->msg.method))
+	if (a.verdict == POLICY_DENIED)
 		return a;
 	policy_usual_uri(&uri, name, up->set->kind == FLOW_BUILTIN);
 	if (span_eq(buf_span(&uri), name))
@@ -22,6 +22,11 @@ struct policy_answer rights_use(const struct txn *t, const struct upstream *up, 
 	if (!uri.full)
 		usual = policy_decide(p, &t->who, up->prefix, buf_span(&uri));
 	return usual.verdict == POLICY_ALLOWED ? a : usual;
+}
+
+struct policy_answer rights_use(const struct txn *t, const struct upstream *up, struct span name)
+{
+	return are_uris(t->msg.method) ? rights_uri(t, up, name) : policy_decide(&t->f->set->policy, &t->who, up->prefix, name);
 }
 
 bool rights_see(const struct txn *t, const struct upstream *up) { return policy_may_begin(&t->f->set->policy, &t->who, up->prefix); }

@@ -1,4 +1,5 @@
 #include "flow/step_run.h"
+#include "flow/task.h"
 #include "gate/host.h"
 #include "gate/mirror.h"
 #include "wire/http_value.h"
@@ -270,6 +271,8 @@ enum step_end step_envelope(struct txn *t, int64_t now_ms)
 		metrics_add(f->metrics, METRIC_REQUESTS_OPEN, 1);
 	}
 	t->progress = m->progress_token != JSON_NONE ? json_raw(j, m->progress_token) : NOTHING;
+	t->variable = m->method == MCP_COMPLETE ? json_inner(j, json_get(j, json_get(j, m->params, SPAN("argument")), SPAN("name"))) : NOTHING;
+	t->arguments = json_raw(j, m->arguments);
 	t->log_asked = json_get(j, m->meta, SPAN(MCP_META_LOG_LEVEL)) != JSON_NONE;
 	return STEP_NEXT;
 }

@@ -1,39 +1,31 @@
 /* Tasks (mcp.md 9, 15.1): an upstream that makes one answers a call with its id, and the client asks for it under that. What the client has is sealed for it
  * (gate/task_id.h) and says where the task is and which tool made it: that tool's rules apply to it as long as it lives. */
 #include "flow/step_run.h"
+#include "flow/task.h"
 #include "gate/task_id.h"
 #include "wire/json_write.h"
 
 #define NOTHING span_of(NULL, 0)
 
-/* Other than with the tenant's cursors, another caller of the tenant is another. */
-static void key_of(const struct txn *t, uint8_t key[TASK_ID_KEY])
-{
-	const struct auth_rules *a = &t->f->set->auth;
-	const struct identity *who = &t->who;
-	char kind = (char)('0' + who->kind);
-	struct span tenant = who->tenant < a->tenants.n ? a->tenants.name[who->tenant] : SPAN("");
-	struct span issuer = who->kind == IDENTITY_TOKEN && who->issuer < a->nissuers ? a->issuers[who->issuer].issuer : SPAN("");
-	const struct span parts[] = { SPAN("postern task key 1\0"), { &kind, 1 }, tenant, SPAN("\0"), issuer, SPAN("\0"), { who->subject, who->subject_n } };
-
-	crypto_hmac_sha256(t->f->set->seed + 32, TASK_ID_KEY, parts, sizeof(parts) / sizeof(parts[0]), key);
-}
+static void key_of(const struct txn *t, uint8_t key[TASK_ID_KEY]) { route_caller_key(t, SPAN("postern task key 1\0"), key); }
 
 enum step_end task_gate(struct txn *t)
 {
 	struct flow *f = t->f;
+	bool any = false;
 
-	for (unsigned i = 0; i < f->set->nservers; i++) {
+	for (unsigned i = 0; i < f->set->nservers && !any; i++) {
 		struct upstream *up = &f->up[i];
 		if (!rights_see(t, up))
 			continue;
-		if (!catalog_ready(up)) {
-			wait_for_catalog(t, up);
+		if (route_waits(t, up))
 			return STEP_WAIT;
-		}
-		if (up->catalog_state == CATALOG_KNOWN && (up->catalog->caps & CATALOG_TASKS))
-			return STEP_NEXT;
+		/* Of one that cannot be asked nobody knows: the id says whose it is. */
+		any = up->catalog_state != CATALOG_KNOWN || (up->catalog->caps & CATALOG_TASKS);
 	}
+	timer_disarm(&f->timers, &t->timer);
+	if (any)
+		return STEP_NEXT;
 	struct mcp_fault fault = { MCP_METHOD_NOT_FOUND, 404, SPAN("Method not found"), t->msg.method_text, NOTHING };
 	return answer_fault(t, &fault);
 }
@@ -106,6 +98,15 @@ static bool made(struct txn *t, struct upstream *up, uint32_t result, struct edi
 	return !text.full && replace(t, result, buf_span(&text), s);
 }
 
+/* What a task that is over brings with it. */
+static void inside(const struct upstream *up, uint32_t task, struct edits *s)
+{
+	uint32_t result = json_get(&up->f->json, task, SPAN("result"));
+
+	if (json_type(&up->f->json, result) == JSON_OBJECT)
+		hygiene_result(up, MCP_TOOLS_CALL, result, s);
+}
+
 bool task_result(struct txn *t, struct upstream *up, uint32_t result, struct edits *s)
 {
 	const struct json *j = &t->f->json;
@@ -119,8 +120,145 @@ bool task_result(struct txn *t, struct upstream *up, uint32_t result, struct edi
 		return t->msg.method != MCP_TASKS_GET;
 	if (!json_is(j, id, t->task))
 		return false;
-	uint32_t inside = json_get(j, result, SPAN("result"));
-	if (json_type(j, inside) == JSON_OBJECT)
-		hygiene_result(up, MCP_TOOLS_CALL, inside, s);
+	inside(up, result, s);
 	return replace(t, result, t->called, s); /* one that opened needs no escape */
+}
+
+/* ---- tasks that are listened to ---- */
+
+struct heard {
+	char mem[MCP_NAME_MAX + TASK_ID_INNER_MAX];
+	struct span inner; /* in mem */
+};
+
+/* Is this id of the client's filter one of a task there that this caller may ask for? */
+static bool hears(struct txn *t, const struct upstream *up, uint32_t token, struct heard *h)
+{
+	char mem[MCP_TASK_MAX];
+	struct buf text = buf_on(mem, sizeof(mem)), out = buf_on(h->mem, sizeof(h->mem));
+	struct span tool;
+	unsigned server;
+
+	json_text(&t->f->json, token, &text);
+	return !text.full && open_id(t, buf_span(&text), &out, &server, &tool, &h->inner) && server == up->index &&
+		up->catalog_state == CATALOG_KNOWN && (up->catalog->caps & CATALOG_TASKS) &&
+		policy_decide(&t->f->set->policy, &t->who, up->prefix, tool).verdict == POLICY_ALLOWED;
+}
+
+static uint32_t first_id(const struct txn *t)
+{
+	uint32_t ids = json_get(&t->f->json, t->msg.notifications, SPAN("taskIds"));
+
+	return json_type(&t->f->json, ids) == JSON_ARRAY ? json_first(&t->f->json, ids) : JSON_NONE;
+}
+
+static uint32_t next_id(const struct txn *t, uint32_t id)
+{
+	return json_next(&t->f->json, json_get(&t->f->json, t->msg.notifications, SPAN("taskIds")), id);
+}
+
+/* One more of the list. */
+static void put_id(struct buf *b, bool *open, bool any)
+{
+	buf_put(b, *open ? SPAN(",") : any ? SPAN(",\"taskIds\":[") : SPAN("\"taskIds\":["));
+	*open = true;
+}
+
+bool task_filter(struct txn *t, struct upstream *up, struct buf *b, bool any)
+{
+	struct heard h;
+	bool open = false;
+
+	for (uint32_t id = first_id(t); id != JSON_NONE; id = next_id(t, id))
+		if (hears(t, up, id, &h)) {
+			put_id(b, &open, any);
+			json_write_string(b, h.inner);
+		}
+	if (open)
+		BUF_LIT(b, "]");
+	return any || open;
+}
+
+void task_acknowledge(struct txn *t, struct buf *b, bool any)
+{
+	bool open = false;
+	unsigned k = 0;
+
+	if (t->tasks_heard == 0 || !txn_reread(t))
+		return;
+	for (uint32_t id = first_id(t); id != JSON_NONE; id = next_id(t, id), k++)
+		if (t->tasks_heard >> k & 1) {
+			put_id(b, &open, any);
+			buf_put(b, json_raw(&t->f->json, id));
+		}
+	BUF_LIT(b, "]");
+}
+
+void task_heard(struct txn *t, struct upstream *up, const struct mcp_message *m)
+{
+	struct flow *f = t->f;
+	const struct json *j = &f->json;
+	uint32_t ids = json_get(j, json_get(j, m->params, SPAN("notifications")), SPAN("taskIds"));
+	struct buf agreed = buf_on(f->scratch, f->scratch_cap); /* each ends with a NUL, which an id may hold, but then it is not found */
+	struct heard h;
+	unsigned k = 0;
+
+	if (json_type(j, ids) != JSON_ARRAY || json_size(j, ids) > MCP_URIS_MAX)
+		return;
+	for (uint32_t id = json_first(j, ids); id != JSON_NONE; id = json_next(j, ids, id)) {
+		json_text(j, id, &agreed);
+		buf_char(&agreed, 0);
+	}
+	if (agreed.full || !txn_reread(t))
+		return;
+	for (uint32_t id = first_id(t); id != JSON_NONE; id = next_id(t, id), k++) {
+		if (!hears(t, up, id, &h))
+			continue;
+		for (struct span rest = buf_span(&agreed); rest.n > 0;) {
+			struct span one = span_of(rest.p, (size_t)((const char *)memchr(rest.p, 0, rest.n) - rest.p));
+			if (span_eq(one, h.inner))
+				t->tasks_heard |= UINT64_C(1) << k;
+			rest = span_from(rest, one.n + 1);
+		}
+	}
+}
+
+/* The id as the client has it, raw and without quotes; absent: it is not told of this task. */
+static struct span told_as(struct txn *t, const struct upstream *up, struct span inner)
+{
+	struct heard h;
+	unsigned k = 0;
+
+	if (t->tasks_heard == 0 || !txn_reread(t))
+		return NOTHING;
+	for (uint32_t id = first_id(t); id != JSON_NONE; id = next_id(t, id), k++)
+		if ((t->tasks_heard >> k & 1) && hears(t, up, id, &h) && span_eq(h.inner, inner))
+			return json_inner(&t->f->json, id); /* in the client's message, which stays */
+	return NOTHING;
+}
+
+void task_event(struct txn *t, struct upstream *up, const struct mcp_message *m)
+{
+	struct flow *f = t->f;
+	struct json *j = &f->json;
+	struct span params = json_raw(j, m->params), subscription;
+	char mem[TASK_ID_INNER_MAX];
+	struct buf inner = buf_on(mem, sizeof(mem)), b = buf_on(f->scratch, f->scratch_cap);
+	struct edits s = { f->edits, 0, FLOW_EDITS, false };
+	size_t where;
+
+	json_text(j, json_get(j, m->params, SPAN("taskId")), &inner);
+	struct span id = inner.full || inner.n == 0 ? NOTHING : told_as(t, up, buf_span(&inner));
+	if (span_absent(id) || json_read(j, f->table, params, &where) != JSON_OK) /* as the document it is now */
+		return;
+	subscription = json_raw(j, json_get(j, json_get(j, JSON_ROOT, SPAN("_meta")), SPAN(MCP_META_SUBSCRIPTION)));
+	edit_put(&s, subscription.p, subscription.p + subscription.n, t->msg.id);
+	hygiene_result(up, MCP_TASKS_GET, JSON_ROOT, &s);
+	inside(up, JSON_ROOT, &s);
+	if (!replace(t, JSON_ROOT, id, &s))
+		return;
+	BUF_LIT(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tasks\",\"params\":");
+	edit_write(&b, params, &s);
+	BUF_LIT(&b, "}");
+	listen_say(t, &b);
 }

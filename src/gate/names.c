@@ -46,25 +46,25 @@ struct span names_confused(struct span a, struct span b)
 
 /* ---- tools and prompts ---- */
 
-/* Controls, and what turns or hides the text around it. */
+/* Controls, and what turns or hides the text around it, or shows nothing itself. FE0F and FE0E stay: they make an emoji of a sign, or a sign of one. */
+static const struct { uint32_t from, to; } invisible[] = {
+	{ 0, 0x1f }, { 0x7f, 0x9f }, { 0xad, 0xad }, { 0x34f, 0x34f }, { 0x61c, 0x61c }, { 0x115f, 0x1160 }, { 0x17b4, 0x17b5 }, { 0x180b, 0x180f },
+	{ 0x200b, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x206f }, { 0x2800, 0x2800 }, { 0x3164, 0x3164 }, { 0xfe00, 0xfe0d }, { 0xfeff, 0xfeff },
+	{ 0xffa0, 0xffa0 }, { 0xfff0, 0xfffb }, { 0x1d173, 0x1d17a }, { 0xe0000, 0xe0fff },
+};
+
 static bool unseen(struct span s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		const unsigned char *u = (const unsigned char *)s.p + i;
-		size_t left = s.n - i;
+	for (size_t i = 0; i < s.n;) {
+		unsigned char lead = (unsigned char)s.p[i];
+		unsigned more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : lead >= 0xc0 ? 1 : 0;
+		uint32_t c = more == 0 ? lead : lead & (0x3fu >> more);
 
-		if (u[0] < 0x20 || u[0] == 0x7f || (left >= 2 && u[0] == 0xc2 && u[1] < 0xa0))
-			return true;
-		if (left >= 2 && u[0] == 0xc2 && u[1] == 0xad) /* soft hyphen */
-			return true;
-		if (left >= 3 && u[0] == 0xe2 && u[1] == 0x80 && ((u[2] >= 0x8b && u[2] < 0x90) || (u[2] >= 0xa8 && u[2] < 0xaf)))
-			return true;
-		if (left >= 3 && u[0] == 0xe2 && u[1] == 0x81 && u[2] >= 0xa0 && u[2] < 0xb0)
-			return true;
-		if (left >= 3 && u[0] == 0xef && u[1] == 0xbb && u[2] == 0xbf)
-			return true;
-		if (left >= 4 && u[0] == 0xf3 && u[1] == 0xa0 && u[2] < 0x82) /* tags: letters that nobody sees */
-			return true;
+		for (i++; more > 0 && i < s.n; i++, more--)
+			c = c << 6 | ((unsigned char)s.p[i] & 0x3f);
+		for (size_t k = 0; k < sizeof invisible / sizeof invisible[0]; k++)
+			if (c >= invisible[k].from && c <= invisible[k].to)
+				return true;
 	}
 	return false;
 }

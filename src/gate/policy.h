@@ -46,6 +46,8 @@ bool policy_splits(const struct policy *p, struct span prefix);
  * same: the scheme in lower case, escapes of unreserved characters and of `/` undone, the others in upper case, no dot segments (RFC 3986
  * 6.2.2). `files`: for the built-in server, which undoes all escapes: as it writes URIs itself. A rule must allow both this and the URI as it is. */
 void policy_usual_uri(struct buf *b, struct span uri, bool files);
+/* Appends a path as policy_usual_uri() has it of the built-in server: escaped but for unreserved characters and `/`. */
+void policy_escape(struct buf *b, struct span path);
 /* "*" matches any run of bytes. Linear space, bounded time (name x stars). */
 bool policy_pattern_matches(struct span pattern, struct span prefix, struct span name);
 

@@ -42,6 +42,17 @@ static void escape(struct buf *b, unsigned char c)
 	buf_char(b, digits[c & 15]);
 }
 
+void policy_escape(struct buf *b, struct span path)
+{
+	for (size_t i = 0; i < path.n; i++) {
+		unsigned char c = (unsigned char)path.p[i];
+		if (unreserved(c) || c == '/')
+			buf_char(b, (char)c);
+		else
+			escape(b, c);
+	}
+}
+
 static size_t after_slash(const struct buf *b, size_t path)
 {
 	size_t at = b->n;

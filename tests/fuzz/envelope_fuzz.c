@@ -107,7 +107,7 @@ static void request(struct http_head *h, const struct json *j, struct mcp_messag
 		struct cursor_place at;
 
 		buf_reset(&scratch);
-		must(!cursor_open(json_inner(j, m->cursor), key, MCP_TOOLS_LIST, &at, &scratch) && scratch.n == 0);
+		must(!cursor_open(json_inner(j, m->cursor), key, MCP_TOOLS_LIST, &(struct span){ "s", 1 }, 1, &at, &scratch) && scratch.n == 0);
 	}
 	if (m->method == MCP_TOOLS_CALL)
 		params(h, j, m);

@@ -145,7 +145,7 @@ def ours(cases):
         return b"" if text == "-" else bytes.fromhex(text)
 
     with tempfile.TemporaryDirectory(prefix="postern-") as tmp:
-        run = subprocess.run([build(tmp)], input="".join(c.hex() + "\n" for c in cases), capture_output=True, text=True, timeout=120)
+        run = subprocess.run([build(tmp)], input="".join(c.hex() + "\n" for c in cases), capture_output=True, text=True, timeout=1200)
     if run.returncode != 0:
         raise RuntimeError("http_verdict failed: " + run.stderr)
     found = []

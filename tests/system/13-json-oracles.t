@@ -228,7 +228,7 @@ def verdict_program():
 
 def run(argv, data):
     try:
-        got = subprocess.run(argv, input=data, capture_output=True, timeout=120, check=False)
+        got = subprocess.run(argv, input=data, capture_output=True, timeout=1200, check=False)
     except OSError as error:
         diag(str(error))
         return []

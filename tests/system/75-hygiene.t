@@ -32,6 +32,7 @@ class Far(Upstream):
         "resources/read": lambda: {"contents": [{"uri": "x://a", "text": "FAR", "_meta": EVIL}], "ttlMs": 0, "cacheScope": "private"},
         "tools/list": lambda: {"tools": [{"name": n, "inputSchema": {"type": "object", "properties": {"_meta": {"type": "object"}}}, "_meta": {**EVIL, "ui": {"resourceUri": "ui://x"}}}
                                          for n in ("echo", "docs__read_file")], "ttlMs": 60000, "cacheScope": "private"},
+        "completion/complete": lambda: {"completion": {"values": ["open", "secret", 5, "se%63ret", "a/secrets/", "b/", "x" * 3000], "total": 70, "hasMore": True}},
         "resources/list": lambda: {"resources": [{"_meta": EVIL, "uri": u, "name": "a"} for u in ("x://a", "files://docs/secret.txt")], "ttlMs": 60000, "cacheScope": "private"},
     }
     ask_input = False
@@ -45,10 +46,11 @@ class Far(Upstream):
         method = message["method"]
         more = {"resultType": "complete", "_meta": {**EVIL, **SERVER, "traceparent": PARENT, "tracestate": "a=b"}}
         if method == "server/discover":
-            more.update(supportedVersions=["2026-07-28"], ttlMs=60000, cacheScope="private", capabilities={"tools": {}, "prompts": {}, "resources": {"subscribe": True}})
+            more.update(supportedVersions=["2026-07-28"], ttlMs=60000, cacheScope="private", capabilities={"tools": {}, "prompts": {}, "completions": {}, "resources": {"subscribe": True}})
         elif method == "tools/call" and self.ask_input:
             more.update(resultType="input_required", requestState="EVILSTATE", inputRequests={
-                "k": {"method": "elicitation/create", "params": {"message": "m", "requestedSchema": {"type": "object"}, "_meta": EVIL}}})
+                "k": {"method": "elicitation/create", "params": {"message": "m", "requestedSchema": {"type": "object"}, "_meta": EVIL}},
+                "l": {"method": "sampling/createMessage", "params": {"maxTokens": 1, "messages": [{"role": "user", "content": [{"type": "text", "text": "t", "_meta": EVIL}]}]}}})
         elif method in self.SAYS:
             more.update(self.SAYS[method]())
         else:
@@ -69,7 +71,8 @@ def metas(value):
 
 tmp = tempfile.TemporaryDirectory(prefix="postern-hygiene-")
 os.chmod(tmp.name, 0o755)
-for name in ("open.txt", "secret.txt"):
+for name in ("open.txt", "secret.txt", "a secret/x", "b/se%cret", "b/z"):
+    os.makedirs(os.path.join(tmp.name, os.path.dirname(name)), exist_ok=True)
     with open(os.path.join(tmp.name, name), "w") as f:
         f.write(SECRET if name == "secret.txt" else "open")
 
@@ -77,7 +80,7 @@ far, other = Far(), Upstream(text="other")
 config = {"workers": 1, "mcpServers": {"far": {"url": "http://127.0.0.1:%d/mcp" % far.port, "meta": ["com.good/"]},
                                        "other": {"url": "http://127.0.0.1:%d/mcp" % other.port},
                                        "docs": {"builtin": "files", "root": tmp.name}},
-          "policy": [{"deny": "docs__*secret*"}, {"deny": "docs__read_file"}, {"allow": "*"}]}
+          "policy": [{"deny": "docs__*secret*"}, {"deny": "docs__read_file"}, {"deny": "docs__*se%25cret"}, {"deny": "far__x://*secret*"}, {"allow": "*"}]}
 
 with Postern(config) as p:
     # ---- from clients
@@ -100,9 +103,9 @@ with Postern(config) as p:
     call(p, "tools/call", {"name": "far__echo"}, meta={IMCP + "clientCapabilities": {"elicitation": {}, "extensions": {"com.evil/x": {}, IMCP + "ui": {"mimeTypes": ["a"]}, "com.good/e": {}, "z/z": {}}}})
     is_(asked(far, "tools/call")[-1]["_meta"][IMCP + "clientCapabilities"], {"elicitation": {}, "extensions": {IMCP + "ui": {"mimeTypes": ["a"]}, "com.good/e": {}}},
         "extensions: those that can be carried")
-    call(p, "tools/call", {"name": "far__echo", "arguments": {"_meta": {"x": "data"}}, "requestState": "s", "inputResponses": {"k": {"action": "accept", "content": {"a": 1}, "_meta": {"x": 1}}}})
-    is_({k: asked(far, "tools/call")[-1][k] for k in ("arguments", "inputResponses", "requestState")},
-        {"arguments": {"_meta": {"x": "data"}}, "inputResponses": {"k": {"action": "accept", "content": {"a": 1}, "_meta": {}}}, "requestState": "s"},
+    call(p, "tools/call", {"name": "far__echo", "arguments": {"_meta": {"x": "data"}}, "inputResponses": {"k": {"action": "accept", "content": {"a": 1}, "_meta": {"x": 1}}}})
+    is_({k: asked(far, "tools/call")[-1][k] for k in ("arguments", "inputResponses")},
+        {"arguments": {"_meta": {"x": "data"}}, "inputResponses": {"k": {"action": "accept", "content": {"a": 1}, "_meta": {}}}},
         "what a client answers in a retry: arguments are data, answers have a _meta")
 
     # ---- from upstreams
@@ -117,8 +120,18 @@ with Postern(config) as p:
     is_(call(p, "tools/call", {"name": "far__echo"}).message()["result"]["structuredContent"], {"_meta": EVIL, "content": [{"_meta": EVIL}]}, "structured content is data")
     far.ask_input = True
     result = call(p, "tools/call", {"name": "far__echo"}, meta={IMCP + "clientCapabilities": {"elicitation": {}}}).message()["result"]
-    ok(result["resultType"] == "input_required" and metas(result["inputRequests"]) == [KEPT], "and in what it asks", result)
+    ok(result["resultType"] == "input_required" and metas(result["inputRequests"]) == [KEPT] * 2, "and in what it asks", result)
     far.ask_input = False
+
+    # ---- what completes a template names resources, as a list does
+    def completes(uri, name, value):
+        return call(p, "completion/complete", {"ref": {"type": "ref/resource", "uri": uri}, "argument": {"name": name, "value": value}}).message()["result"]["completion"]
+
+    is_(completes("files://docs/{+path}", "path", ""), {"values": ["b/", "open.txt"], "hasMore": False}, "values that make URIs a caller may not use are left out")
+    is_(completes("files://docs/{+path}", "path", "b/"), {"values": ["b/z"], "hasMore": False}, "as the list would have them written")
+    is_(completes("x://d/{a}", "a", ""), {"values": ["open", "b/"], "total": 2, "hasMore": True}, "of any server, and how many there were is not said")
+    is_(completes("x://d/{+a}{?q}", "a", "")["values"], ["open", "b/"], "what may follow them does not matter")
+    is_(completes("x://{b}/{a}", "a", "")["values"], [], "where that cannot be told none is shown")
 
     # ---- nothing it says changes anything
     def answer_with(fields, status=200):

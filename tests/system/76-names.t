@@ -20,14 +20,17 @@ class Names(Upstream):
         method, more = message["method"], {"_meta": self.META, "resultType": "complete", "ttlMs": 60000, "cacheScope": "private"}
         half = len(self.tools) // 2
         if method == "server/discover":
-            more.update(supportedVersions=["2026-07-28"], capabilities={"tools": {"listChanged": True}, "prompts": {}})
+            more.update(supportedVersions=["2026-07-28"], capabilities={"tools": {"listChanged": True}, "prompts": {}, "resources": {}})
         elif method == "tools/list":
             page = self.tools[half:] if message["params"].get("cursor") else self.tools[:half]
             more["tools"] = [{"name": t, "inputSchema": {"type": "object"}} for t in page]
             if not message["params"].get("cursor"):
                 more["nextCursor"] = "2"
         elif method == "prompts/list":
-            more["prompts"] = [{"name": n} for n in self.prompts]
+            more["prompts"] = [{"name": n} for n in self.prompts] + [{"name": "two", "Name": "beside__echo"}]
+        elif method.startswith("resources/"):
+            more["resources" if method == "resources/list" else "resourceTemplates"] = [
+                {"name": "n", "uri": "x://a", "uriTemplate": "x://{a}"}, {"name": "n", "uri": "x://b", "URI": "x://c", "uriTemplate": "x://{b}", "uritemplate": "x://{c}"}]
         elif method == "prompts/get":
             more["messages"] = []
         else:
@@ -69,6 +72,8 @@ with Postern(config) as p:
            "%r is unknown when it is called" % name[:20], a)
     is_(len(asked(u)), sent, "and its upstream never hears of it")
     is_(listed(p, "prompts/list", "prompts"), ["far__Frag mich \u00fc"], "prompts: any text that can be seen and is not too long")
+    for method, member in (("resources/list", "resources"), ("resources/templates/list", "resourceTemplates")):
+        is_([r["uri"] for r in call(p, method).message()["result"][member]], ["x://a"], "%s: nothing with a second name for who ignores case" % member)
     a = call(p, "prompts/get", {"name": "far__hid\u200bden"})
     ok("error" in a.message() and "result" in call(p, "prompts/get", {"name": "far__Frag mich \u00fc"}).message(), "and no others are had", a)
     for _ in range(3):

@@ -3,11 +3,12 @@
 changed and expired ones look like ones that never were; the policy of the tool that made it applies to a task as long as it lives."""
 
 import hashlib
+import json
 import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from postern import Postern, call, done, is_, ok, until
+from postern import Conn, Postern, call, done, is_, ok, until, request_bytes
 from tls import Upstream
 
 EXT = "io.modelcontextprotocol/tasks"
@@ -60,7 +61,12 @@ def ask(p, method, params=None, who=None, caps=CAPS, name=None, **more):
 
 
 def asked(u, method):
-    return [(h, m["params"]) for _, h, m in u.seen if m["method"] == method]
+    return [(h, m["params"]) for _, h, m in u.seen if isinstance(m, dict) and m["method"] == method]
+
+
+def tasks_asked(u):
+    """How often it was asked about tasks; its lists are asked for whenever their time is over."""
+    return sum(isinstance(m, dict) and m["method"].startswith("tasks/") for _, _, m in u.seen)
 
 
 def key(name, tenant="t"):
@@ -95,13 +101,13 @@ for plain in (False, True):
         is_((got["taskId"], got["status"], got["result"]), (tid, "completed", {"content": [{"type": "text", "text": "done", "_meta": {}}], "isError": False, "_meta": {}}), "the result comes with it")
         ok(ask(p, "tasks/cancel", {"taskId": tid}).message()["result"]["resultType"] == "complete" and far.tasks[inner]["status"] == "cancelled", "it can be cancelled")
 
-        sent = len(far.seen)
+        sent = tasks_asked(far)
         unknown = ask(p, "tasks/get", {"taskId": "t1.AAAA"})
         is_((unknown.status, unknown.message()["error"]), (200, {"code": -32602, "message": "Unknown task"}), "an id that never was")
         for what, bad in (("the upstream's own", "task"), ("one that was changed", tid[:-1] + ("A" if tid[-1] != "A" else "B")), ("cut", tid[:-2]), ("longer", tid + "AAAA"), ("a cursor", "p1." + tid[3:])):
             for method in ("tasks/get", "tasks/cancel"):
                 is_(words(ask(p, method, {"taskId": bad})), words(unknown), "%s is the same to %s" % (what, method))
-        is_(len(far.seen), sent, "nobody was asked about those")
+        is_(tasks_asked(far), sent, "nobody was asked about those")
         del far.tasks[inner]
         is_(words(ask(p, "tasks/get", {"taskId": tid})), words(unknown), "an expired one is the same, in our words")
 
@@ -142,6 +148,48 @@ with Postern({**base, "mcpServers": {"far": url["far"], "twin": url["twin"]}}) a
     other = ask(p, "tools/call", {"name": "twin__make"}, who="alice").message()["result"]["taskId"]
     ask(p, "tasks/get", {"taskId": other}, who="alice")
     ok(len(asked(twin, "tasks/get")) == 1 and asked(twin, "tasks/get")[0][1]["taskId"] == list(twin.tasks)[-1], "each goes to the upstream that made it")
+
+    # Listened to: the ids of this caller's, as the caller has them; of what an upstream says else nothing.
+    mine, inner = ask(p, "tools/call", {"name": "far__make"}, who="alice").message()["result"]["taskId"], list(far.tasks)[-1]
+    bobs = ask(p, "tools/call", {"name": "far__make"}, who="bob").message()["result"]["taskId"]
+    theirs = list(far.tasks)[-1]
+    evil = {"postern/principal": "00", "evil": 1}
+    sub = "io.modelcontextprotocol/subscriptionId"
+
+    def speak(path, headers, raw):
+        message = json.loads(raw)
+        if message["method"] != "subscriptions/listen":
+            return None
+        far.seen.append((path, headers, message))
+        meta = {"_meta": {sub: message["id"], **evil}}
+        done_ = {"status": "completed", "result": {"content": [{"type": "text", "text": "t", "_meta": evil}], "_meta": evil}}
+        says = [("subscriptions/acknowledged", {"notifications": {"taskIds": [theirs, inner, 5, "another"], "toolsListChanged": True}, **meta}),
+                ("tasks", {"taskId": theirs, "status": "working", **TIMES, **meta}), ("tasks", {"taskId": 5, **meta}), ("tools/list_changed", meta),
+                ("tasks", {"status": "input_required", "inputRequests": {"k": {"method": "m", "params": {"_meta": evil}}}, "taskId": inner, **TIMES, **meta}),
+                ("tasks", {**meta, "taskId": inner, **TIMES, **done_})]
+        body = "".join("data: %s\n\n" % json.dumps({"jsonrpc": "2.0", "method": "notifications/" + m, "params": ps}) for m, ps in says)
+        return 200, [("Content-Type", "text/event-stream")], body.encode()
+
+    far.answer = speak
+    for who in ("carol", "alice"):
+        with Conn(p.port) as c:
+            ids = [bobs, mine[:-1] + ("A" if mine[-1] != "A" else "B"), mine, other, inner]
+            c.send(request_bytes("subscriptions/listen", {"notifications": {"taskIds": ids}}, id_="L", meta=CAPS, headers=[("Authorization", "Bearer " + KEYS[who])]))
+            a = c.read_head()
+            said = c.stream(a)
+            acknowledged = next(said)["params"]
+            is_(acknowledged, {"notifications": {"taskIds": [mine]} if who == "alice" else {}, "_meta": {sub: "L"}}, "%s listens to what is acknowledged, and whose it is" % who)
+            if who == "alice":
+                is_(asked(far, "subscriptions/listen")[-1][1]["notifications"], {"taskIds": [inner]}, "the upstream is asked for its own ids")
+                is_([next(said)["params"] for _ in range(2)],
+                    [{"status": "input_required", "inputRequests": {"k": {"method": "m", "params": {"_meta": {}}}}, "taskId": mine, **TIMES, "_meta": {sub: "L"}},
+                     {"_meta": {sub: "L"}, "taskId": mine, **TIMES, "status": "completed", "result": {"content": [{"type": "text", "text": "t", "_meta": {}}], "_meta": {}}}],
+                    "what happens to a task is told under the caller's id, as an answer would be")
+    far.answer = None
+    with Conn(p.port) as c:
+        c.send(request_bytes("subscriptions/listen", {"notifications": {"taskIds": [mine]}}, headers=[("Authorization", "Bearer " + KEYS["alice"])]))
+        a = c.read_answer()
+        is_((a.status, a.message()["error"]["code"]), (400, -32021), "only who speaks of tasks may listen to them")
 
     # A new configuration: the servers stand in another order, and alice may not use one of the tools any more.
     mine = ask(p, "tools/call", {"name": "far__make"}, who="alice").message()["result"]["taskId"]

@@ -22,7 +22,7 @@ static struct server {
 	unsigned pad;               /* bytes in each entry besides its name */
 	int ttl_ms;
 	const char *scope, *caps, *instructions;
-	bool no_acknowledgement;
+	bool no_acknowledgement, circle;
 } server[SERVERS];
 
 static struct question {
@@ -91,7 +91,9 @@ static void answer_list(struct question *q)
 		n += (size_t)one_entry(big + n, sizeof big - n, kind_of(q->method), q->server, i, s->pad, false);
 	}
 	n += (size_t)snprintf(big + n, sizeof big - n, "]");
-	if (to < s->entries)
+	if (s->circle)
+		n += (size_t)snprintf(big + n, sizeof big - n, ",\"nextCursor\":\"c0\"");
+	else if (to < s->entries)
 		n += (size_t)snprintf(big + n, sizeof big - n, ",\"nextCursor\":\"c%u\"", to);
 	snprintf(big + n, sizeof big - n, "}}");
 	http(q->on, "application/json", big);
@@ -442,7 +444,7 @@ static void one_has_it(void)
 	expect("tools/list", 1);
 	ok(lists_as_wanted("tools/list") && pages == 3 && nasked == 3, "what one server has passes page by page");
 	ok(says(ask("resources/list", ""), "\"resources\":[]"), "what nobody offers is empty");
-	ok(is_status(ask("tools/list", "\"cursor\":\"p2.AAAA\","), 200) && says(got, "-32602"), "a cursor of somebody else's making");
+	ok(is_status(ask("tools/list", "\"cursor\":\"p3.AAAA\","), 200) && says(got, "-32602"), "a cursor of somebody else's making");
 	end();
 }
 
@@ -734,7 +736,51 @@ static void any(uint64_t seed)
 	end();
 }
 
+/* An upstream whose list never ends goes no further than where it says that it was. */
+static void in_circles(void)
+{
+	begin();
+	server[0].circle = true;
+	server[1].caps = server[2].caps = "\"tools\":{}";
+	place();
+	const char *a = ask("tools/list", "");
+	unsigned n = 0;
+	for (unsigned i = 0; i < nasked; i++)
+		n += asked[i].server == 0;
+	ok(n == 2 && times(a, "\"name\":\"s0__") == 6 && times(a, "\"name\":\"s2__") == 3 && says(a, "\"postern/unavailable\":[\"s0\"]") && !says(a, "nextCursor"),
+	    "a cursor that leads where it was: the rest is served, and who gave it is named");
+	char cursor[1100], params[1200];
+	copy(cursor, sizeof cursor, behind(ask("prompts/list", ""), "\"nextCursor\":\""), '"');
+	snprintf(params, sizeof params, "\"cursor\":\"%s\",", cursor);
+	ok(cursor[0] && is_status(ask("prompts/list", params), 502) && says(got, "leads where it was"), "the only one that has a list: its fault is said");
+	server[0].circle = false;
+	server[0].ttl_ms = 2000000000;
+	ok(says(ask("prompts/list", ""), "\"ttlMs\":3600000"), "no list is good for longer than an hour");
+	end();
+}
+
+/* Who polls tasks does not wait for somebody else. */
+static void tasks_beside(void)
+{
+	begin();
+	server[0].mode = SILENT;
+	server[1].caps = "\"tools\":{},\"extensions\":{\"io.modelcontextprotocol/tasks\":{}}";
+	place();
+	struct sim_conn *c = say_named("tasks/get", "\"taskId\":\"t1.AAAA\",", "t1.AAAA");
+	pass_time(2100);
+	ok(is_status(heard(c), 400) && says(got, "-32021"), "a silent server does not keep those who ask another for a task");
+	end();
+}
+
 /* ---- subscriptions ---- */
+
+static unsigned looks(int s)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < nasked; i++)
+		n += asked[i].server == s && strcmp(asked[i].method, "server/discover") == 0;
+	return n;
+}
 
 static struct question *listen_of(int s)
 {
@@ -800,6 +846,60 @@ static void again(void)
 	struct question *of0 = listen_of(0), *of1 = listen_of(1);
 	pass_time(2100);
 	ok(is_status(heard(c), 200) && says(got, "acknowledged") && listen_of(0) == of0 && listen_of(1) != of1, "one that has ended is asked again, one that cannot is not");
+	end();
+}
+
+/* One agrees and is lost, the other refuses: there is somebody to come back. */
+static void refused_last(void)
+{
+	begin();
+	server[1].no_acknowledgement = true;
+	server[2].caps = "\"tools\":{}";
+	place();
+	struct sim_conn *c = say("subscriptions/listen", "\"notifications\":{\"toolsListChanged\":true},");
+	sim_close(listen_of(0)->on);
+	settle();
+	say_error(listen_of(1), -32601);
+	settle();
+	ok(is_status(heard(c), 200) && says(got, "acknowledged\",\"params\":{\"notifications\":{\"toolsListChanged\":true}"), "what one has agreed to counts, though it is lost and the other refuses");
+	end();
+}
+
+/* What nobody has asked for is not passed on, and who says that it changed all the time is not looked at all the time. */
+static void storm(void)
+{
+	char text[400];
+	begin();
+	server[0].no_acknowledgement = true;
+	server[1].caps = server[2].caps = "\"tools\":{}";
+	place();
+	struct sim_conn *c = say("subscriptions/listen", "\"notifications\":{\"toolsListChanged\":true},");
+	struct question *q = listen_of(0);
+	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+	sim_say(q->on, head, sizeof head - 1);
+	snprintf(text, sizeof text, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\",\"params\":{\"notifications\":{\"toolsListChanged\":true,"
+	    "\"promptsListChanged\":true},\"_meta\":{\"io.modelcontextprotocol/subscriptionId\":%llu}}}", (unsigned long long)q->id);
+	event(q->on, text);
+	settle();
+	ok(says(heard(c), "\"notifications\":{\"toolsListChanged\":true}"), "acknowledged is what was asked for, whatever else an upstream agrees to");
+	nasked = (unsigned)(q - asked) + 1;
+	unsigned told = 0;
+	for (unsigned i = 0; i < 20; i++) {
+		for (unsigned k = 0; k < 2; k++) {
+			snprintf(text, sizeof text, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/%s/list_changed\",\"params\":{\"_meta\":{"
+			    "\"io.modelcontextprotocol/subscriptionId\":%llu}}}", k ? "prompts" : "tools", (unsigned long long)q->id);
+			event(q->on, text);
+		}
+		settle();
+		told += times(heard(c), "tools/list_changed");
+		ok(!says(got, "prompts/list_changed"), "and passed on too");
+		(void)ask("tools/list", "");
+	}
+	is_int(told, 20, "every change is passed on");
+	is_int(looks(0), 5, "it is looked at a few times at once");
+	pass_time(3000);
+	(void)ask("tools/list", "");
+	is_int(looks(0), 6, "and again when it has calmed down");
 	end();
 }
 
@@ -889,7 +989,11 @@ int main(void)
 	left();
 	for (uint64_t seed = 1; seed <= 12; seed++)
 		any(seed);
+	in_circles();
+	tasks_beside();
 	again();
+	refused_last();
+	storm();
 	promised();
 	limits();
 	discovered();

@@ -6,6 +6,8 @@
 
 static const uint8_t key[CURSOR_KEY] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 };
 
+static struct span names[256];
+
 struct opened {
 	bool good, has_inner;
 	unsigned server;
@@ -21,7 +23,7 @@ static void open_as(struct opened *o, struct span text, const uint8_t *with, enu
 	struct cursor_place at = { .server = 999 };
 
 	o->inner = buf_on(o->mem, sizeof o->mem);
-	o->good = cursor_open(span_of(page, text.n), with, method, &at, &o->inner);
+	o->good = cursor_open(span_of(page, text.n), with, method, names, 256, &at, &o->inner);
 	o->server = at.server;
 	o->has_inner = at.has_inner;
 	o->skip = at.skip;
@@ -34,7 +36,7 @@ static struct span seal_at(char *mem, size_t cap, enum mcp_method method, unsign
 {
 	struct buf b = buf_on(mem, cap);
 
-	cursor_seal(&b, key, method, &(struct cursor_place){ server, has_inner, skip, inner });
+	cursor_seal(&b, key, method, names[server & 255], &(struct cursor_place){ server, has_inner, skip, inner });
 	return b.full ? span_of(NULL, 0) : buf_span(&b);
 }
 
@@ -58,11 +60,11 @@ static void there_and_back(void)
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct span text = seal(mem, sizeof mem, MCP_TOOLS_LIST, cases[i].server, cases[i].has_inner, cases[i].inner);
-		bool plain = span_starts(text, SPAN("p2."));
+		bool plain = span_starts(text, SPAN("p3."));
 
 		for (size_t k = 3; k < text.n; k++)
 			plain = plain && strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", text.p[k]) != NULL;
-		ok(plain, "the text is p2. and base64url");
+		ok(plain, "the text is p3. and base64url");
 		open_as(&o, text, key, MCP_TOOLS_LIST);
 		ok(o.good && o.server == cases[i].server && o.has_inner == cases[i].has_inner, cases[i].name);
 		is_mem(o.mem, o.inner.n, cases[i].inner.p, cases[i].inner.n, cases[i].name);
@@ -82,7 +84,7 @@ static void lengths(void)
 
 		open_as(&o, text, key, MCP_PROMPTS_LIST);
 		all = all && o.good && o.inner.n == n && text.n <= MCP_CURSOR_MAX;
-		cursor_seal(&tight, key, MCP_PROMPTS_LIST, &(struct cursor_place){ 1, true, 0, span_of(inner, n) });
+		cursor_seal(&tight, key, MCP_PROMPTS_LIST, names[1], &(struct cursor_place){ 1, true, 0, span_of(inner, n) });
 		all = all && tight.full && tight.n == 0;
 	}
 	ok(all, "every length fits in a cursor and comes back; one byte less room and nothing is written");
@@ -143,13 +145,13 @@ static void forgeries(struct span inner)
 	}
 	ok(none, "no other key opens it");
 
-	static const char *const texts[] = { "", "p", "p2", "p2.", "p1.AAAA", "P2.AAAA", "p2.AAAAAAAAAAAAAAAAAAAAAAAA", "page-2" };
+	static const char *const texts[] = { "", "p", "p3", "p3.", "p1.AAAA", "P2.AAAA", "p3.AAAAAAAAAAAAAAAAAAAAAAAA", "page-2" };
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
 		open_as(&o, span_z(texts[i]), key, MCP_TOOLS_LIST);
 		ok(!o.good, "a text that is no cursor");
 	}
 	memset(bad, 'A', sizeof bad);
-	memcpy(bad, "p2.", 3);
+	memcpy(bad, "p3.", 3);
 	for (size_t n = MCP_CURSOR_MAX - 3; n <= MCP_CURSOR_MAX + 8; n++) {
 		open_as(&o, span_of(bad, n), key, MCP_TOOLS_LIST);
 		none = none && !o.good;
@@ -164,13 +166,32 @@ static void room(void)
 	struct buf inner = buf_on(small, sizeof small);
 	struct cursor_place at;
 
-	ok(!cursor_open(text, key, MCP_TOOLS_LIST, &at, &inner) && !inner.full && inner.n == 0,
+	ok(!cursor_open(text, key, MCP_TOOLS_LIST, names, 256, &at, &inner) && !inner.full && inner.n == 0,
 		"no room for the inner cursor: not opened, the buffer as before");
 	ok(!span_eq(text, SPAN("")) && text.n < 64, "a short cursor stays short");
 }
 
+static void servers(void)
+{
+	char mem[MCP_CURSOR_MAX], inner_mem[64];
+	struct span text = seal(mem, sizeof mem, MCP_TOOLS_LIST, 2, true, SPAN("page-2"));
+	struct span moved[4] = { names[0], names[1], names[3], names[2] };
+	struct buf inner = buf_on(inner_mem, sizeof inner_mem);
+	struct cursor_place at;
+
+	ok(!cursor_open(text, key, MCP_TOOLS_LIST, names, 2, &at, &inner), "not where there are fewer servers");
+	ok(!cursor_open(text, key, MCP_TOOLS_LIST, moved, 4, &at, &inner), "not for another server in its place");
+	ok(cursor_open(text, key, MCP_TOOLS_LIST, names, 3, &at, &inner) && at.server == 2, "for the one that gave it");
+}
+
 int main(void)
 {
+	static char letters[256];
+
+	for (unsigned i = 0; i < 256; i++) {
+		letters[i] = (char)i;
+		names[i] = span_of(letters + i, 1);
+	}
 	there_and_back();
 	lengths();
 	/* Texts of all three lengths modulo 4 that base64 can have: the last character has bits to spare in two of them. */
@@ -178,5 +199,6 @@ int main(void)
 	forgeries(SPAN("page-20"));
 	forgeries(SPAN("page-200"));
 	room();
+	servers();
 	return done_testing();
 }

@@ -117,9 +117,10 @@ static void offered(void)
 	is_str(UNFIT(CATALOG_TOOL, "g\xd0\xb5t"), letter, "a Cyrillic letter that looks like ours");
 	is_str(UNFIT(CATALOG_TOOL, "get\xe2\x80\x8b"), letter, "a space without width");
 	is_str(UNFIT(CATALOG_PROMPT, "Frag nach \xc3\x9c"), "", "a prompt's name is any text");
-	is_str(UNFIT(CATALOG_PROMPT, "\xe2\x82\xac\xe2\x80\x93\xe2\x80\xa7\xe2\x80\x8a\xf0\x9f\x98\x80\xc2\xa0"), "", "signs beside those that are not seen");
+	is_str(UNFIT(CATALOG_PROMPT, "\xe2\x82\xac\xe2\x80\x93\xe2\x80\xa7\xe2\x80\x8a\xf0\x9f\x98\x80\xc2\xa0\xe2\x9a\x99\xef\xb8\x8f\xe3\x85\xa5\xef\xbf\xbd"), "", "signs beside those that are not seen");
 	static const char *const bad[] = { "a\nb", "a\x1b[2J", "\xc2\x85", "\xc2\xad", "\xe2\x80\x8b", "\xe2\x80\x8f", "\xe2\x80\xae", "\xe2\x80\xa8", "\xe2\x81\xa6", "\xe2\x81\xa0",
-		"\xef\xbb\xbf", "\xf3\xa0\x81\x81", "ab\x7f" };
+		"\xef\xbb\xbf", "\xf3\xa0\x81\x81", "ab\x7f", "\xf3\xa0\x84\x80", "\xf3\xa0\x87\xaf", "\xef\xb8\x80", "\xef\xb8\x8d", "\xe3\x85\xa4", "\xe1\x85\x9f",
+		"\xe2\xa0\x80", "\xd8\x9c", "\xcd\x8f", "\xe1\xa0\x8e", "\xef\xbf\xb9", "\xf0\x9d\x85\xb3" };
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
 		is_str(unfit(CATALOG_PROMPT, bad[i], strlen(bad[i]), 64), hidden, "but none that cannot be seen");
 	char text[70];

@@ -249,6 +249,7 @@ static void there_and_back(void)
 	is_uint(nconns, 1, "over one connection");
 	call = ask(0, ELDER_POST, sid, CALL);
 	c = request("tools/call");
+	ok(strtoull(strstr(conns[c].text, "\r\nPostern-For: ") ? strstr(conns[c].text, "\r\nPostern-For: ") + 15 : "0", NULL, 10) == call, "a call says what it is made of");
 	ok(strstr(conns[c].text, "\r\nPostern-Identity: me\r\n") && strstr(conns[c].text, "\r\nMcp-Name: =?base64?"), "a call comes for its caller, its name fit for a head");
 	answer(c, "200 OK", "", DONE);
 	ok(frame_came(0) && got.call == call && got.status == 200 && span_eq(got.body, SPAN("{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{\"content\":[]}}")), "and is answered");
