@@ -34,7 +34,7 @@ struct bridge_peer *peer_shared(struct bridge *b, struct span *why)
 	if (p->state != PEER_DOWN)
 		return p;
 	if (!may_start(b, p)) {
-		*why = SPAN("is not running, and the last start failed; it is tried again within half a minute");
+		*why = span_of(b->down, b->down_n);
 		return NULL;
 	}
 	peer_start(b, p);
@@ -153,6 +153,12 @@ void peer_fail(struct bridge *b, struct bridge_peer *p, struct span why, bool ov
 	if (p->index == 0 && b->s.era == BRIDGE_AUTO && (b->modern || (!ready && !p->was_ready)))
 		b->known = b->shunned = false;
 	end(b, p, failed);
+	if (p->index == 0) { /* what is said until it is tried again */
+		struct buf down = buf_on(b->down, sizeof b->down);
+		BUF_LIT(&down, "is not running, and is tried again within half a minute; the last time it ");
+		buf_put(&down, span_of(why.p, why.n < BRIDGE_WHY ? why.n : BRIDGE_WHY));
+		b->down_n = down.n;
+	}
 	say_log(b, p->index == 0 ? SPAN("the shared conversation is over") : SPAN("a caller's own conversation is over"), why);
 	let_go(b, p, why);
 	bridge_due(b, bridge_now(b));

@@ -26,8 +26,28 @@ struct import {
  * and are made harmless for a terminal. */
 void import_note(const struct import *im, struct span what, const char *text, struct span shown);
 
+/* What one server has there, by what it means here. */
+enum import_slot { TYPE, COMMAND, ARGS, ENV, CWD, URL, HEADERS, DISABLED, ENABLED, DENY, ALLOW, SLOTS, NOT_KEPT };
+struct import_from {
+	uint32_t token[SLOTS];
+	uint32_t args_in_command;      /* a list that begins with the program */
+	const char *name;              /* here */
+	char secret_header[80];        /* the header that became the credential */
+	bool credential;
+};
+
 /* import_server.c: appends the server to out, or says why it is left out. */
 void import_server(struct import *im, uint32_t name, uint32_t object);
+
+static inline void import_left_out(const struct import *im, const char *why, struct span shown) { import_note(im, span_of(NULL, 0), why, shown); }
+void import_member(struct import *im, const char *name);
+/* Writes {"file": "secrets/SERVER.WORD"}, and says what is to be put there. */
+void import_secret(struct import *im, const struct import_from *s, struct span of, const char *what);
+/* A text that a program, a path or a url is taken from; false: it is none that can be, and that has been said. */
+bool import_plain(struct import *im, uint32_t token, const char *what, char *mem, size_t cap, struct span *text);
+
+/* import_url.c: from its url on. False: it is left out, and it has been said why. */
+bool import_by_url(struct import *im, struct import_from *s);
 
 /* import_value.c: what a text is. Unescaped, bounded by the buffer; absent: no string, or too long. */
 struct span import_text(const struct import *im, uint32_t token, char *mem, size_t cap);

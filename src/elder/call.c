@@ -24,11 +24,13 @@ uint64_t question_ask(struct elder *e, struct call *c, struct session *s, enum m
 {
 	struct question *q = &e->questions[e->free_question];
 	struct session *of = c ? c->s : s;
-	unsigned worker = of->worker;
+	const struct post *p = c && c->post->attached ? c->post : NULL;
+	unsigned worker = p ? p->worker : !c && s->get.attached ? s->get.worker : of->worker, first = worker;
 
 	for (unsigned i = 0; i < e->set->workers && !e->up[worker]; i++) /* its own is gone: any other will do */
 		worker = i;
-	struct elder_question ask = { number, worker, mcp_method_name(method), name, span_of(of->identity, of->identity_n), body, method == MCP_LISTEN };
+	uint64_t call = worker != first ? 0 : p ? p->http : !c && s->get.attached ? s->get.http : 0;
+	struct elder_question ask = { number, worker, call, mcp_method_name(method), name, span_of(of->identity, of->identity_n), body, method == MCP_LISTEN };
 
 	if (!e->set->hooks.send(e->set->hooks.ctx, &ask))
 		return 0;

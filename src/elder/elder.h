@@ -49,6 +49,7 @@ struct elder_asked {
 struct elder_question {
 	uint64_t number;
 	unsigned worker;              /* whom it should go to, if it can */
+	uint64_t call;                /* of that worker: the client's request it is made of, while its client is there; else 0 */
 	struct span method, name, identity, body;
 	bool listen;                  /* subscriptions/listen: it has no end of its own */
 };

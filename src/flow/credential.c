@@ -15,11 +15,11 @@ static void ask(struct leg *l, struct buffer *request)
 
 	l->request = request;
 	if (s->exchange && l->txn) {
-		if (l->txn->who.kind != IDENTITY_TOKEN || span_absent(l->txn->token)) {
+		subject = l->txn->front->inner == FLOW_INNER_ELDER ? elder_token(l->txn) : l->txn->token;
+		if (l->txn->who.kind != IDENTITY_TOKEN || span_absent(subject)) {
 			leg_failed(l, LEG_CREDENTIAL, SPAN("is asked in the name of the caller, who must come with an access token for that"));
 			return;
 		}
-		subject = l->txn->token;
 	}
 	timer_arm(&f->timers, &l->timer, l->total_until_ms != 0 && l->total_until_ms < until ? l->total_until_ms : until);
 	if (!hooks->token || !hooks->token(hooks->ctx, l->up->index, l->tenant, leg_id(l), subject, l->again))

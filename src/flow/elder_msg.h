@@ -18,10 +18,15 @@
  * closes the edge, and with it all its calls.
  *
  * The second edge is packets, elder -> worker: INNER with a descriptor, one end of a stream socket pair on which the elder is a client of HTTP/1.1
- * (Host: any; the path is INNER_PATH; no header needs to mirror the body, and none that does is looked at: Mcp-Param-* are made from the arguments). It sends the modern requests that it makes of old ones, each with the head field Postern-Identity and the
- * `identity` of the HTTP frame, as it is: it says for whom. The worker takes it for an hour at most, less where the caller's token ends
- * sooner (then: 401); the newest of a session is the one to use. It is nobody's but that principal's. Where more scopes would do the worker answers 403 with
- * the head field Postern-Scopes, two numbers of 32 bits with a dot, the upper ones first, in place of WWW-Authenticate: whoever the old client came to says that in words. */
+ * (Host: any; the path is INNER_PATH; no header needs to mirror the body, and none that does is looked at: Mcp-Param-* are made from the arguments).
+ * It sends the modern requests that it makes of old ones. Three head fields are these connections' own:
+ *
+ *   Postern-Identity   the `identity` of the HTTP frame, as it is: it says for whom. The worker takes it for an hour at most, less where the caller's
+ *                      token ends sooner (then: 401); the newest of a session is the one to use. It is nobody's but that principal's
+ *   Postern-For        the call that the request is made of, while that is open at this worker: for a server that is asked in its caller's own name
+ *                      the worker takes the token out of that call's head. If it is another principal's, or over, there is no token
+ *   Postern-Scopes     of a 403: what would do, the upper 32 bits and the lower, in decimal, with a dot between them. There is no WWW-Authenticate:
+ *                      the worker to which the old client has come says it in words */
 #ifndef POSTERN_FLOW_ELDER_MSG_H
 #define POSTERN_FLOW_ELDER_MSG_H
 

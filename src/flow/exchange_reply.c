@@ -241,7 +241,7 @@ void exchange_read(struct exchange *x)
 
 		if (x->state >= X_BODY && x->paused)
 			return;
-		if (reads == READS_MAX) {
+		if (reads == OUTGOING_READS) {
 			list_append(&x->pool->ready, &x->ready);
 			return;
 		}

@@ -9,8 +9,7 @@
 
 enum {
 	SLACK = 1024,        /* framing bytes behind the payload that are not decoded yet */
-	TYPE_MAX = 96,       /* of a media type that is looked at */
-	READS_MAX = 16       /* a peer that never stops sending has so many turns at once */
+	TYPE_MAX = 96        /* of a media type that is looked at */
 };
 
 enum state {

@@ -259,8 +259,8 @@ void elder_leave(struct txn *t);                 /* it is over: the elder is tol
 bool elder_ask(struct flow *f, const struct elder_msg *m, bool *full);
 void elder_gone(struct flow *f, uint64_t call);
 void elder_turn(struct flow *f);
-/* step_elder.c: a frame of the elder's about a call; false: it breaks the rules of the edge. */
-bool elder_said(struct flow *f, const struct elder_msg *m);
+bool elder_said(struct flow *f, const struct elder_msg *m); /* a frame about a call; false: it breaks the rules of the edge */
+struct span elder_token(const struct txn *t);    /* the caller's, of the old request that this one is made of; absent: it is not to be had */
 void elder_lost(struct flow *f);                 /* every call fails */
 
 struct elder_edge {

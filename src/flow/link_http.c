@@ -294,7 +294,7 @@ static void over(struct link *k, bool clean)
 
 static void read_reply(struct link *k)
 {
-	while (k->conn.readable) {
+	for (unsigned reads = 0; k->conn.readable; reads++) {
 		char *at;
 		uint32_t room;
 		if (k->state == LINK_IDLE) {
@@ -303,6 +303,10 @@ static void read_reply(struct link *k)
 		}
 		if (k->state == LINK_EVENTS && k->leg && leg_must_pause(k->leg))
 			return;
+		if (reads == OUTGOING_READS) {
+			list_append(&k->f->ready_links, &k->node);
+			return;
+		}
 		if (!reading_room(k, &at, &room)) {
 			fail(k, LEG_LARGE, SPAN("cannot be read: no large buffer is free, or its answer is over the limit"));
 			return;
@@ -392,8 +396,13 @@ void link_resume(struct link *k)
 
 void link_run_ready(struct flow *f)
 {
-	while (!list_empty(&f->ready_links)) {
-		struct link *k = LIST_OWNER(f->ready_links.next, struct link, node);
+	struct list now; /* what becomes ready meanwhile is for the next turn */
+
+	list_init(&now);
+	while (!list_empty(&f->ready_links))
+		list_append(&now, f->ready_links.next);
+	while (!list_empty(&now)) {
+		struct link *k = LIST_OWNER(now.next, struct link, node);
 		list_remove(&k->node);
 		link_run(k);
 	}

@@ -10,6 +10,8 @@
 #include "flow/conn.h"
 #include "wire/http_head.h"
 
+enum { OUTGOING_READS = 16 };          /* its owner's: a peer that never stops sending is read so many times at once */
+
 enum outgoing_state {
 	OUTGOING_CLOSED,
 	OUTGOING_CONNECTING,

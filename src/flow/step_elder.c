@@ -1,5 +1,7 @@
 /* Clients of revisions before ours. Which requests are theirs stands in the protocol notes: the body decides, the version in the head is only
  * compared. What is said to them is the elder's; here it is taken there and back. */
+#include "base/text.h"
+#include "flow/exchange.h"
 #include "flow/step_run.h"
 
 #define NOTHING span_of(NULL, 0)
@@ -210,12 +212,35 @@ static void replied(struct txn *t, const struct elder_msg *m)
 	go_on(t, end);
 }
 
-bool elder_said(struct flow *f, const struct elder_msg *m)
+/* The request that the elder was asked as `call`; NULL: it is over. */
+static struct txn *asked_as(struct flow *f, uint64_t call)
 {
-	uint32_t slot = (uint32_t)(m->call & ((UINT32_C(1) << SLOT_BITS) - 1));
+	uint32_t slot = (uint32_t)(call & ((UINT32_C(1) << SLOT_BITS) - 1));
 	struct txn *t = slot < f->txns.fresh ? slots_at(&f->txns, slot) : NULL;
 
-	if (!t || t->elder_call == 0 || call_of(t) != m->call)
+	return t && t->elder_call != 0 && call_of(t) == call ? t : NULL;
+}
+
+/* The elder has no token, and may name any call: one of another caller's is none. */
+struct span elder_token(const struct txn *t)
+{
+	struct flow *f = t->f;
+	uint8_t own[CRYPTO_HASH], its[CRYPTO_HASH];
+	uint64_t call;
+	const struct txn *of = text_u64(exchange_field(&t->head, SPAN("Postern-For")), &call) ? asked_as(f, call) : NULL;
+
+	if (!of)
+		return NOTHING;
+	passport_principal(&f->passports, &t->who, own);
+	passport_principal(&f->passports, &of->who, its);
+	return crypto_equal(own, its, sizeof own) ? of->token : NOTHING;
+}
+
+bool elder_said(struct flow *f, const struct elder_msg *m)
+{
+	struct txn *t = asked_as(f, m->call);
+
+	if (!t)
 		return true; /* it has gone meanwhile */
 	if (t->streaming != (m->type == ELDER_EVENT || m->type == ELDER_END))
 		return false;

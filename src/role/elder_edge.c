@@ -271,6 +271,11 @@ static bool send_question(void *ctx, const struct elder_question *q)
 		BUF_LIT(head, "\r\n");
 	}
 	http_write_field(head, SPAN("Postern-Identity"), q->identity);
+	if (q->call != 0) {
+		BUF_LIT(head, "Postern-For: ");
+		buf_u64(head, q->call);
+		BUF_LIT(head, "\r\n");
+	}
 	/* A tool is not called twice, whatever becomes of its connection. */
 	exchange_send(a->x, q->body, q->listen ? 0 : loop->now_ms + EDGE_CALL_MS, !span_eq(q->method, SPAN("tools/call")));
 	return true;

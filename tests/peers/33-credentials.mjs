@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import * as jose from 'jose';
 import { is, main, ok, startPostern, until } from '../lib/postern.mjs';
+import { connect } from './clients.mjs';
 import { startGuarded } from './guarded.mjs';
 import { EXCHANGE, startIdp } from './idp.mjs';
 import { pem, pki, secretFile } from './pki.mjs';
@@ -108,6 +109,12 @@ await main(async () => {
     before = tokens();
     await Promise.all(Array.from({ length: 10 }, () => ask('ex', others[0])));
     is(tokens(), before, 'exchange: kept too');
+    const dave = caller('acme', 'dave');
+    all.push(dave);
+    const old = await connect('old', `http://127.0.0.1:${postern.port}/mcp`, { headers: { Authorization: `Bearer ${dave}` } });
+    is((await old.call('ex__whoami')).content[0].text.split(':')[0], 'whoami', 'exchange: a client of an older revision');
+    ok(subjects().some(line => line.startsWith('dave acme')), '… in its own name, too', subjects());
+    await old.client.close();
 
     // the upstream refuses: once more with a fresh one, then an error of ours
     ups.cc.refuse = 1;

@@ -74,7 +74,7 @@ for plain in (False, True):
             is_(seen(second)[before:], [(method, None), (method, STATE % 1), (method, STATE % 2)], "the upstream has its own back")
             is_(len(seen(first)) - elsewhere, 0 if plain or method != "resources/read" else 1, "and no other is asked for the answers")
 
-            before, good = len(second.seen), states[0]
+            before, good = len(seen(second)), states[0]
             for who in ("bob", "carol"):
                 is_(ask(p, method, params, who=who, state=good)["error"]["code"], -32602, "%s cannot come with it" % who)
             bad = {"changed": good[:9] + ("A" if good[9] != "A" else "B") + good[10:], "cut": good[:-1], "longer": good + "x", "the upstream's own": STATE % 1, "empty": "",
@@ -84,7 +84,7 @@ for plain in (False, True):
                 is_(error["code"], -32602, "%s: refused" % words)
             for more in ({"arguments": {"a": "2"}}, {"arguments": {}}) if "arguments" in params else ({"uri": "x://other"},):
                 is_(ask(p, method, {**params, **more}, state=good)["error"]["code"], -32602, "nor is it good for %r" % (more,))
-            is_(len(second.seen), before, "nobody was asked about those")
+            is_(len(seen(second)), before, "nobody was asked about those")
 
         for state in (5, {}):
             second.state = lambda n, state=state: state

@@ -13,6 +13,7 @@ enum { SAID_MAX = 1 << 20 };
 static char said_mem[SAID_MAX], took_mem[SAID_MAX];
 static size_t said_n;
 static uint64_t asked_last;       /* number of the last question */
+static uint64_t asked_for;        /* the call it was made of */
 static unsigned asked_count, dropped_count, replies, streams, ends;
 static bool refuse_send, refuse_event;
 static struct elder_settings kit_set;
@@ -80,6 +81,7 @@ static bool kit_send(void *ctx, const struct elder_question *q)
 	if (refuse_send)
 		return false;
 	asked_last = q->number;
+	asked_for = q->call;
 	asked_count++;
 	putf("ask %u %.*s", q->worker, (int)q->method.n, q->method.p);
 	if (!span_absent(q->name))

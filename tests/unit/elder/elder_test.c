@@ -174,6 +174,38 @@ static void calls(void)
 	is_uint(elder_calls(elder), 0, "and the call is over");
 }
 
+/* Which request a question is made of, for a worker that has that before it. */
+static void made_of(void)
+{
+	uint64_t http;
+
+	kit_begin();
+	begin_session("2025-11-25", "{\"elicitation\":{}}");
+	http = post("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"t\"}}");
+	has(said(), "ask 0 ", "a call");
+	is_uint(asked_for, http, "is named");
+	answered("\"result\":{\"resultType\":\"input_required\",\"inputRequests\":{\"k\":{\"method\":\"elicitation/create\",\"params\":{\"message\":\"m\",\"requestedSchema\":{\"type\":\"object\",\"properties\":{}}}}}}}");
+	said();
+	by_worker = 1;
+	post("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"action\":\"cancel\"}}");
+	has(said(), "ask 0 ", "asked again it goes where its client waits, whichever worker brought the answer");
+	is_uint(asked_for, http, "and is named again");
+	by_worker = 0;
+	answered("\"result\":{\"resultType\":\"input_required\",\"requestState\":\"x\"}}");
+	elder_client_gone(elder, 0, http, now);
+	now += 10000;
+	elder_tick(elder, now);
+	has(said(), "ask ", "without its client");
+	is_uint(asked_for, 0, "it is made of none that is there");
+	http = post("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/call\",\"params\":{\"name\":\"t\"}}");
+	elder_worker_lost(elder, 0, now);
+	by_worker = 1;
+	http = come(ELDER_BY_GET, sid, NULL, NULL, NULL);
+	has(said(), "ask 1 subscriptions/listen", "a listen");
+	is_uint(asked_for, http, "is made of its stream");
+	by_worker = 0;
+}
+
 /* What more scopes would allow: the client is to be told which, in the head of the answer, while there is one. */
 static void lacking(void)
 {
@@ -390,6 +422,7 @@ int main(void)
 	initialize();
 	door();
 	calls();
+	made_of();
 	lacking();
 	older();
 	level();

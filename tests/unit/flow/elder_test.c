@@ -583,8 +583,73 @@ static void lacking(void)
 	end();
 }
 
+static char subject[64];
+static unsigned asked_tokens;
+
+static bool ask_token(void *ctx, unsigned server, unsigned tenant, uint64_t call, struct span token, bool again)
+{
+	(void)ctx, (void)server, (void)tenant, (void)call, (void)again;
+	if (!span_absent(token)) {
+		snprintf(subject, sizeof subject, "%.*s", (int)token.n, token.p);
+		asked_tokens++;
+	}
+	return false;
+}
+
+/* A server that is asked in its caller's own name: the token stays in the head of the old request, and is taken from there for its caller alone. */
+static void in_own_name(void)
+{
+	static const struct { int user; long off; const char *more; const char *want; const char *name; } cases[] = {
+		{ 'u', 0, "", "the-token", "the token of the request that it is made of is exchanged" },
+		{ 'v', 0, "", "", "not for another caller" },
+		{ 'u', 1, "", "", "nor that of a call that there is not" },
+		{ 'u', 1 << 20, "", "", "or is over" },
+		{ 'u', -1, "", "", "nor without naming one" },
+	};
+	struct identity who = { .kind = IDENTITY_TOKEN, .subject_n = 1, .subject = "u" };
+
+	begin();
+	set.nservers = 1;
+	set.plain = true;
+	set.servers[0] = (struct flow_server){ .name = SPAN("s"), .kind = FLOW_HTTP, .credential = true, .exchange = true, .connect_ms = 1000, .idle_ms = 60000, .call_ms = 60000,
+		.address = { .family = 4, .ip = { 127, 0, 0, 1 }, .port = 9 }, .host = SPAN("s"), .path = SPAN("/") };
+	set.hooks.token = ask_token;
+	place(true);
+	struct sim_conn *old = post(AS_ACME SESSION OLD, LIST);
+	ok(frame_came(), "an old request");
+	uint64_t call = m.call;
+	struct txn *t = slots_at(&f->txns, (uint32_t)(call & 0xfffff));
+	t->who = who; /* as if it had come with one */
+	t->token = SPAN("the-token");
+	for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		char mem[600], fields[800], named[64] = "";
+		struct buf passport = buf_on(mem, sizeof mem);
+		struct sim_conn *c = inner(passes);
+
+		who.subject[0] = (char)cases[i].user;
+		passport_write(&passport, &f->passports, &who, unix_ms(NULL));
+		if (cases[i].off >= 0)
+			snprintf(named, sizeof named, "Postern-For: %llu\r\n", (unsigned long long)(call + (uint64_t)cases[i].off));
+		snprintf(fields, sizeof fields, "Postern-Identity: %.*s\r\n%s", (int)passport.n, mem, named);
+		subject[0] = 0;
+		post_to(c, INNER_PATH, fields, "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"resources/read\",\"params\":{\"uri\":\"x:a\"," META "}}");
+		is_str(subject, cases[i].want, cases[i].name);
+		ok(status_of(heard(c)) == 502, "it is answered");
+	}
+	is_uint(asked_tokens, 1, "one exchange");
+	/* From outside the field means nothing. */
+	char from_outside[300];
+	snprintf(from_outside, sizeof from_outside, AS_ACME "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: resources/read\r\nMcp-Name: x:a\r\nPostern-For: %llu\r\n", (unsigned long long)call);
+	struct sim_conn *c = post(from_outside, "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"resources/read\",\"params\":{\"uri\":\"x:a\"," META "}}");
+	ok(status_of(heard(c)) == 502 && asked_tokens == 1, "at a listener the field is nothing");
+	sim_close(old);
+	settle();
+	end();
+}
+
 int main(void)
 {
+	in_own_name();
 	lacking();
 	relayed();
 	not_relayed();
