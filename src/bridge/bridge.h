@@ -12,7 +12,8 @@
  * set of client capabilities: whoever declares elicitation, sampling or roots (as far as `ask` lets them be asked), or wants log messages of
  * an upstream that logs, has everything but listens done there. A peer with nothing under way is ended for the next principal, the least recently used
  * first; after private_idle_ms it is ended anyway. If all are at work the call waits, start_ms at most, and is then refused as busy. With
- * peers_max 1 nobody is asked anything and nobody hears log messages. One principal has peers_max / 2 at most.
+ * peers_max 1 nobody is asked anything and nobody hears log messages. One principal may have them all; from peers_max / 2
+ * on those in which it has only to answer something are ended for a principal that has none.
  *
  * ERA (mcp.md 4.4): with BRIDGE_AUTO peer 0 is asked server/discover first. A DiscoverResult with our version is modern; one, or a -32022,
  * that lists only older versions, any other error, silence for probe_ms, and an end of the conversation mean legacy: initialize, in the same

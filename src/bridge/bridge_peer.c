@@ -34,7 +34,7 @@ struct bridge_peer *peer_shared(struct bridge *b, struct span *why)
 	if (p->state != PEER_DOWN)
 		return p;
 	if (!may_start(b, p)) {
-		*why = SPAN("is not running, and the last start failed; it is tried again within half a minute");
+		*why = span_of(b->down, b->down_n);
 		return NULL;
 	}
 	peer_start(b, p);
@@ -47,46 +47,6 @@ static bool is_awaited(const struct bridge *b, const struct bridge_peer *p)
 		if (LIST_OWNER(n, struct bridge_call, node)->peer == p->index)
 			return true;
 	return false;
-}
-
-struct bridge_peer *peer_private(struct bridge *b, const struct bridge_call *c, struct span *why)
-{
-	struct bridge_peer *spare = NULL, *own = NULL;
-	unsigned has = 0;
-	bool failing = false;
-
-	for (unsigned i = 1; i < b->s.peers_max; i++) {
-		struct bridge_peer *p = &b->peers[i];
-		bool down = p->state == PEER_DOWN && may_start(b, p);
-		bool idle = p->state == PEER_READY && list_empty(&p->calls) && !is_awaited(b, p);
-		bool mine = !down && span_eq(span_of(p->principal, p->principal_n), call_principal(c));
-
-		if (mine && p->caps == c->caps && p->state != PEER_DOWN)
-			return p;
-		has += mine;
-		failing = failing || (mine && p->state == PEER_DOWN);
-		if (mine && idle && (!own || p->idle_ms < own->idle_ms))
-			own = p;
-		if (down ? !spare || spare->state != PEER_DOWN : idle && (!spare || (spare->state != PEER_DOWN && p->idle_ms < spare->idle_ms)))
-			spare = p;
-	}
-	if (failing) {
-		*why = SPAN("is not running for this caller, and the last start failed; it is tried again within half a minute");
-		return NULL;
-	}
-	if (has >= b->s.peers_max / 2) /* who declares ever other things does not get them all */
-		spare = own;
-	if (!spare)
-		return NULL;
-	if (spare->state != PEER_DOWN)
-		peer_stop(b, spare);
-	if (!span_eq(span_of(spare->principal, spare->principal_n), call_principal(c)))
-		spare->fails = 0;
-	spare->caps = c->caps;
-	spare->principal_n = c->principal_n;
-	memcpy(spare->principal, c->principal, c->principal_n);
-	peer_start(b, spare);
-	return spare;
 }
 
 /* What was under way in it, and what waits for it. */
@@ -102,6 +62,65 @@ static void let_go(struct bridge *b, struct bridge_peer *p, struct span why)
 		else
 			call_fault(b, c, MCP_INTERNAL, why);
 	}
+}
+
+/* Of a principal that has more than half of them, one in which all that is under way waits for its caller: the one that has waited longest. */
+static struct bridge_peer *spared(struct bridge *b)
+{
+	struct bridge_peer *found = NULL;
+
+	for (unsigned i = 1; i < b->s.peers_max; i++) {
+		struct bridge_peer *p = &b->peers[i];
+		unsigned has = 0, busy = is_awaited(b, p);
+
+		for (const struct list *n = p->calls.next; n != &p->calls; n = n->next)
+			busy += LIST_OWNER(n, struct bridge_call, node)->state != CALL_PARKED;
+		for (unsigned k = 1; k < b->s.peers_max; k++)
+			has += b->peers[k].state != PEER_DOWN && span_eq(span_of(p->principal, p->principal_n), span_of(b->peers[k].principal, b->peers[k].principal_n));
+		if (p->state == PEER_READY && busy == 0 && has > b->s.peers_max / 2 && (!found || p->idle_ms < found->idle_ms))
+			found = p;
+	}
+	return found;
+}
+
+struct bridge_peer *peer_private(struct bridge *b, const struct bridge_call *c, struct span *why)
+{
+	struct bridge_peer *spare = NULL;
+	unsigned has = 0;
+	bool failing = false;
+
+	for (unsigned i = 1; i < b->s.peers_max; i++) {
+		struct bridge_peer *p = &b->peers[i];
+		bool down = p->state == PEER_DOWN && may_start(b, p);
+		bool idle = p->state == PEER_READY && list_empty(&p->calls) && !is_awaited(b, p);
+		bool mine = !down && span_eq(span_of(p->principal, p->principal_n), call_principal(c));
+
+		if (mine && p->caps == c->caps && p->state != PEER_DOWN)
+			return p;
+		has += mine;
+		failing = failing || (mine && p->state == PEER_DOWN);
+		if (down ? !spare || spare->state != PEER_DOWN : idle && (!spare || (spare->state != PEER_DOWN && p->idle_ms < spare->idle_ms)))
+			spare = p;
+	}
+	if (failing) {
+		*why = SPAN("is not running for this caller, and the last start failed; it is tried again within half a minute");
+		return NULL;
+	}
+	if (!spare && has == 0 && (spare = spared(b)) != NULL) { /* who declares ever other things, and answers nothing, does not keep them all */
+		say_log(b, SPAN("a caller has most of the conversations, and one in which it is only asked something is given to another"), NOTHING);
+		let_go(b, spare, SPAN("is needed by another caller"));
+	}
+	if (!spare)
+		return NULL;
+	if (spare->state != PEER_DOWN)
+		peer_stop(b, spare);
+	if (!span_eq(span_of(spare->principal, spare->principal_n), call_principal(c)))
+		spare->fails = 0;
+	spare->caps = c->caps;
+	spare->principal_n = c->principal_n;
+	memcpy(spare->principal, c->principal, c->principal_n);
+	peer_start(b, spare);
+	return spare;
 }
 
 static void end(struct bridge *b, struct bridge_peer *p, bool failed)
@@ -134,6 +153,12 @@ void peer_fail(struct bridge *b, struct bridge_peer *p, struct span why, bool ov
 	if (p->index == 0 && b->s.era == BRIDGE_AUTO && (b->modern || (!ready && !p->was_ready)))
 		b->known = b->shunned = false;
 	end(b, p, failed);
+	if (p->index == 0) { /* what is said until it is tried again */
+		struct buf down = buf_on(b->down, sizeof b->down);
+		BUF_LIT(&down, "is not running, and is tried again within half a minute; the last time it ");
+		buf_put(&down, span_of(why.p, why.n < BRIDGE_WHY ? why.n : BRIDGE_WHY));
+		b->down_n = down.n;
+	}
 	say_log(b, p->index == 0 ? SPAN("the shared conversation is over") : SPAN("a caller's own conversation is over"), why);
 	let_go(b, p, why);
 	bridge_due(b, bridge_now(b));

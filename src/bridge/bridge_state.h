@@ -22,6 +22,7 @@ enum {
 	BRIDGE_URL_REQUIRED = -32042, /* of 2025-11-25: open these URLs first */
 	BRIDGE_ASKS = 4,              /* questions of the upstream open in one call */
 	BRIDGE_TEXT_MIN = 65536,
+	BRIDGE_WHY = 200,             /* of why a conversation ended, kept */
 	BRIDGE_URIS_BYTES = 8192,     /* of one listen */
 	BRIDGE_KNOWN_BYTES = 65536,   /* instructions and serverInfo of a legacy upstream */
 	BRIDGE_BATCH = 64,            /* messages of one batch of a 2025-03-26 server */
@@ -150,6 +151,8 @@ struct bridge {
 	bool known;                   /* the era */
 	bool modern;
 	bool shunned;                 /* the last peer ended under the probe: the next start goes straight to initialize */
+	char down[BRIDGE_WHY + 96];   /* why the shared conversation is not running, while it may not be started */
+	size_t down_n;
 	bool rematch;                 /* a waiting call may find a peer now */
 	int64_t due_ms;               /* nothing to do in a tick before; 0: look */
 	uint64_t order, ids;

@@ -192,6 +192,8 @@ bool list_pass(struct txn *t, struct upstream *up, uint32_t result, struct list_
 
 /* ---- completion of a template ---- */
 
+enum { COMPLETIONS_MAX = 100 /* values that the protocol lets an answer have (mcp.md 8.4): no more are looked at */ };
+
 /* The URI that a value makes of the template. False: it cannot be told. *open: more may follow it. As the built-in server's lists have it, with `files`. */
 static bool expand(struct span template, struct span variable, struct span value, bool files, struct buf *uri, bool *open)
 {
@@ -254,14 +256,14 @@ void list_completion(struct txn *t, struct upstream *up, uint32_t result, struct
 	uint32_t completion = json_get(j, result, SPAN("completion")), values = json_get(j, completion, SPAN("values"));
 	struct span total = json_raw(j, json_get(j, completion, SPAN("total")));
 	struct buf kept = buf_on(total_mem, 24);
-	unsigned n = 0;
+	unsigned n = 0, seen = 0;
 
 	if (t->msg.method != MCP_COMPLETE || !t->msg.ref_is_resource || json_type(j, values) != JSON_ARRAY || rights_see_all(t, up))
 		return;
 	struct edit_gap g = { json_raw(j, values).p + 1, NULL, NULL };
 	for (uint32_t v = json_first(j, values); v != JSON_NONE; v = json_next(j, values, v)) {
 		struct span raw = json_raw(j, v);
-		if (may_see_value(t, up, v)) {
+		if (seen++ < COMPLETIONS_MAX && may_see_value(t, up, v)) {
 			edit_keep(&g, raw.p, raw.p + raw.n, s);
 			n++;
 		} else {

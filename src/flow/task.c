@@ -43,26 +43,18 @@ struct mcp_fault task_declared(struct txn *t)
 	return (struct mcp_fault){ 0, 0, NOTHING, NOTHING, NOTHING };
 }
 
-/* Opens an id of this caller's. `out`: where the tool's name and the inner id come to stand. */
-static bool open_id(struct txn *t, struct span text, struct buf *out, unsigned *server, struct span *tool, struct span *inner)
-{
-	struct flow *f = t->f;
-	struct span names[FLOW_SERVERS_MAX];
-	uint8_t key[TASK_ID_KEY];
-
-	for (unsigned i = 0; i < f->set->nservers; i++)
-		names[i] = f->set->servers[i].name;
-	key_of(t, key);
-	return task_id_open(text, key, names, f->set->nservers, server, out, tool, inner);
-}
-
 enum step_end task_route(struct txn *t)
 {
 	struct buf rest = buf_on(t->names + t->called.n, sizeof(t->names) - t->called.n);
-	unsigned server;
+	struct span names[FLOW_SERVERS_MAX];
+	uint8_t key[TASK_ID_KEY];
+	unsigned server, n = t->f->set->nservers;
 
+	for (unsigned i = 0; i < n; i++)
+		names[i] = t->f->set->servers[i].name;
+	key_of(t, key);
 	t->name = NOTHING;
-	if (!open_id(t, t->called, &rest, &server, &t->name, &t->task) || (t->f->up[server].catalog_state == CATALOG_KNOWN &&
+	if (!task_id_open(t->called, key, names, n, &server, &rest, &t->name, &t->task) || (t->f->up[server].catalog_state == CATALOG_KNOWN &&
 	    !(t->f->up[server].catalog->caps & CATALOG_TASKS)))
 		return answer_unknown(t);
 	t->server = (uint8_t)server;
@@ -136,12 +128,15 @@ static bool hears(struct txn *t, const struct upstream *up, uint32_t token, stru
 {
 	char mem[MCP_TASK_MAX];
 	struct buf text = buf_on(mem, sizeof(mem)), out = buf_on(h->mem, sizeof(h->mem));
+	uint8_t key[TASK_ID_KEY];
 	struct span tool;
 	unsigned server;
 
+	if (up->catalog_state != CATALOG_KNOWN || !(up->catalog->caps & CATALOG_TASKS))
+		return false;
 	json_text(&t->f->json, token, &text);
-	return !text.full && open_id(t, buf_span(&text), &out, &server, &tool, &h->inner) && server == up->index &&
-		up->catalog_state == CATALOG_KNOWN && (up->catalog->caps & CATALOG_TASKS) &&
+	key_of(t, key); /* one server is tried for one id: a filter full of forged ones is asked about at each */
+	return !text.full && task_id_open(buf_span(&text), key, &up->set->name, 1, &server, &out, &tool, &h->inner) &&
 		policy_decide(&t->f->set->policy, &t->who, up->prefix, tool).verdict == POLICY_ALLOWED;
 }
 

@@ -69,7 +69,7 @@ static void new_second(struct kid *k)
 		return;
 	k->second = loop->now_ms / SECOND_MS;
 	if (k->left_out > 0) {
-		struct buf *b = say(LOG_WARN, k);
+		struct buf *b = say(LOG_INFO, k);
 
 		BUF_LIT(b, ": ");
 		buf_u64(b, k->left_out);
@@ -127,6 +127,7 @@ static void err_close(struct kid *k)
 	loop_forget(loop, &k->err);
 	sock_close(k->err.fd);
 	k->err.fd = -1;
+	k->readable = false;
 }
 
 static void err_read(struct kid *k)

@@ -66,6 +66,14 @@ void log_date(struct buf *b, int64_t ms)
 	buf_char(b, 'Z');
 }
 
+/* U+2028 and 2029 end lines in some viewers; U+200E, 200F, 202A to 202E and 2066 to 2069 turn text around. */
+static bool turns(const char *p)
+{
+	unsigned c = (unsigned char)p[1] << 8 | (unsigned char)p[2];
+
+	return p[0] == '\xE2' && ((c >= 0x80A8 && c <= 0x80AE) || (c >= 0x81A6 && c <= 0x81A9) || c == 0x808E || c == 0x808F);
+}
+
 static void escaped(struct buf *b, struct span s)
 {
 	while (s.n > 0 && !b->full) {
@@ -73,7 +81,7 @@ static void escaped(struct buf *b, struct span s)
 		unsigned char c = (unsigned char)s.p[0];
 		bool c1 = step == 2 && c == 0xC2 && (unsigned char)s.p[1] < 0xA0;
 
-		if (step == 0 || c < 0x20 || c == 0x7F || c1) {
+		if (step == 0 || c < 0x20 || c == 0x7F || c1 || (step == 3 && turns(s.p))) {
 			step = 1;
 			BUF_LIT(b, "\\x");
 			buf_hex(b, s.p, 1);
@@ -112,10 +120,11 @@ void log_line(enum log_level level, struct span what)
 		second = now_ms / 1000;
 		lines_in_second = 0;
 	}
-	if (++lines_in_second > LOG_LINES_A_SECOND) {
+	if (lines_in_second >= (level == LOG_INFO ? LOG_LINES_A_SECOND - LOG_LINES_KEPT : LOG_LINES_A_SECOND)) {
 		lost++;
 		return;
 	}
+	lines_in_second++;
 	if (lost > 0) {
 		char mem[96];
 		struct buf b = buf_on(mem, sizeof mem);

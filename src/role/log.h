@@ -1,14 +1,14 @@
 /* role/log.h: one line per event on standard error: date, level, who, what.
  *
- * Control bytes and broken UTF-8 are written as \xHH: nobody forges a line or moves a terminal's cursor. At most LOG_LINES_A_SECOND lines per
- * process; the rest is counted and the count is logged. A log that cannot take a line now loses it (counted as well): logging never
+ * Control bytes, broken UTF-8 and what ends lines or turns text around in Unicode are written as \xHH: nobody forges a line or moves a terminal's
+ * cursor. At most LOG_LINES_A_SECOND lines per process, the last LOG_LINES_KEPT of them for what is more than LOG_INFO; the rest is counted and the count is logged. A log that cannot take a line now loses it (counted as well): logging never
  * stops a role. */
 #ifndef POSTERN_ROLE_LOG_H
 #define POSTERN_ROLE_LOG_H
 
 #include "base/buf.h"
 
-enum { LOG_LINE_MAX = 2048, LOG_LINES_A_SECOND = 50 };
+enum { LOG_LINE_MAX = 2048, LOG_LINES_A_SECOND = 50, LOG_LINES_KEPT = 10 };
 enum log_level { LOG_INFO, LOG_WARN, LOG_ERROR };
 
 /* Who speaks from now on (static text or memory that stays). Also takes bug()'s last words. */

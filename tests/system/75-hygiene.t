@@ -32,7 +32,7 @@ class Far(Upstream):
         "resources/read": lambda: {"contents": [{"uri": "x://a", "text": "FAR", "_meta": EVIL}], "ttlMs": 0, "cacheScope": "private"},
         "tools/list": lambda: {"tools": [{"name": n, "inputSchema": {"type": "object", "properties": {"_meta": {"type": "object"}}}, "_meta": {**EVIL, "ui": {"resourceUri": "ui://x"}}}
                                          for n in ("echo", "docs__read_file")], "ttlMs": 60000, "cacheScope": "private"},
-        "completion/complete": lambda: {"completion": {"values": ["open", "secret", 5, "se%63ret", "a/secrets/", "b/", "x" * 3000], "total": 70, "hasMore": True}},
+        "completion/complete": lambda: {"completion": {"values": ["open", "secret", 5, "se%63ret", "a/secrets/", "b/", "x" * 3000] + ["v"] * 200, "total": 70, "hasMore": True}},
         "resources/list": lambda: {"resources": [{"_meta": EVIL, "uri": u, "name": "a"} for u in ("x://a", "files://docs/secret.txt")], "ttlMs": 60000, "cacheScope": "private"},
     }
     ask_input = False
@@ -129,8 +129,8 @@ with Postern(config) as p:
 
     is_(completes("files://docs/{+path}", "path", ""), {"values": ["b/", "open.txt"], "hasMore": False}, "values that make URIs a caller may not use are left out")
     is_(completes("files://docs/{+path}", "path", "b/"), {"values": ["b/z"], "hasMore": False}, "as the list would have them written")
-    is_(completes("x://d/{a}", "a", ""), {"values": ["open", "b/"], "total": 2, "hasMore": True}, "of any server, and how many there were is not said")
-    is_(completes("x://d/{+a}{?q}", "a", "")["values"], ["open", "b/"], "what may follow them does not matter")
+    is_(completes("x://d/{a}", "a", ""), {"values": ["open", "b/"] + ["v"] * 93, "total": 95, "hasMore": True}, "of any server, and how many there were is not said")
+    is_(completes("x://d/{+a}{?q}", "a", "")["values"][:3], ["open", "b/", "v"], "what may follow them does not matter")
     is_(completes("x://{b}/{a}", "a", "")["values"], [], "where that cannot be told none is shown")
 
     # ---- nothing it says changes anything

@@ -170,19 +170,30 @@ static void asked_and_forgotten(void)
 
 static void shares(void)
 {
+	static const char *const others[] = { "{\"sampling\":{}}", "{\"elicitation\":{}}", "{\"elicitation\":{\"url\":{}}}" };
+
 	legacy_begin();
-	ask_as(0, "1", "tools/call", CALL AA);
-	ask_as(0, "2", "tools/call", CALL META_OF("{\"sampling\":{}}", AS("aa")));
-	ask_as(0, "3", "tools/call", CALL META_OF("{\"roots\":{}}", AS("aa")));
-	is_int((int)(kit_starts[1] + kit_starts[2] + kit_starts[3]), 2, "one caller has half of the conversations at most, whatever it declares");
+	for (unsigned i = 0; i < 3; i++) {
+		char text[400], id[8];
+
+		snprintf(text, sizeof text, CALL META_OF("%s", AS("aa")), others[i]);
+		snprintf(id, sizeof id, "%u", i + 1);
+		ask_as(0, id, "tools/call", text);
+		legacy_up(i + 1, INIT_RESULT("2025-11-25", OLD_CAPS));
+		(void)bridge_tick(kit);
+		(void)peer_next(i + 1);
+		kit_now += 10;
+	}
+	peer_say(2, "{\"jsonrpc\":\"2.0\",\"id\":9," ELICIT "}");
+	(void)kept(next(0));
+	is_int((int)(kit_starts[1] + kit_starts[2] + kit_starts[3]), 3, "one caller may have them all while nobody else needs one");
+	ask_as(0, "4", "tools/call", CALL META_OF("{\"roots\":{}}", AS("aa")));
+	is_int((int)(kit_stops[1] + kit_stops[2] + kit_stops[3]), 0, "it gets none of its own by giving one up");
 	ask_as(1, "1", "tools/call", CALL META_OF(ALL_CAPS, AS("bb")));
-	is_int((int)kit_starts[3], 1, "there is one for another");
-	legacy_up(1, INIT_RESULT("2025-11-25", OLD_CAPS));
-	(void)bridge_tick(kit);
-	(void)peer_next(1);
-	peer_answer(1, kit_id, "\"result\":{\"content\":[]}");
-	ok(has(next(0), "\"id\":1,"), "its first call is over");
-	ok(kit_stops[1] == 1 && kit_starts[1] == 2 && kit_stops[2] == 0, "and makes room for its own third");
+	ok(kit_stops[2] == 1 && kit_starts[2] == 2 && kit_stops[1] + kit_stops[3] == 0, "for another the one is ended in which it is only asked something");
+	ok(quiet(0), "nothing is under way there that would have to be answered");
+	ask_as(1, "2", "tools/call", CALL META_OF(ALL_CAPS, AS("cc")));
+	is_int((int)(kit_stops[1] + kit_stops[2] + kit_stops[3]), 1, "half it keeps");
 
 	/* What is answered does not hold the conversation while its caller is away. */
 	legacy_begin();

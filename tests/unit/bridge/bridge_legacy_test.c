@@ -101,7 +101,7 @@ static void start_fails(void)
 	peer_answer(0, kit_id, "\"error\":{\"code\":-32000,\"message\":\"go away\"}");
 	ok(has(next(0), "\"id\":2,") && kit_stops[0] == 2, "initialize refused");
 	ask_as(0, "3", "tools/list", META);
-	ok(has(next(0), "is not running") && kit_starts[0] == 2, "then not at once");
+	ok(has(next(0), "is not running, and is tried again within half a minute; the last time it refused to begin a conversation") && kit_starts[0] == 2, "then not at once, and why is said");
 	pass(1001);
 	ask_as(0, "4", "tools/list", META);
 	is_int(kit_starts[0], 3, "but a second later");

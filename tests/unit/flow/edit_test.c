@@ -50,6 +50,38 @@ int main(void)
 	is_int(sizes, 0, "the size is told before");
 	is_int(cut, 0, "what does not fit is said");
 
+	/* Of a list any may be left out, each with one comma. */
+	static const char list_text[] = "[aa,b,ccc,d]";
+	static const unsigned at[] = { 1, 4, 6, 10 }, to[] = { 3, 5, 9, 11 };
+	char *list = page_copy(list_text, sizeof list_text - 1);
+	unsigned odd = 0;
+	for (unsigned keep = 0; keep < 16; keep++) {
+		struct edit mem[4];
+		struct edits l = { mem, 0, 4, false };
+		struct edit_gap g = { list + 1, NULL, NULL };
+		char want[32], got[32];
+		struct buf wb = buf_on(want, sizeof want), gb = buf_on(got, sizeof got);
+		bool any = false;
+		BUF_LIT(&wb, "[");
+		for (unsigned i = 0; i < 4; i++) {
+			if (!(keep >> i & 1)) {
+				edit_drop(&g, list + at[i], list + to[i]);
+				continue;
+			}
+			edit_keep(&g, list + at[i], list + to[i], &l);
+			if (any)
+				BUF_LIT(&wb, ",");
+			buf_put(&wb, span_of(list + at[i], to[i] - at[i]));
+			any = true;
+		}
+		BUF_LIT(&wb, "]");
+		edit_gap_end(&g, &l);
+		edit_write(&gb, span_of(list, sizeof list_text - 1), &l);
+		odd += l.full || !span_eq(buf_span(&gb), buf_span(&wb));
+	}
+	page_free(list, sizeof list_text - 1);
+	is_int(odd, 0, "what is left of a list is a list");
+
 	struct edit one[1];
 	struct edits s = { one, 0, 1, false };
 	edit_add(&s, text, text, with[1]);

@@ -157,8 +157,14 @@ static void answer(struct sim_conn *c, struct question *q)
 	if (strcmp(q->method, "server/discover") == 0)
 		snprintf(result, sizeof result, "\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{\"tools\":{\"listChanged\":true},\"prompts\":{},"
 		    "\"completions\":{},\"resources\":{\"subscribe\":true}},\"instructions\":\"words of %d\",\"ttlMs\":60000,\"cacheScope\":\"public\"", q->server);
-	else if (strstr(q->method, "/list"))
-		snprintf(result, sizeof result, "%s,%s\"ttlMs\":1000,\"cacheScope\":\"public\"", list_of(q->method), odd.endless ? "\"nextCursor\":\"c\"," : "");
+	else if (strstr(q->method, "/list")) {
+		static unsigned pages;
+		char next[40] = "";
+
+		if (odd.endless) /* always another: one that leads where it was would be seen */
+			snprintf(next, sizeof next, "\"nextCursor\":\"c%u\",", ++pages);
+		snprintf(result, sizeof result, "%s,%s\"ttlMs\":1000,\"cacheScope\":\"public\"", list_of(q->method), next);
+	}
 	else if (strcmp(q->method, "completion/complete") == 0)
 		snprintf(result, sizeof result, "\"completion\":{\"values\":[\"done by %d\"]}", q->server);
 	else

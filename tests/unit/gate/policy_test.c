@@ -300,6 +300,10 @@ static void uris(void)
 		usual(upstream[i][0], upstream[i][1], false);
 	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
 		usual(files[i][0], files[i][1], true);
+	char path_mem[64];
+	struct buf path = buf_on(path_mem, sizeof path_mem);
+	policy_escape(&path, SPAN("a b/%41\xc3\xa9?#~"));
+	ok(span_eq(buf_span(&path), SPAN("a%20b/%2541%C3%A9%3F%23~")), "a path as the built-in server's lists have it");
 	policy_usual_uri(&b, SPAN("x://h/../abc"), false);
 	ok(b.full, "what does not fit");
 }

@@ -163,6 +163,42 @@ static pid_t launcher(void)
 	return (pid_t)atoi(line);
 }
 
+static bool heard;
+
+static void on_end(struct kid_owner *owner, uint32_t child, int exit_status, int sig)
+{
+	(void)owner;
+	heard = child == 3 && exit_status == 0 && sig == 0;
+}
+
+/* Without the launcher, in this process: one that closes its standard error costs nothing any more. */
+static void mute(void)
+{
+	static struct program_set set;
+	static struct loop loop;
+	static char mem[4096];
+	struct buf errors = buf_on(mem, sizeof mem), warnings = buf_on(mem, sizeof mem);
+	struct kid_owner owner = { on_end, SPAN("mute") };
+	int fd, wait_ms = 0;
+	char byte;
+
+	if (!loop_open(&loop) || !kids_begin(&loop) || !program_read(&set, conf.conf, &errors, &warnings))
+		exit(97);
+	fd = kid_start(&owner, 3, &conf.conf->servers[1], &set.of[1]);
+	ok(fd >= 0 && poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, WAIT_MS) > 0 && read(fd, &byte, 1) == 1, "a program without a standard error");
+	for (int tries = 0; tries < 50 && wait_ms >= 0; tries++) {
+		loop_wait(&loop, wait_ms < 100 ? wait_ms : 100);
+		wait_ms = kids_tick();
+	}
+	is_int(wait_ms, -1, "  is nothing to wake up for");
+	close(fd);
+	for (int tries = 0; tries < WAIT_MS / 10 && !heard; tries++) {
+		loop_wait(&loop, 10);
+		kids_reap();
+	}
+	ok(heard && kids_gone(), "  and its end is heard of");
+}
+
 int main(int argc, char **argv)
 {
 	static char mem[CONF_ERRORS_SIZE], text[1024], self[256];
@@ -179,10 +215,11 @@ int main(int argc, char **argv)
 		return 99;
 	snprintf(path, sizeof path, "%s/c.json", dir);
 	snprintf(text, sizeof text, "{\"listeners\":[{\"address\":\"127.0.0.1:0\"}],\"identity\":{\"anonymous\":{\"tenant\":\"t\",\"roles\":[\"r\"]}},\"policy\":[],"
-		"\"mcpServers\":{\"hide\":{\"command\":\"%s\",\"args\":[\"hide\"]}}}", self);
+		"\"mcpServers\":{\"hide\":{\"command\":\"%s\",\"args\":[\"hide\"]},\"mute\":{\"command\":\"sh\",\"args\":[\"-c\",\"exec 2>&-; echo; exec cat\"]}}}", self);
 	f = fopen(path, "w");
 	if (!f || fputs(text, f) < 0 || fclose(f) != 0 || config_load(&conf, span_z(path), &errors) != CONFIG_RIGHT)
 		return 99;
+	mute();
 	bystander = fork();
 	if (bystander == 0)
 		for (;;)

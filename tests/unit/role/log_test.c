@@ -59,6 +59,9 @@ int main(void)
 	is_int(lines(), 1, "one line is one line");
 	log_line(LOG_ERROR, SPAN("gr\xc3\xbc\xc3\x9f \xff \xc2\x9b \xed\xa0\x80"));
 	ok(ends(logged(), " error tester: gr\xc3\xbc\xc3\x9f \\xff \\xc2\\x9b \\xed\\xa0\\x80\n"), "UTF-8 stays, what is none or controls does not");
+	log_line(LOG_INFO, SPAN("a\xe2\x80\xa8" "b\xe2\x80\xae" "c\xe2\x81\xa6" "d\xe2\x80\xa6\xe2\x81\xaa" "e\xe2\x80\xaf"));
+	ok(ends(logged(), ": a\\xe2\\x80\\xa8b\\xe2\\x80\\xaec\\xe2\\x81\\xa6d\xe2\x80\xa6\xe2\x81\xaa" "e\xe2\x80\xaf\n"),
+		"nor what viewers take for a new line, or turn the rest around for");
 	b = log_begin(LOG_INFO);
 	BUF_LIT(b, "n=");
 	buf_u64(b, 7);
@@ -72,10 +75,13 @@ int main(void)
 		log_line(LOG_INFO, SPAN("flood"));
 	logged();
 	ok(lines() >= 1 && lines() <= 3 * LOG_LINES_A_SECOND, "a flood is cut");
+	log_line(LOG_WARN, SPAN("fire"));
+	ok(ends(logged(), " warning tester: fire\n"), "  but not what warns, for which the last ten lines of a second are kept");
+	ok(strstr(text, " log lines were left out before this one\n") != NULL, "  and what was cut is counted");
 	usleep(1100000); /* the next second of the wall clock */
 	log_line(LOG_INFO, SPAN("after"));
 	logged();
-	ok(strstr(text, " log lines were left out before this one\n") != NULL && ends(text, ": after\n"), "and what was cut is counted");
+	ok(ends(text, ": after\n") && lines() == 1, "the next second has lines of its own");
 
 	while (write(pipe_fd[1], large, sizeof large) > 0)
 		;
