@@ -186,7 +186,7 @@ static void mute(void)
 		exit(97);
 	fd = kid_start(&owner, 3, &conf.conf->servers[1], &set.of[1]);
 	ok(fd >= 0 && poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, WAIT_MS) > 0 && read(fd, &byte, 1) == 1, "a program without a standard error");
-	for (int tries = 0; tries < 50 && wait_ms >= 0; tries++) {
+	for (int tries = 0; tries < WAIT_MS / 100 && wait_ms >= 0; tries++) {
 		loop_wait(&loop, wait_ms < 100 ? wait_ms : 100);
 		wait_ms = kids_tick();
 	}
