@@ -372,7 +372,7 @@ void child_reap(struct house *h)
 		c->pid = 0;
 		if (c->role == ROLE_WORKER)
 			metrics_forget(&h->metrics[c->of->slot][c->index].m);
-		if (c->role == ROLE_STDIO && end.status != 0)
+		if (c->role == ROLE_STDIO && end.status != 0 && !c->of->condemned) /* else we ended it ourselves, before it served */
 			h->door_failed = true;
 		house_ended(c);
 	}

@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 
-enum { LOG_LINE_MAX = 2048, LOG_LINES_A_SECOND = 50, LOG_LINES_KEPT = 10 };
+enum { LOG_LINE_MAX = 2048, LOG_LINES_A_SECOND = 200, LOG_LINES_KEPT = 10 };
 enum log_level { LOG_INFO, LOG_WARN, LOG_ERROR };
 
 /* Who speaks from now on (static text or memory that stays). Also takes bug()'s last words. */

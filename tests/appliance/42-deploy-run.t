@@ -209,7 +209,7 @@ else:
             path = "/sys/fs/cgroup/%s%s/%s" % (controller, groups.get(controller, "/-"), name)
             if os.path.exists(path):
                 limits.append(open(path).read().strip())
-        is_(limits, [str(320 << 20), "64"], "quadlet: the limits of memory and processes are in force")
+        is_(limits, [str(288 << 20), "64"], "quadlet: the limits of memory and processes are in force")
         do("stop", "--time", "20", ident)
         is_(do("inspect", "--format", "{{.State.ExitCode}}", ident).stdout.strip(), "0", "quadlet: podman stop ends it with status 0")
 done()
