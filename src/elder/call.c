@@ -125,18 +125,23 @@ static void fault(struct elder *e, struct call *c, unsigned status, int code, st
 
 void elder_call_fault(struct elder *e, struct call *c, int code, struct span text, struct span detail) { fault(e, c, 200, code, text, detail); }
 
+/* Ends what answer_open() began, and with it the call. */
+static void answer_end(struct elder *e, struct call *c, unsigned status, struct buf *b)
+{
+	BUF_LIT(b, "}");
+	if (b->full)
+		elder_call_fault(e, c, MCP_INTERNAL, SPAN("The answer is too long"), NOTHING);
+	else
+		finish(e, c, status, buf_span(b));
+}
+
 void elder_call_lacks(struct elder *e, struct call *c, uint64_t scopes, struct span error)
 {
 	struct buf b = answer_open(e, c, SPAN("error"));
 
 	buf_put(&b, error);
-	BUF_LIT(&b, "}");
-	if (b.full) {
-		elder_call_fault(e, c, MCP_INTERNAL, SPAN("The answer is too long"), NOTHING);
-		return;
-	}
 	c->post->scopes = scopes;
-	finish(e, c, scopes != 0 ? 403 : 200, buf_span(&b));
+	answer_end(e, c, scopes != 0 ? 403 : 200, &b);
 }
 
 void elder_call_full(struct elder *e, struct call *c)
@@ -149,12 +154,7 @@ void elder_call_result(struct elder *e, struct call *c, struct span result)
 	struct buf b = answer_open(e, c, SPAN("result"));
 
 	buf_put(&b, result);
-	BUF_LIT(&b, "}");
-	if (b.full) {
-		elder_call_fault(e, c, MCP_INTERNAL, SPAN("The answer is too long"), NOTHING);
-		return;
-	}
-	finish(e, c, 200, buf_span(&b));
+	answer_end(e, c, 200, &b);
 }
 
 void elder_call_fail(struct elder *e, struct call *c, struct span text, struct span detail)
@@ -308,23 +308,17 @@ static void error_answer(struct elder *e, struct call *c, const struct mcp_messa
 		elder_call_fault(e, c, (int)code, SPAN("No session could be begun"), buf_span(&text));
 		return;
 	}
-	b = answer_open(e, c, SPAN("error"));
-	if (code == MCP_INVALID_PARAMS && c->method == MCP_RESOURCES_READ && json_get(j, data, SPAN("uri")) != JSON_NONE) {
-		BUF_LIT(&b, "{\"code\":-32002,\"message\":");
-		buf_put(&b, json_raw(j, json_get(j, m->error, SPAN("message"))));
-		BUF_LIT(&b, ",\"data\":");
-		buf_put(&b, json_raw(j, data));
-		BUF_LIT(&b, "}");
-	} else {
+	if (code != MCP_INVALID_PARAMS || c->method != MCP_RESOURCES_READ || json_get(j, data, SPAN("uri")) == JSON_NONE) {
 		elder_call_lacks(e, c, scopes, json_raw(j, m->error));
 		return;
 	}
+	b = answer_open(e, c, SPAN("error"));
+	BUF_LIT(&b, "{\"code\":-32002,\"message\":");
+	buf_put(&b, json_raw(j, json_get(j, m->error, SPAN("message"))));
+	BUF_LIT(&b, ",\"data\":");
+	buf_put(&b, json_raw(j, data));
 	BUF_LIT(&b, "}");
-	if (b.full) {
-		elder_call_fault(e, c, MCP_INTERNAL, SPAN("The answer is too long"), NOTHING);
-		return;
-	}
-	finish(e, c, 200, buf_span(&b));
+	answer_end(e, c, 200, &b);
 }
 
 static void result_answer(struct elder *e, struct call *c, const struct mcp_message *m, int64_t now_ms)
@@ -341,12 +335,9 @@ static void result_answer(struct elder *e, struct call *c, const struct mcp_mess
 		return;
 	}
 	b = answer_open(e, c, SPAN("result"));
-	if (!result_write(e, c, m->result, &b) || b.cap - b.n < 1) {
-		elder_call_fault(e, c, MCP_INTERNAL, SPAN("The answer is too long"), NOTHING);
-		return;
-	}
-	BUF_LIT(&b, "}");
-	finish(e, c, 200, buf_span(&b));
+	if (!result_write(e, c, m->result, &b))
+		b.full = true;
+	answer_end(e, c, 200, &b);
 }
 
 void elder_call_message(struct elder *e, struct call *c, struct span json, int64_t now_ms)

@@ -433,6 +433,8 @@ int route_next(struct txn *t, unsigned from);
 int64_t list_until(const struct txn *t);         /* until when what is put together waits for its slowest upstream */
 /* True: the txn waits for this upstream's catalogue, of which it needs to know; false: go on, with catalog_state as it is. */
 bool route_waits(struct txn *t, struct upstream *up);
+/* The servers' names in their order, for what is sealed with one. */
+void route_names(const struct flow *f, struct span names[FLOW_SERVERS_MAX]);
 void route_cursor_key(const struct txn *t, uint8_t key[CURSOR_KEY]);
 /* A key of this caller's: other than with the tenant's cursors, another caller of the tenant has another. `label`: what for, ending with a NUL. */
 void route_caller_key(const struct txn *t, struct span label, uint8_t key[CRYPTO_HASH]);

@@ -5,6 +5,8 @@ static bool has_rounds(enum mcp_method m) { return m == MCP_TOOLS_CALL || m == M
 
 static struct request_of request_of(const struct txn *t) { return (struct request_of){ t->msg.method, t->called, t->arguments }; }
 
+static void key_of(const struct txn *t, uint8_t key[REQUEST_STATE_KEY]) { route_caller_key(t, SPAN("postern state key 1\0"), key); }
+
 bool retry_result(struct txn *t, struct upstream *up, uint32_t result, struct edits *s, char *head_mem)
 {
 	struct flow *f = t->f;
@@ -19,7 +21,7 @@ bool retry_result(struct txn *t, struct upstream *up, uint32_t result, struct ed
 	json_text(j, token, &state);
 	if (json_type(j, token) != JSON_STRING || state.full)
 		return false;
-	route_caller_key(t, SPAN("postern state key 1\0"), key);
+	key_of(t, key);
 	request_state_seal(&head, key, up->index, up->set->name, &of, buf_span(&state), flow_unix(f) + RETRY_MS);
 	edit_put(s, json_inner(j, token).p, json_inner(j, token).p, buf_span(&head));
 	return !head.full;
@@ -39,10 +41,9 @@ enum step_end retry_route(struct txn *t)
 	t->retried = json_type(j, token) != JSON_NO_TYPE && json_type(j, token) != JSON_NULL;
 	if (!t->retried)
 		return STEP_NEXT;
-	for (unsigned i = 0; i < f->set->nservers; i++)
-		names[i] = f->set->servers[i].name;
+	route_names(f, names);
 	json_text(j, token, &text);
-	route_caller_key(t, SPAN("postern state key 1\0"), key);
+	key_of(t, key);
 	/* The head is taken away as it stands: one with escapes in it is none. */
 	if (span_absent(raw) || text.full || raw.n < REQUEST_STATE_HEAD || !span_starts(buf_span(&text), span_of(raw.p, REQUEST_STATE_HEAD)) ||
 	    !request_state_open(buf_span(&text), key, names, f->set->nservers, &of, flow_unix(f), &server)) {

@@ -175,6 +175,12 @@ enum step_end answer_empty_list(struct txn *t)
 	return answer_send(t, 200, &b, SPAN("application/json"));
 }
 
+void route_names(const struct flow *f, struct span names[FLOW_SERVERS_MAX])
+{
+	for (unsigned i = 0; i < f->set->nservers; i++)
+		names[i] = f->set->servers[i].name;
+}
+
 /* A tenant's cursors are its own: what is inside may mean something to the upstream that gave it out for that tenant. */
 void route_cursor_key(const struct txn *t, uint8_t key[CURSOR_KEY])
 {
@@ -248,8 +254,7 @@ static enum step_end route_list(struct txn *t)
 		struct buf inner = buf_on(t->names, sizeof(t->names));
 		json_text(&f->json, m->cursor, &text);
 		route_cursor_key(t, key);
-		for (unsigned i = 0; i < f->set->nservers; i++)
-			servers[i] = f->set->servers[i].name;
+		route_names(f, servers);
 		if (text.full || !cursor_open(buf_span(&text), key, m->method, servers, f->set->nservers, &place, &inner)) {
 			struct mcp_fault fault = { MCP_INVALID_PARAMS, 200, SPAN("params.cursor: not one that was given out for this list"), NOTHING, NOTHING };
 			return answer_fault(t, &fault);

@@ -50,8 +50,7 @@ enum step_end task_route(struct txn *t)
 	uint8_t key[TASK_ID_KEY];
 	unsigned server, n = t->f->set->nservers;
 
-	for (unsigned i = 0; i < n; i++)
-		names[i] = t->f->set->servers[i].name;
+	route_names(t->f, names);
 	key_of(t, key);
 	t->name = NOTHING;
 	if (!task_id_open(t->called, key, names, n, &server, &rest, &t->name, &t->task) || (t->f->up[server].catalog_state == CATALOG_KNOWN &&
