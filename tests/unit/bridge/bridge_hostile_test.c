@@ -6,20 +6,6 @@
 #define MODERN_ONLY "\"error\":{\"code\":-32022,\"message\":\"m\",\"data\":{\"supported\":[\"2026-07-28\"],\"requested\":\"2025-11-25\"}}"
 #define ELICIT "\"method\":\"elicitation/create\",\"params\":{\"message\":\"Which?\",\"requestedSchema\":{\"type\":\"object\",\"properties\":{}}}"
 
-/* Era auto, found to be an older one; peer 0 ready, all queues empty. */
-static void auto_begin(void)
-{
-	kit_begin(BRIDGE_AUTO);
-	ask_as(0, "1", "server/discover", META);
-	bridge_peer_up(kit, 0);
-	(void)peer_next(0);
-	peer_answer(0, kit_id, "\"error\":{\"code\":1,\"message\":\"m\"}");
-	(void)peer_next(0);
-	peer_answer(0, kit_id, INIT_RESULT("2025-11-25", OLD_CAPS));
-	(void)peer_next(0);
-	(void)next(0);
-}
-
 /* Words that are told later are kept: who gave them has long gone. */
 static void words(void)
 {

@@ -332,15 +332,7 @@ static void changing(void)
 	peer_answer(0, kit_id, "\"error\":{\"code\":-32602,\"message\":\"no\",\"data\":{\"supported\":[\"2024-11-05\"]}}");
 	ok(kit_stops[0] == 1 && has(next(0), "refused to begin"), "once");
 
-	kit_begin(BRIDGE_AUTO);
-	ask_as(0, "1", "server/discover", META);
-	bridge_peer_up(kit, 0);
-	(void)peer_next(0);
-	peer_answer(0, kit_id, "\"error\":{\"code\":1,\"message\":\"m\"}");
-	(void)peer_next(0);
-	peer_answer(0, kit_id, INIT_RESULT("2025-11-25", OLD_CAPS));
-	(void)peer_next(0);
-	(void)next(0);
+	auto_begin();
 	ask_as(0, "2", "tools/call", "\"name\":\"t\"," META_OF("{\"sampling\":{}}", AS("aa")));
 	legacy_up(1, INIT_RESULT("2025-11-25", OLD_CAPS));
 	(void)peer_next(1);

@@ -272,4 +272,18 @@ __attribute__((unused)) static void legacy_begin(void)
 		kit_die("legacy_begin leaves something behind");
 }
 
+/* Era auto, found to be an older one; peer 0 ready, all queues empty. */
+__attribute__((unused)) static void auto_begin(void)
+{
+	kit_begin(BRIDGE_AUTO);
+	ask_as(0, "1", "server/discover", META);
+	bridge_peer_up(kit, 0);
+	(void)peer_next(0);
+	peer_answer(0, kit_id, "\"error\":{\"code\":1,\"message\":\"m\"}");
+	(void)peer_next(0);
+	peer_answer(0, kit_id, INIT_RESULT("2025-11-25", OLD_CAPS));
+	(void)peer_next(0);
+	(void)next(0);
+}
+
 #endif

@@ -14,10 +14,7 @@ static void give_credentials(void)
 
 static void session_is(const char *name, uint64_t id, bool streams)
 {
-	begin(1);
-	old_http_start(http, 0);
-	turns();
-	(void)open_session(0, id, name, streams);
+	(void)begin_session(1, id, name, streams);
 	buf_reset(&told);
 }
 
@@ -37,10 +34,7 @@ static void kept_open(void)
 	pass(2200);
 	ok(old_http_open(http) == 0 && was_told(""), "have their time, as other messages have");
 
-	begin(1);
-	old_http_start(http, 0);
-	turns();
-	stream = open_session(0, 1, "one", true);
+	stream = begin_session(1, 1, "one", true);
 	buf_reset(&told);
 	say_it(0, OLD_HTTP_REQUEST, 2, "2025-06-18", "{two}");
 	say_it(0, OLD_HTTP_REQUEST, 3, "2025-06-18", "{three}");
@@ -86,10 +80,7 @@ static void pace(void)
 			break;
 	}
 	ok(n > 3 && n <= 31, "a request's stream");
-	begin(1);
-	old_http_start(http, 0);
-	turns();
-	c = open_session(0, 1, "one", true);
+	c = begin_session(1, 1, "one", true);
 	n = 0;
 	reply(c, "retry: 0\nid: e\ndata: {}\n\n");
 	for (int64_t until = sim.now_ms + 3000; sim.now_ms < until;) {
@@ -114,10 +105,7 @@ static void between(void)
 	struct sim_conn *c;
 
 	settings.credential = true;
-	begin(1);
-	old_http_start(http, 0);
-	turns();
-	(void)open_session(0, 1, "one", false);
+	(void)begin_session(1, 1, "one", false);
 	buf_reset(&told);
 	say_it(0, OLD_HTTP_REQUEST, 2, "2025-06-18", "{two}");
 	c = asked("{two}", "Mcp-Session-Id: one");
@@ -192,10 +180,7 @@ static void lasting(void)
 	struct sim_conn *c;
 
 	settings.credential = true;
-	begin(1);
-	old_http_start(http, 0);
-	turns();
-	c = open_session(0, 1, "one", true);
+	c = begin_session(1, 1, "one", true);
 	for (unsigned i = 0; i < 3 && c; i++) {
 		sim_fin(c);
 		turns();
@@ -211,10 +196,7 @@ static void lasting(void)
 	reply(next_get(), DENIED);
 	ok(!next_get(), "but not without end");
 	settings.credential = false;
-	begin(1);
-	old_http_start(http, 0);
-	turns();
-	c = open_session(0, 1, "one", true);
+	c = begin_session(1, 1, "one", true);
 	sim_fin(c);
 	turns();
 	reply(next_get(), "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n");

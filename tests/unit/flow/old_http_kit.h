@@ -249,6 +249,15 @@ static struct sim_conn *open_session(unsigned peer, uint64_t id, const char *ses
 	return c;
 }
 
+/* A network of its own with one such session, of peer 0. */
+static struct sim_conn *begin_session(uint64_t seed, uint64_t id, const char *session, bool streams)
+{
+	begin(seed);
+	old_http_start(http, 0);
+	turns();
+	return open_session(0, id, session, streams);
+}
+
 static void kit_settings(void)
 {
 	settings = (struct old_http_settings){ .address = { .family = 4, .ip = { 127, 0, 0, 1 }, .port = PORT }, .host = SPAN("old.example:3000"), .path = SPAN("/mcp"),

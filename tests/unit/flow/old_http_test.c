@@ -109,10 +109,7 @@ static void no_answers(void)
 		for (uint64_t seed = 0; seed < 4; seed++) {
 			struct sim_conn *c;
 
-			begin(seed);
-			old_http_start(http, 0);
-			turns();
-			(void)open_session(0, 1, NULL, false);
+			(void)begin_session(seed, 1, NULL, false);
 			buf_reset(&told);
 			say_it(0, OLD_HTTP_REQUEST, 9, "2025-06-18", "{nine}");
 			c = asked("POST", "{nine}");
@@ -164,10 +161,7 @@ static void forgotten(void)
 	for (uint64_t seed = 0; seed < 6; seed++) {
 		struct sim_conn *c, *stream;
 
-		begin(seed);
-		old_http_start(http, 0);
-		turns();
-		stream = open_session(0, 1, "one", true);
+		stream = begin_session(seed, 1, "one", true);
 		buf_reset(&told);
 		say_it(0, OLD_HTTP_REQUEST, 2, "2025-06-18", "{two}");
 		say_it(0, OLD_HTTP_REQUEST, 3, "2025-06-18", "{three}");
@@ -217,10 +211,7 @@ static void resumption(void)
 	for (uint64_t seed = 0; seed < 6; seed++) {
 		struct sim_conn *c;
 
-		begin(seed);
-		old_http_start(http, 0);
-		turns();
-		(void)open_session(0, 1, "one", false);
+		(void)begin_session(seed, 1, "one", false);
 		buf_reset(&told);
 		say_it(0, OLD_HTTP_REQUEST, 2, "2025-11-25", "{two}");
 		c = asked("POST", "{two}");
@@ -253,12 +244,9 @@ static void resumption(void)
 		pass(3000);
 		ok(!asked("GET", "") && !asked("POST", "") && old_http_open(http) == 0, "after which nothing is asked");
 	}
-	begin(1);
 	struct sim_conn *c;
 	unsigned n = 0;
-	old_http_start(http, 0);
-	turns();
-	(void)open_session(0, 1, "one", false);
+	(void)begin_session(1, 1, "one", false);
 	buf_reset(&told);
 	say_it(0, OLD_HTTP_REQUEST, 2, "2025-11-25", "{two}");
 	c = asked("POST", "{two}");
@@ -281,10 +269,7 @@ static void resumption(void)
 	reply(asked("GET", "Last-Event-ID: e1\r\n"), NO_GET);
 	ok(was_told("failed0 3(broke its event stream before the answer, and does not go on) "), "a server that cannot go on");
 	/* The GET stream itself comes back, from its last id, and later each time. */
-	begin(2);
-	old_http_start(http, 0);
-	turns();
-	c = open_session(0, 1, "one", true);
+	c = begin_session(2, 1, "one", true);
 	buf_reset(&told);
 	reply(c, "id: g7\ndata: {\"n\":1}\n\n");
 	sim_fin(c);
@@ -313,10 +298,7 @@ static void cancelled(void)
 {
 	struct sim_conn *c;
 
-	begin(1);
-	old_http_start(http, 0);
-	turns();
-	(void)open_session(0, 1, "one", false);
+	(void)begin_session(1, 1, "one", false);
 	buf_reset(&told);
 	say_it(0, OLD_HTTP_REQUEST, 2, "2025-11-25", "{two}");
 	c = asked("POST", "{two}");
@@ -352,10 +334,7 @@ static void room(void)
 {
 	struct sim_conn *c, *stream;
 
-	begin(1);
-	old_http_start(http, 0);
-	turns();
-	stream = open_session(0, 1, "one", true);
+	stream = begin_session(1, 1, "one", true);
 	buf_reset(&told);
 	say_it(0, OLD_HTTP_REQUEST, 2, "2025-11-25", "{two}");
 	c = asked("POST", "{two}");
@@ -434,10 +413,7 @@ static void over_tls(void)
 	free(mem);
 	mem = aligned_alloc(64, old_http_need(&settings));
 	for (uint64_t seed = 0; seed < 3; seed++) {
-		begin(seed);
-		old_http_start(http, 0);
-		turns();
-		(void)open_session(0, 1, "one", false);
+		(void)begin_session(seed, 1, "one", false);
 		say_it(0, OLD_HTTP_REQUEST, 2, "2025-11-25", "{two}");
 		c = asked("POST", "{two}");
 		reply_json(c, "", "{\"id\":2}");
