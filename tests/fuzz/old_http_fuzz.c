@@ -119,8 +119,8 @@ static void on_failed(void *ctx, unsigned peer, uint64_t id, struct span why)
 {
 	(void)ctx;
 	heard(peer);
-	if (!http->peers[peer].on) /* it was the initialize */
-		started[peer] = begun[peer] = false;
+	if (!http->peers[peer].on) /* it was the initialize; the bridge stops the peer */
+		begun[peer] = false;
 	bridge_peer_failed(b, peer, id, why);
 }
 
@@ -457,20 +457,21 @@ static void leave(void)
 		must(!sim.conn[k].used || sim.conn[k].gate_closed, "a connection is left open");
 }
 
-static void *place(size_t need)
+/* Memory of exactly that size, once taken for good: fresh pages would take most of the time. */
+static void *place(void **mem, size_t need)
 {
-	void *mem = aligned_alloc(64, (need + 63) / 64 * 64);
-
-	memset(mem, 0, need);
-	return mem;
+	if (!*mem)
+		*mem = aligned_alloc(64, (need + 63) / 64 * 64);
+	memset(*mem, 0, need);
+	return *mem;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct bridge_settings s;
 	struct bridge_hooks hooks = { NULL, &loop.now_ms, to_worker, to_peer, start_peer, stop_peer, say_nothing };
+	static void *mem, *mem_over[2];
 	unsigned how;
-	void *mem, *mem_over;
 
 	in = data;
 	end = data + size;
@@ -492,17 +493,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	state[0] = 0;
 	for (unsigned w = 0; w < WORKERS; w++)
 		forget(w);
-	mem = place(bridge_need(&s));
-	mem_over = place(old_http_need(&over));
-	b = bridge_place(mem, &s, &hooks);
-	http = old_http_place(mem_over, &over, &loop);
+	b = bridge_place(place(&mem, bridge_need(&s)), &s, &hooks);
+	http = old_http_place(place(&mem_over[how >> 1 & 1], old_http_need(&over)), &over, &loop);
 	for (unsigned w = 0; w < WORKERS; w++)
 		bridge_worker_up(b, w);
 	for (unsigned i = 0; i < MOVES && in < end; i++)
 		move(next());
 	leave();
 	sim_end();
-	free(mem);
-	free(mem_over);
 	return 0;
 }
