@@ -1,5 +1,7 @@
 #include "base/text.h"
+#include "flow/leg.h"
 #include "flow/list.h"
+#include "flow/listen.h"
 #include "flow/retry.h"
 #include "flow/step_run.h"
 #include "flow/task.h"

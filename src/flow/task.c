@@ -1,5 +1,6 @@
 /* Tasks (mcp.md 9, 15.1): an upstream that makes one answers a call with its id, and the client asks for it under that. What the client has is sealed for it
  * (gate/task_id.h) and says where the task is and which tool made it: that tool's rules apply to it as long as it lives. */
+#include "flow/listen.h"
 #include "flow/step_run.h"
 #include "flow/task.h"
 #include "gate/task_id.h"
