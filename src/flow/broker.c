@@ -261,7 +261,8 @@ void broker_say(struct broker *b, struct span what, struct span who, struct span
 		b->set->log(buf_span(&line));
 }
 
-void edge_close(struct broker_edge *e, const char *why)
+/* why NULL: the worker is gone. */
+static void edge_close(struct broker_edge *e, const char *why)
 {
 	char mem[8];
 	struct buf number = buf_on(mem, sizeof mem);

@@ -23,37 +23,22 @@ static uint32_t records(const struct old_http_settings *s)
 
 uint32_t old_http_files(const struct old_http_settings *s) { return call_count(s) + 1; }
 
-void old_http_budget(const struct old_http_settings *s, void (*row)(void *to, struct span what, uint64_t each, uint64_t count), void *to)
-{
-	struct exchange_settings e = exchanges(s);
-
-	row(to, SPAN("HTTP sessions"), sizeof(struct old_http), 1);
-	row(to, SPAN("sessions"), sizeof(struct peer), s->peers);
-	row(to, SPAN("messages under way"), slots_each(sizeof(struct call)), call_count(s));
-	row(to, SPAN("exchanges"), exchange_need(&e), 1);
-	row(to, SPAN("TLS states"), slots_each(conn_state_size(false)), s->tls ? call_count(s) : 0);
-	row(to, SPAN("TLS records"), slots_each(conn_records_size()), records(s));
-}
-
-static void add(void *to, struct span what, uint64_t each, uint64_t count)
-{
-	(void)what;
-	*(size_t *)to += (size_t)(each * count + 63) & ~(size_t)63;
-}
+static size_t part(size_t each, size_t count) { return (each * count + 63) & ~(size_t)63; }
 
 size_t old_http_need(const struct old_http_settings *s)
 {
-	size_t total = 0;
+	struct exchange_settings e = exchanges(s);
+	size_t need = part(sizeof(struct old_http), 1) + part(sizeof(struct peer), s->peers) + part(slots_each(sizeof(struct call)), call_count(s)) +
+		part(exchange_need(&e), 1);
 
-	old_http_budget(s, add, &total);
-	return total;
+	return !s->tls ? need : need + part(slots_each(conn_state_size(false)), call_count(s)) + part(slots_each(conn_records_size()), records(s));
 }
 
 static void *carve(char **at, size_t each, size_t count)
 {
 	char *p = *at;
 
-	*at += (each * count + 63) & ~(size_t)63;
+	*at += part(each, count);
 	return p;
 }
 
