@@ -378,9 +378,9 @@ int64_t list_until(const struct txn *t);         /* until when what is put toget
 bool route_waits(struct txn *t, struct upstream *up);
 /* The servers' names in their order, for what is sealed with one. */
 void route_names(const struct flow *f, struct span names[FLOW_SERVERS_MAX]);
-void route_cursor_key(const struct txn *t, uint8_t key[CURSOR_KEY]);
-/* A key of this caller's: other than with the tenant's cursors, another caller of the tenant has another. `label`: what for, ending with a NUL. */
-void route_caller_key(const struct txn *t, struct span label, uint8_t key[CRYPTO_HASH]);
+void route_cursor_key(const struct txn *t, uint8_t key[SEAL_KEY]);
+/* A key of this caller's, for all kinds of seals: other than with the tenant's cursors, another caller of the tenant has another. */
+void route_caller_key(const struct txn *t, uint8_t key[SEAL_KEY]);
 /* May this upstream be asked for this URI (at least among others)? */
 bool route_serves_uri(const struct flow_server *s, struct span uri);
 

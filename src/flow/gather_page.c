@@ -236,7 +236,7 @@ enum step_end gather_say(struct txn *t)
 	BUF_LIT(&b, "]");
 	if (g->full) {
 		struct cursor_place place = { g->at, g->has_cursor, g->skip, span_of(g->cursor, g->cursor_n) };
-		uint8_t key[CURSOR_KEY];
+		uint8_t key[SEAL_KEY];
 		route_cursor_key(t, key);
 		BUF_LIT(&b, ",\"nextCursor\":\"");
 		cursor_seal(&b, key, t->msg.method, f->set->servers[g->at].name, &place);
