@@ -205,13 +205,15 @@ void peer_timeouts(struct bridge *b, int64_t now)
 
 	for (unsigned i = 0; i < b->s.peers_max; i++) {
 		struct bridge_peer *p = &b->peers[i];
-		int64_t at = p->state == PEER_DOWN ? 0 : p->state != PEER_READY ? p->until_ms :
+		int64_t at = p->state == PEER_DOWN ? p->retry_ms : p->state != PEER_READY ? p->until_ms :
 			i > 0 && list_empty(&p->calls) ? p->idle_ms + b->s.private_idle_ms : 0;
 
-		if (at == 0)
-			continue;
 		if (now < at)
 			bridge_due(b, at);
+		else if (p->state == PEER_DOWN) /* who waits may have it, whosever it was */
+			b->rematch = b->rematch || !list_empty(&b->waiting);
+		else if (at == 0)
+			continue;
 		else if (p->state == PEER_READY)
 			peer_stop(b, p);
 		else if (p->state == PEER_PROBING)

@@ -7,10 +7,7 @@
 
 #define NOTHING span_of(NULL, 0)
 
-/* Bound to the slot and counted, as a leg's: a late word about an earlier request of the slot is nobody's. */
-enum { SLOT_BITS = 20 };
-
-static uint64_t call_of(const struct txn *t) { return (uint64_t)t->elder_call << SLOT_BITS | slots_index(&t->f->txns, t); }
+static uint64_t call_of(const struct txn *t) { return slots_id(&t->f->txns, t, t->elder_call); }
 
 static bool is_old(struct span version)
 {
@@ -216,8 +213,7 @@ static void replied(struct txn *t, const struct elder_msg *m)
 /* The request that the elder was asked as `call`; NULL: it is over. */
 static struct txn *asked_as(struct flow *f, uint64_t call)
 {
-	uint32_t slot = (uint32_t)(call & ((UINT32_C(1) << SLOT_BITS) - 1));
-	struct txn *t = slot < f->txns.fresh ? slots_at(&f->txns, slot) : NULL;
+	struct txn *t = slots_of_id(&f->txns, call);
 
 	return t && t->elder_call != 0 && call_of(t) == call ? t : NULL;
 }
@@ -286,8 +282,20 @@ void elder_lost(struct flow *f)
 	}
 }
 
+/* Whatever the elder still says of it is nobody's. */
+static void part(struct txn *t)
+{
+	uint64_t call = call_of(t);
+
+	if (t->elder_call == 0)
+		return;
+	t->elder_call = 0;
+	elder_gone(t->f, call);
+}
+
 void elder_finish(struct txn *t)
 {
+	part(t); /* the client may not take its end at once */
 	if (!t->streaming)
 		go_on(t, refuse(t, 503, SPAN("Postern is being restarted; try again shortly")));
 	else if (stream_end(t))
@@ -302,9 +310,5 @@ void elder_leave(struct txn *t)
 
 	*(t->old_stream ? &f->elder.streams : &f->elder.posts) -= 1;
 	metrics_sub(f->metrics, METRIC_OLD_OPEN, 1);
-	if (t->elder_call != 0) {
-		uint64_t call = call_of(t);
-		t->elder_call = 0;
-		elder_gone(f, call);
-	}
+	part(t);
 }
