@@ -1,5 +1,6 @@
 #include "role/elder_edge.h"
 
+#include "base/carve.h"
 #include "base/text.h"
 #include "flow/elder_msg.h"
 #include "os/pass.h"
@@ -35,21 +36,20 @@ static struct timers timers;
 static struct lane *lanes;
 static struct ask *asks;
 
-static size_t align64(size_t n) { return (n + 63) & ~(size_t)63; }
-static size_t room_in(const struct edge_settings *s) { return align64(s->elder.body_max + 2 * ELDER_FRAME_ROOM); }
-static size_t room_out(const struct edge_settings *s) { return align64(2 * (s->elder.reply_max + GROWTH) + SMALL_ROOM); }
+static size_t room_in(const struct edge_settings *s) { return carve_up(s->elder.body_max + 2 * ELDER_FRAME_ROOM); }
+static size_t room_out(const struct edge_settings *s) { return carve_up(2 * (s->elder.reply_max + GROWTH) + SMALL_ROOM); }
 
 void edge_budget(const struct edge_settings *s, void (*row)(void *to, struct span what, uint64_t each, uint64_t count), void *to)
 {
 	elder_budget(&s->elder, row, to);
-	row(to, SPAN("requests to workers"), align64(exchange_need(&s->pool)), 1);
+	row(to, SPAN("requests to workers"), carve_up(exchange_need(&s->pool)), 1);
 	row(to, SPAN("edges to workers"), sizeof(struct lane) + room_in(s) + room_out(s), s->elder.workers);
 }
 
 size_t edge_need(const struct edge_settings *s)
 {
-	return align64(elder_need(&s->elder)) + align64(exchange_need(&s->pool)) + align64(s->pool.exchanges * sizeof(struct ask)) +
-		align64(s->elder.workers * sizeof(struct lane)) + s->elder.workers * (room_in(s) + room_out(s));
+	return carve_up(elder_need(&s->elder)) + carve_up(exchange_need(&s->pool)) + carve_up(s->pool.exchanges * sizeof(struct ask)) +
+		carve_up(s->elder.workers * sizeof(struct lane)) + s->elder.workers * (room_in(s) + room_out(s));
 }
 
 /* ---- the edge of frames ---- */
@@ -381,16 +381,16 @@ void edge_place(void *mem, struct edge_settings *s, struct loop *on)
 	timers_init(&timers, loop->now_ms);
 	s->elder.hooks = (struct elder_hooks){ .reply = reply, .stream = stream, .event = event, .end = end, .send = send_question, .drop = drop };
 	elder = elder_place(at, &s->elder);
-	at += align64(elder_need(&s->elder));
+	at += carve_up(elder_need(&s->elder));
 	s->pool.loop = loop;
 	s->pool.timers = &timers;
 	s->pool.hooks = (struct exchange_hooks){ .head = exchange_head, .event = exchange_said, .end = exchange_ended };
 	pool = exchange_place(at, &s->pool);
-	at += align64(exchange_need(&s->pool));
+	at += carve_up(exchange_need(&s->pool));
 	asks = (struct ask *)(void *)at;
-	at += align64(s->pool.exchanges * sizeof(struct ask));
+	at += carve_up(s->pool.exchanges * sizeof(struct ask));
 	lanes = (struct lane *)(void *)at;
-	at += align64(s->elder.workers * sizeof(struct lane));
+	at += carve_up(s->elder.workers * sizeof(struct lane));
 	for (unsigned i = 0; i < s->elder.workers; i++) {
 		struct lane *l = &lanes[i];
 
