@@ -257,8 +257,14 @@ static int hear(struct bridge *b, struct peer_child *c, bool (*room)(void))
 
 	for (unsigned n = 0; n < LINES_A_TURN; n++) {
 		struct span line, tail;
+		bool may;
 
-		if (c->state != CHILD_RUNS || !room())
+		if (c->state != CHILD_RUNS)
+			return -1;
+		may = room();
+		if (c->line.readable || !may) /* it is not silent, whether it is listened to or not */
+			bridge_peer_heard(b, peer);
+		if (!may)
 			return -1;
 		switch (talk_next(&c->line, &line, &tail)) {
 		case TALK_GOT:
