@@ -70,9 +70,9 @@ LINK := -static-pie -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl
 LTO   = -flto -ffat-lto-objects -frandom-seed=$@
 
 # Nothing unwinds here: no C++, no dumps, and the kernel kills. What is not on a request's path is built for size: whole rooms, and of flow
-# what fetches keys, tokens and catalogues, gathers lists, listens, carries tasks and rounds, and speaks the old HTTP.
+# what fetches keys, tokens and catalogues, gathers lists, listens, carries tasks and rounds, and speaks the old HTTP; of gate, what seals.
 SMALL := -fno-asynchronous-unwind-tables -fno-unwind-tables
-COLD   = $(if $(strip $(foreach r,cmd/ conf/ role/ elder/ bridge/ $(addprefix flow/,broker catalog_fetch fetch gather listen old_http retry task),$(findstring /obj/$(r),$@))),-Os)
+COLD   = $(if $(strip $(foreach r,cmd/ conf/ role/ elder/ bridge/ $(addprefix gate/,seal cursor task_id request_state passport) $(addprefix flow/,broker catalog_fetch fetch gather listen old_http retry task),$(findstring /obj/$(r),$@))),-Os)
 
 # Variants of the whole program: directory, compiler, flags, what must be there first.
 #   own    the product                        san    ASan and UBSan, host libc (they need calls the sandbox kills)

@@ -30,12 +30,12 @@ void park_open(struct bridge_call *c, struct buf *out)
 	BUF_LIT(out, "\"resultType\":\"input_required\",\"inputRequests\":{");
 }
 
-void park_end(struct bridge *b, struct bridge_call *c, uint8_t kind, uint64_t id, uint32_t round, struct buf *out)
+void park_end(struct bridge *b, struct bridge_call *c, uint32_t kind, uint64_t id, uint32_t round, struct buf *out)
 {
 	bool any = false;
 
 	BUF_LIT(out, "},\"requestState\":\"");
-	seal_put(b, c, &(struct bridge_seal){ kind, round, id }, out);
+	round_put(b, c, kind, id, round, out);
 	BUF_LIT(out, "\",\"_meta\":{");
 	result_server(b, out, &any);
 	BUF_LIT(out, "}}}");
@@ -59,7 +59,7 @@ void park_ask_caller(struct bridge *b, struct bridge_call *c)
 		BUF_LIT(&out, "\":");
 		buf_put(&out, span_of(q->text->p, q->text->n));
 	}
-	park_end(b, c, SEAL_PARKED, c->id_up, ++park->round, &out);
+	park_end(b, c, ROUND_PARKED, c->id_up, ++park->round, &out);
 	if (!say_worker(b, c->worker, &out)) {
 		call_withdraw(b, c, SPAN("the caller could not be asked"));
 		call_fault(b, c, MCP_INTERNAL, SPAN("asked its caller something, but there was no room to pass it on"));

@@ -148,25 +148,25 @@ bool retry_call(struct bridge *b, struct bridge_call *c, const struct mcp_messag
 {
 	const struct json *j = &b->json;
 	uint32_t responses = json_get(j, m->params, SPAN("inputResponses"));
-	struct bridge_seal seal;
+	struct bridge_round sealed;
 	struct bridge_call *parked;
 
 	if (responses != JSON_NONE && json_type(j, responses) != JSON_OBJECT) {
 		call_fault(b, c, MCP_INVALID_PARAMS, SPAN("params.inputResponses: must be an object"));
 		return true;
 	}
-	if (!seal_get(b, c, json_get(j, m->params, SPAN("requestState")), &seal)) {
+	if (!round_get(b, c, json_get(j, m->params, SPAN("requestState")), &sealed)) {
 		call_fault(b, c, MCP_INVALID_PARAMS, SPAN("params.requestState: not one that is valid for this call and caller, or no longer"));
 		return true;
 	}
-	if (seal.kind == SEAL_URL) {
-		if (!made_again(b, c, responses, seal.round))
+	if (sealed.kind == ROUND_URL) {
+		if (!made_again(b, c, responses, sealed.round))
 			return true;
 		c->has_state = false;
 		return false;
 	}
-	parked = call_parked(b, seal.id);
-	if (!parked || !parked->park || parked->park->round != seal.round)
+	parked = call_parked(b, sealed.id);
+	if (!parked || !parked->park || parked->park->round != sealed.round)
 		call_fault(b, c, MCP_INVALID_PARAMS, SPAN("params.requestState: the call it continues is over, or has been continued already"));
 	else if (parked->park->over)
 		deliver_kept(b, parked, c);
@@ -207,7 +207,7 @@ bool retry_url_error(struct bridge *b, struct bridge_call *c, const struct mcp_m
 		say_members(&out, j, e, drop, 2, &any);
 		BUF_LIT(&out, "}}");
 	}
-	park_end(b, c, SEAL_URL, 0, count, &out);
+	park_end(b, c, ROUND_URL, 0, count, &out);
 	call_answer(b, c, &out);
 	return true;
 }

@@ -281,7 +281,7 @@ void park_ask_caller(struct bridge *b, struct bridge_call *c);
 bool park_is_web(const struct json *j, uint32_t token); /* a URL that may be shown to a caller */
 void park_key(const struct bridge *b, struct buf *out, uint32_t number);
 void park_open(struct bridge_call *c, struct buf *out);
-void park_end(struct bridge *b, struct bridge_call *c, uint8_t kind, uint64_t id, uint32_t round, struct buf *out);
+void park_end(struct bridge *b, struct bridge_call *c, uint32_t kind, uint64_t id, uint32_t round, struct buf *out);
 
 /* bridge_retry.c */
 /* A request with a requestState. True: it is seen to. False: the call is to be made (again). */
@@ -289,17 +289,18 @@ bool retry_call(struct bridge *b, struct bridge_call *c, const struct mcp_messag
 /* An error BRIDGE_URL_REQUIRED as input_required; false: it is none, or not one that can be. */
 bool retry_url_error(struct bridge *b, struct bridge_call *c, const struct mcp_message *m);
 
-/* bridge_seal.c: requestState. */
-enum { SEAL_PARKED = 'p', SEAL_URL = 'u' };
-struct bridge_seal {
-	uint8_t kind;
-	uint32_t round; /* SEAL_URL: how many URLs */
-	uint64_t id;
+/* bridge_round.c: requestState. */
+enum { ROUND_PARKED = 'p', ROUND_URL = 'u' };
+struct bridge_round {
+	uint64_t id;      /* ROUND_PARKED: the call's at the upstream */
+	int64_t until_ms; /* the engine's clock */
+	uint32_t round;   /* ROUND_URL: how many URLs */
+	uint32_t kind;
 };
-void seal_digest(const struct json *j, const struct mcp_message *m, uint8_t digest[CRYPTO_HASH]);
-void seal_put(const struct bridge *b, const struct bridge_call *c, const struct bridge_seal *what, struct buf *out);
+void round_digest(const struct json *j, const struct mcp_message *m, uint8_t digest[CRYPTO_HASH]);
+void round_put(const struct bridge *b, const struct bridge_call *c, uint32_t kind, uint64_t id, uint32_t round, struct buf *out);
 /* False: not sealed by us for this caller and this call, or too old. */
-bool seal_get(const struct bridge *b, const struct bridge_call *c, uint32_t token, struct bridge_seal *what);
+bool round_get(const struct bridge *b, const struct bridge_call *c, uint32_t token, struct bridge_round *what);
 
 /* bridge_listen.c */
 void listen_open(struct bridge *b, struct bridge_call *c, const struct mcp_message *m);

@@ -56,7 +56,7 @@ static bool fill(struct bridge *b, struct bridge_call *c, const struct mcp_messa
 	c->caps = c->principal_n > 0 && b->s.peers_max > 1 ? (uint8_t)caps_of(b, j, m->capabilities) : 0;
 	c->has_state = json_get(j, m->params, SPAN("requestState")) != JSON_NONE;
 	if (park_may(m->method) && (c->caps != 0 || c->has_state))
-		seal_digest(j, m, c->digest);
+		round_digest(j, m, c->digest);
 	return true;
 }
 

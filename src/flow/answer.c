@@ -1,4 +1,5 @@
 #include "flow/flow_priv.h"
+#include "flow/leg.h"
 #include "wire/http_write.h"
 
 /* In full, or without what does not fit. */

@@ -1,5 +1,7 @@
 /* What each upstream offers, and (where the policy tells some of its names from others) what it is called: asked at start, when it has grown old, when it said it changed, and when somebody needs it. One question at a
  * time per upstream; requests that cannot go on without the answer wait in line. */
+#include "flow/leg.h"
+#include "flow/listen.h"
 #include "flow/way.h"
 
 #define NOTHING span_of(NULL, 0)

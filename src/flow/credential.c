@@ -1,5 +1,6 @@
 /* An upstream's credential: got from another process for each call, put into the request as one head line, and wiped with the buffer. */
 #include "flow/flow_priv.h"
+#include "flow/leg.h"
 #include "wire/crypto.h"
 #include "wire/http_head.h"
 

@@ -1,5 +1,8 @@
 #include "base/bug.h"
 #include "flow/flow_priv.h"
+#include "flow/leg.h"
+#include "flow/list.h"
+#include "flow/listen.h"
 
 static size_t large_cap(const struct flow_settings *s)
 {

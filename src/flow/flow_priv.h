@@ -1,4 +1,5 @@
-/* flow/flow_priv.h: the things in motion inside one worker, and who may call whom.
+/* flow/flow_priv.h: the things in motion inside one worker, and who may call whom. Legs and what carries them: leg.h; buffers: buffer.h;
+ * subscriptions: listen.h; lists: list.h.
  *
  *   front  a client connection      -> txn   one request       -> leg   one question to one upstream
  *   leg    travels on a link (HTTP connection) or on an upstream's line (a shared stream to a process of ours)
@@ -11,6 +12,7 @@
 
 #include "base/list.h"
 #include "base/slots.h"
+#include "flow/buffer.h"
 #include "flow/conn.h"
 #include "flow/edit.h"
 #include "flow/elder_msg.h"
@@ -310,6 +312,9 @@ void front_write(struct txn *t);                        /* writes `out` as far a
 
 enum catalog_state { CATALOG_NONE, CATALOG_FETCHING, CATALOG_KNOWN, CATALOG_FAILED };
 
+/* How a question to an upstream fails: leg.h. */
+enum leg_fault { LEG_CONNECT, LEG_FULL, LEG_LOST, LEG_LATE, LEG_BROKEN, LEG_LARGE, LEG_REFUSED, LEG_BUSY, LEG_TLS, LEG_CREDENTIAL };
+
 struct upstream {
 	struct loop_item item;         /* built-in: the shared line; first */
 	struct flow *f;
@@ -360,71 +365,12 @@ struct upstream {
 
 /* What it is asked from now on goes over its line, not over HTTP. What is under way may go another way (leg.by_line). */
 static inline bool upstream_by_line(const struct upstream *up) { return up->set->kind != FLOW_HTTP || up->bridged; }
+static inline uint32_t upstream_bit(const struct upstream *up) { return UINT32_C(1) << up->index; }
 static inline bool server_has_line(const struct flow_server *s) { return s->kind != FLOW_HTTP || s->era != FLOW_ERA_MODERN; }
-#define FLOW_META_CALLER "postern/principal"
-#define FLOW_META_CALL "postern/call"
-
-/* leg.c */
-enum leg_fault { LEG_CONNECT, LEG_FULL, LEG_LOST, LEG_LATE, LEG_BROKEN, LEG_LARGE, LEG_REFUSED, LEG_BUSY, LEG_TLS, LEG_CREDENTIAL };
-
-struct leg {
-	struct flow *f;
-	struct upstream *up;
-	struct link *link;             /* HTTP only, while it travels */
-	struct txn *txn;               /* NULL: the catalogue's own */
-	struct list of_txn, of_up;
-	struct timer timer;
-	int64_t total_until_ms;        /* 0: none */
-	struct buffer *request;        /* kept here while its credential is on the way */
-	uint32_t generation;
-	uint32_t credential_n;         /* bytes of the line that was put into the request */
-	enum mcp_method method;
-	uint8_t tenant;                /* whose call it is; FLOW_NO_TENANT: our own */
-	bool by_line;                  /* it travels on the upstream's line */
-	uint16_t status;               /* HTTP: of the reply; 0: there was none */
-	bool acked, retried;
-	bool renewed;                  /* a listen: the client has its acknowledgement, and hears what it may have missed */
-	bool ahead;                    /* asked before its turn: counted in f->ahead */
-	bool again;                    /* the upstream has refused a credential already */
-};
-
-/* Over the line of a process that speaks for its upstream, and is told with each request who calls, and says with each log message whose it is. */
-static inline bool leg_bridged(const struct leg *l) { return l->by_line && l->up->set->kind != FLOW_BUILTIN; }
-struct leg *leg_new(struct upstream *up, struct txn *t, enum mcp_method method);
-uint64_t leg_id(const struct leg *l);
-/* Sends a whole request (HTTP: head and body; line: one line). Takes the buffer. A fault comes through leg_failed(), possibly at once. */
-void leg_send(struct leg *l, struct buffer *request);
-void leg_dispatch(struct leg *l, struct buffer *request); /* the same, with all in it that is needed */
-struct leg *leg_of_call(struct flow *f, uint64_t id);     /* NULL: it is over */
-void leg_cancel(struct leg *l);           /* its owner does not want it any more: tells the upstream, frees */
-void leg_touch(struct leg *l);            /* the upstream gave a sign of life */
-void leg_free(struct leg *l);
-/* From links and lines. `text` lives until the call returns. */
-void leg_answer(struct leg *l, unsigned status, struct span text);          /* one JSON body or line: the leg is over afterwards */
-bool leg_event(struct leg *l, struct span text);                            /* one event; true: the leg is over */
-void leg_line(struct upstream *up, struct span text);                       /* one line of a shared stream, whosever it is */
-void leg_failed(struct leg *l, enum leg_fault fault, struct span detail);   /* the leg is over */
-bool leg_must_pause(const struct leg *l);                                   /* its client has not taken what is there */
-
-/* credential.c: an upstream's credential, got for each call and put into its request */
-void credential_ask(struct leg *l, struct buffer *request);
-/* It was refused: once more with another, in the same request. False: that was the second time, or it needs none. */
-bool credential_may_again(const struct leg *l);
-void credential_again(struct leg *l, struct buffer *request);
-
-/* reply.c: what an upstream said, for the client; the json view f->json holds it */
-void reply_answer(struct txn *t, struct upstream *up, unsigned status, const struct mcp_message *m);  /* status 0: not over HTTP */
-void reply_event(struct txn *t, struct leg *l, const struct mcp_message *m);
-void reply_failed(struct txn *t, struct upstream *up, enum leg_fault fault, struct span detail);
 
 /* list.c */
 struct span list_member(enum mcp_method m);                                  /* the array in a list's result; absent: not a list */
 bool list_shareable(const struct txn *t, const struct upstream *up);         /* may somebody else be given this answer? */
-
-/* gather.c: a list of several upstreams: list.h */
-void gather_late(struct txn *t);                                             /* its time is up */
-void gather_free(struct txn *t);
-size_t gather_size(void);
 
 /* route.c */
 void wait_for_catalog(struct txn *t, struct upstream *up);   /* begins again at the envelope when it is there: tokens do not outlive a wait */
@@ -435,9 +381,9 @@ int64_t list_until(const struct txn *t);         /* until when what is put toget
 bool route_waits(struct txn *t, struct upstream *up);
 /* The servers' names in their order, for what is sealed with one. */
 void route_names(const struct flow *f, struct span names[FLOW_SERVERS_MAX]);
-void route_cursor_key(const struct txn *t, uint8_t key[CURSOR_KEY]);
-/* A key of this caller's: other than with the tenant's cursors, another caller of the tenant has another. `label`: what for, ending with a NUL. */
-void route_caller_key(const struct txn *t, struct span label, uint8_t key[CRYPTO_HASH]);
+void route_cursor_key(const struct txn *t, uint8_t key[SEAL_KEY]);
+/* A key of this caller's, for all kinds of seals: other than with the tenant's cursors, another caller of the tenant has another. */
+void route_caller_key(const struct txn *t, uint8_t key[SEAL_KEY]);
 /* files://NAME/… is the built-in server NAME's and nobody else's. */
 bool route_owns_uri(const struct flow_server *s, struct span uri);
 /* May this upstream be asked for this URI (at least among others)? */
@@ -459,28 +405,6 @@ void hygiene_result(const struct upstream *up, enum mcp_method method, uint32_t 
 void hygiene_entry(const struct upstream *up, uint32_t entry, struct edits *s);                        /* one of them */
 void hygiene_event(const struct upstream *up, const struct mcp_message *m, struct edits *s);           /* a notification of the upstream's */
 
-/* request.c: what goes to an upstream */
-enum step_end request_send(struct txn *t);                                   /* the txn's own message, to t->server */
-void request_catalog(struct upstream *up, enum mcp_method method, struct span cursor);
-struct buffer *request_cancel(struct leg *l);                                /* a notifications/cancelled line */
-/* What a list asks of one upstream, on behalf of the client whose message the json view holds; cursor absent: the first page. NULL: no buffer. */
-struct buffer *request_list(struct leg *l, const struct mcp_message *m, struct span cursor);
-/* A message whose params are {<members>"_meta":…}: for what a leg asks on its own account. With `of` meta is the client's own, raw, in the
- * document at hand, and loses what may not pass. */
-struct buffer *request_own(struct leg *l, struct span members, struct span meta, const struct mcp_message *of);
-
-/* listen.c */
-void listen_say(struct txn *t, struct buf *b);   /* to the client, which is let go if it cannot be said */
-uint64_t listen_scopes(struct txn *t);           /* what is asked for with it and can be had with more scopes only; 0: nothing */
-enum step_end listen_send(struct txn *t);
-void listen_event(struct txn *t, struct leg *l, const struct mcp_message *m);
-void listen_late(struct txn *t);                                             /* the slowest acknowledgement did not come */
-void listen_leg_over(struct txn *t, struct upstream *up, const struct mcp_message *m, struct span why); /* m NULL: lost */
-void listen_again(struct timer *timer);                                      /* those that were lost */
-void listen_found(struct upstream *up);                                      /* it answers: whoever has lost it need not wait longer */
-bool listen_is_full_for(const struct txn *t, bool old); /* its caller has as many streams of its era as one may have; anonymous callers cannot be told apart */
-void listen_finish(struct txn *t);                                           /* graceful end from our side */
-
 /* catalog_fetch.c */
 bool catalog_ready(struct upstream *up);         /* known or known to be failing; starts a fetch when it is time */
 bool catalog_renew(struct upstream *up);         /* something was not in it: asks anew, unless that was done lately. True: a newer one is on the way */
@@ -490,38 +414,6 @@ void catalog_refused(struct upstream *up, enum leg_fault fault, unsigned status,
 enum step_end answer_unknown_upstream(struct txn *t, unsigned status, unsigned index); /* nothing is known of what it offers: why */
 void catalog_turn(struct flow *f);
 enum step_end answer_discover(struct txn *t);
-
-/* link_http.c */
-bool link_send(struct leg *l, struct buffer *request, enum leg_fault *fault);
-void link_resume(struct link *k);                /* its client has room again: runs later in this turn */
-void link_run_ready(struct flow *f);
-size_t link_size(void);
-struct link *link_of_node(struct list *node);
-void link_detach(struct link *k);                /* its leg is over; what becomes of the connection is decided by its own state */
-void link_abandon(struct link *k);               /* close it: nobody wants the rest */
-
-/* link_line.c */
-void line_set(struct upstream *up, int fd);
-bool line_send(struct upstream *up, struct buffer *line);
-/* Calls off what was asked: a question that has not begun to be sent is taken back, else the provider is told. */
-void line_cancel(struct leg *l);
-static inline unsigned line_call(const struct leg *l) { return (l->generation & 0x1fffffffu) + 1; }
-
-/* ---- buffers: buffer.c ---- */
-
-struct buffer {
-	struct list node;
-	uint32_t cap, n, from;
-	unsigned is_large : 1;
-	unsigned secret : 1;           /* wiped when it is given back */
-	unsigned call : 30;            /* on a line: whose question this is (part of its generation), 0: nobody's */
-	_Alignas(16) char p[];
-};
-
-struct buffer *buffer_take(struct flow *f, size_t size);   /* NULL: none of that size is free, or size is over every limit */
-void buffer_give(struct flow *f, struct buffer *b);        /* NULL is fine */
-/* Moves the content into a large buffer; false (nothing changed) when there is none or it is large already. */
-bool buffer_grow(struct flow *f, struct buffer **b);
 
 /* One issuer's keys, when they are fetched. */
 struct key_chain {

@@ -1,5 +1,6 @@
 #include "base/text.h"
 #include "flow/flow_priv.h"
+#include "flow/leg.h"
 
 #define NOTHING span_of(NULL, 0)
 

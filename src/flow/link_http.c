@@ -1,4 +1,5 @@
 /* A connection to an HTTP upstream: one call at a time, kept for the next one. Its bytes are judged as strictly as a client's. */
+#include "flow/leg.h"
 #include "flow/link_priv.h"
 #include "wire/http_body.h"
 

@@ -1,5 +1,6 @@
 /* The shared stream to a process of ours, a built-in server or one that speaks for another: the stdio framing of MCP (one message a line), many calls at once, told apart by id. */
 #include "flow/flow_priv.h"
+#include "flow/leg.h"
 #include "os/sock.h"
 
 static struct leg *first_by_line(const struct upstream *up)

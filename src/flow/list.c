@@ -116,7 +116,7 @@ static void entry_edits(struct txn *t, struct upstream *up, uint32_t list, struc
 static void next_cursor(struct txn *t, struct upstream *up, uint32_t token, struct buf *out)
 {
 	struct cursor_place place = { up->index, true, 0, NOTHING };
-	uint8_t key[CURSOR_KEY];
+	uint8_t key[SEAL_KEY];
 	char mem[MCP_CURSOR_MAX];
 	struct buf inner = buf_on(mem, sizeof(mem));
 

@@ -25,5 +25,8 @@ void list_completion(struct txn *t, struct upstream *up, uint32_t result, struct
 enum step_end gather_send(struct txn *t);
 void gather_answer(struct txn *t, struct upstream *up, const struct mcp_message *m);
 void gather_failed(struct txn *t, struct upstream *up, unsigned status, struct span why);
+void gather_late(struct txn *t);                                             /* its time is up */
+void gather_free(struct txn *t);
+size_t gather_size(void);
 
 #endif

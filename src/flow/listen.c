@@ -1,113 +1,9 @@
-/* subscriptions/listen: one stream of the client, one question to each upstream that can notify of what it asked for. */
-#include "flow/flow_priv.h"
-#include "flow/step_run.h"
+/* The stream of a subscription: its legs, what is said on it, and how lost legs come back. */
+#include "flow/leg.h"
+#include "flow/listen.h"
 #include "flow/task.h"
 
 #define NOTHING span_of(NULL, 0)
-
-struct flag {
-	struct span name;
-	unsigned cap;
-	enum mcp_method says;
-};
-static const struct flag flags[] = {
-	{ { "toolsListChanged", 16 }, CATALOG_TOOLS_CHANGED, MCP_TOOLS_CHANGED },
-	{ { "promptsListChanged", 18 }, CATALOG_PROMPTS_CHANGED, MCP_PROMPTS_CHANGED },
-	{ { "resourcesListChanged", 20 }, CATALOG_RESOURCES_CHANGED, MCP_RESOURCES_CHANGED },
-};
-enum { FLAGS = 3 };
-
-static uint8_t flags_in(const struct json *j, uint32_t filter)
-{
-	unsigned set = 0;
-	for (unsigned i = 0; i < FLAGS; i++)
-		set |= (json_type(j, json_get(j, filter, flags[i].name)) == JSON_TRUE) * 1u << i;
-	return (uint8_t)set;
-}
-
-/* What the policy says of a URI that this upstream would be asked for. */
-static struct policy_answer judge(struct txn *t, struct upstream *up, uint32_t token)
-{
-	struct policy_answer no = { .verdict = POLICY_DENIED };
-	char mem[MCP_URI_MAX];
-	struct buf uri = buf_on(mem, sizeof(mem));
-
-	if (json_type(&t->f->json, token) != JSON_STRING)
-		return no;
-	json_text(&t->f->json, token, &uri);
-	if (uri.full || (!t->f->set->plain && !route_serves_uri(up->set, buf_span(&uri))))
-		return no;
-	return rights_use(t, up, buf_span(&uri));
-}
-
-uint64_t listen_scopes(struct txn *t)
-{
-	struct flow *f = t->f;
-	const struct json *j = &f->json;
-	uint32_t uris = json_get(j, t->msg.notifications, SPAN("resourceSubscriptions"));
-	uint64_t all = 0;
-
-	if (json_type(j, uris) != JSON_ARRAY)
-		return 0;
-	for (uint32_t u = json_first(j, uris); u != JSON_NONE; u = json_next(j, uris, u)) {
-		uint64_t wanted = 0;
-		for (unsigned i = 0; i < f->set->nservers; i++) {
-			struct policy_answer a = judge(t, &f->up[i], u);
-			if (a.verdict == POLICY_ALLOWED) {
-				wanted = 0;
-				break;
-			}
-			if (a.verdict == POLICY_SCOPES)
-				wanted |= wanted == 0 ? a.scopes : 0;
-		}
-		all |= wanted;
-	}
-	return all;
-}
-
-/* The part of the client's filter that this upstream can serve; false: nothing. */
-static bool filter_for(struct txn *t, struct upstream *up, struct buf *b)
-{
-	const struct json *j = &t->f->json;
-	uint32_t asked = t->msg.notifications;
-	bool any = false;
-
-	if (!rights_see(t, up))
-		return false;
-	BUF_LIT(b, "\"notifications\":");
-	if (!t->judged) {
-		buf_put(b, json_raw(j, asked));
-		BUF_LIT(b, ",");
-		return true;
-	}
-	if (up->catalog_state != CATALOG_KNOWN)
-		return false;
-	BUF_LIT(b, "{");
-	for (unsigned i = 0; i < FLAGS; i++)
-		if ((t->asked >> i & 1) && (up->catalog->caps & flags[i].cap)) {
-			buf_put(b, any ? SPAN(",\"") : SPAN("\""));
-			buf_put(b, flags[i].name);
-			BUF_LIT(b, "\":true");
-			any = true;
-		}
-	uint32_t uris = json_get(j, asked, SPAN("resourceSubscriptions"));
-	if ((up->catalog->caps & CATALOG_SUBSCRIBE) && json_type(j, uris) == JSON_ARRAY) {
-		bool first = true;
-		for (uint32_t u = json_first(j, uris); u != JSON_NONE; u = json_next(j, uris, u)) {
-			if (judge(t, up, u).verdict != POLICY_ALLOWED)
-				continue;
-			buf_put(b, first ? any ? SPAN(",\"resourceSubscriptions\":[") : SPAN("\"resourceSubscriptions\":[") : SPAN(","));
-			buf_put(b, json_raw(j, u));
-			first = false;
-		}
-		if (!first)
-			BUF_LIT(b, "]");
-		any = any || !first;
-	}
-	any = task_filter(t, up, b, any);
-	BUF_LIT(b, "},");
-	return any;
-}
 
 static unsigned unacknowledged(const struct txn *t)
 {
@@ -133,24 +29,10 @@ static void acknowledge(struct txn *t)
 {
 	struct flow *f = t->f;
 	struct buf b = buf_on(f->scratch, f->scratch_cap);
-	bool any = false;
 
 	t->acked = true;
 	BUF_LIT(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\",\"params\":{\"notifications\":{");
-	for (unsigned i = 0; i < FLAGS; i++)
-		if (t->changed >> i & 1) {
-			buf_put(&b, any ? SPAN(",\"") : SPAN("\""));
-			buf_put(&b, flags[i].name);
-			BUF_LIT(&b, "\":true");
-			any = true;
-		}
-	if (t->uris && t->uris->n > 0) {
-		buf_put(&b, any ? SPAN(",\"resourceSubscriptions\":[") : SPAN("\"resourceSubscriptions\":["));
-		buf_put(&b, span_of(t->uris->p, t->uris->n));
-		BUF_LIT(&b, "]");
-		any = true;
-	}
-	task_acknowledge(t, &b, any);
+	listen_agreed(t, &b);
 	BUF_LIT(&b, "},\"_meta\":{\"" MCP_META_SUBSCRIPTION "\":");
 	buf_put(&b, t->msg.id);
 	BUF_LIT(&b, "}}}");
@@ -166,8 +48,6 @@ static void settle(struct txn *t)
 		acknowledge(t);
 }
 
-static uint32_t bit_of(const struct upstream *up) { return UINT32_C(1) << up->index; }
-
 /* It will be listened to again: soon, and then less and less often, unless the last time went well for a while. */
 static void lose(struct txn *t, const struct upstream *up)
 {
@@ -175,7 +55,7 @@ static void lose(struct txn *t, const struct upstream *up)
 
 	if (t->renewed_ms != 0 && now - t->renewed_ms >= FLOW_AGAIN_MAX_MS)
 		t->again_tries = 0;
-	t->lost |= bit_of(up);
+	t->lost |= upstream_bit(up);
 	if (t->again.at_ms != 0)
 		return;
 	wait = (int64_t)FLOW_AGAIN_MS << t->again_tries;
@@ -190,7 +70,7 @@ void listen_found(struct upstream *up)
 	struct flow *f = up->f;
 	for (struct list *n = f->listening.next; n != &f->listening; n = n->next) {
 		struct txn *t = LIST_OWNER(n, struct txn, node);
-		if (t->lost & bit_of(up))
+		if (t->lost & upstream_bit(up))
 			timer_arm(&f->timers, &t->again, flow_now(f));
 	}
 }
@@ -201,7 +81,7 @@ static struct leg *prepare(struct txn *t, struct upstream *up, struct buffer **r
 	struct flow *f = t->f;
 	struct buf filter = buf_on(f->scratch, f->scratch_cap / 2);
 
-	if (!filter_for(t, up, &filter))
+	if (!listen_filter(t, up, &filter))
 		return NULL;
 	struct leg *l = filter.full ? NULL : leg_new(up, t, MCP_LISTEN);
 	*request = l ? request_own(l, buf_span(&filter), json_raw(&f->json, t->msg.meta), &t->msg) : NULL;
@@ -226,7 +106,7 @@ void listen_again(struct timer *timer)
 		struct upstream *up = &f->up[i];
 		struct buffer *request;
 		bool failed = false;
-		if (!(lost & bit_of(up)))
+		if (!(lost & upstream_bit(up)))
 			continue;
 		if (!catalog_ready(up) || up->catalog_state != CATALOG_KNOWN || !txn_reread(t)) {
 			lose(t, up);
@@ -290,7 +170,7 @@ enum step_end listen_send(struct txn *t)
 	if (listen_is_full_for(t, false))
 		return refuse_full(t, SPAN("Too many subscriptions of this caller are open (memory.listens_per_caller)"));
 	t->judged = !f->set->plain || !rights_see_all(t, &f->up[0]) || json_get(&f->json, t->msg.notifications, SPAN("taskIds")) != JSON_NONE;
-	t->asked = flags_in(&f->json, t->msg.notifications);
+	t->asked = listen_flags(&f->json, t->msg.notifications);
 	t->listening = true;
 	f->listens++;
 	metrics_add(f->metrics, METRIC_LISTENS_OPEN, 1);
@@ -337,39 +217,6 @@ enum step_end listen_send(struct txn *t)
 
 void listen_late(struct txn *t) { acknowledge(t); }
 
-static void merge(struct txn *t, struct upstream *up, const struct mcp_message *m)
-{
-	struct flow *f = t->f;
-	const struct json *j = &f->json;
-	uint32_t agreed = json_get(j, m->params, SPAN("notifications"));
-
-	t->changed |= (uint8_t)(flags_in(j, agreed) & t->asked);
-	uint32_t uris = json_get(j, agreed, SPAN("resourceSubscriptions"));
-	if (json_type(j, uris) != JSON_ARRAY || json_size(j, uris) == 0)
-		return;
-	if (!t->uris && !(t->uris = buffer_take(f, MCP_URIS_MAX * 64)))
-		return;
-	for (uint32_t u = json_first(j, uris); u != JSON_NONE; u = json_next(j, uris, u)) {
-		if (judge(t, up, u).verdict != POLICY_ALLOWED) /* not asked for, then */
-			continue;
-		struct buf b = buf_on(t->uris->p + t->uris->n, t->uris->cap - t->uris->n);
-		if (t->uris->n > 0)
-			BUF_LIT(&b, ",");
-		buf_put(&b, json_raw(j, u));
-		if (!b.full) /* what does not fit is not acknowledged, and so not promised */
-			t->uris->n += (uint32_t)b.n;
-	}
-}
-
-/* Has the client been told that it will hear of this from there? */
-static bool is_acknowledged(const struct txn *t, const struct upstream *up, enum mcp_method method)
-{
-	for (unsigned i = 0; i < FLAGS; i++)
-		if (flags[i].says == method)
-			return (t->judged ? t->changed : t->asked) >> i & 1;
-	return method != MCP_RESOURCE_UPDATED || !t->judged || (t->heard & bit_of(up));
-}
-
 static void say_changed(struct txn *t, enum mcp_method method, struct span uri)
 {
 	struct flow *f = t->f;
@@ -398,13 +245,13 @@ static void catch_up(struct txn *t, struct leg *l, const struct mcp_message *m)
 
 	t->renewed_ms = flow_now(t->f);
 	l->up->catalog_stale = true;
-	for (unsigned i = 0; i < FLAGS; i++)
-		if (flags_in(j, agreed) & t->changed & 1u << i)
-			say_changed(t, flags[i].says, NOTHING);
-	if (!is_acknowledged(t, l->up, MCP_RESOURCE_UPDATED) || json_type(j, uris) != JSON_ARRAY)
+	for (unsigned i = 0; i < LISTEN_FLAGS; i++)
+		if (listen_flags(j, agreed) & t->changed & 1u << i)
+			say_changed(t, listen_flag[i].says, NOTHING);
+	if (!listen_hears(t, l->up, MCP_RESOURCE_UPDATED) || json_type(j, uris) != JSON_ARRAY)
 		return;
 	for (uint32_t u = json_first(j, uris); u != JSON_NONE; u = json_next(j, uris, u))
-		if (judge(t, l->up, u).verdict == POLICY_ALLOWED)
+		if (listen_judge(t, l->up, u).verdict == POLICY_ALLOWED)
 			say_changed(t, MCP_RESOURCE_UPDATED, json_raw(j, u));
 }
 
@@ -429,8 +276,8 @@ void listen_event(struct txn *t, struct leg *l, const struct mcp_message *m)
 			return;
 		}
 		if (t->judged) {
-			t->heard |= bit_of(l->up);
-			merge(t, l->up, m);
+			t->heard |= upstream_bit(l->up);
+			listen_merge(t, l->up, m);
 			task_heard(t, l->up, m);
 			settle(t);
 			return;
@@ -439,13 +286,13 @@ void listen_event(struct txn *t, struct leg *l, const struct mcp_message *m)
 	} else if (!l->acked || !t->acked) {
 		return; /* before its acknowledgement a client is not subscribed */
 	}
-	if (!is_acknowledged(t, l->up, m->method))
+	if (!listen_hears(t, l->up, m->method))
 		return;
 	if (m->method == MCP_TASK_STATUS) {
 		task_event(t, l->up, m);
 		return;
 	}
-	if (t->judged && m->method == MCP_RESOURCE_UPDATED && judge(t, l->up, json_get(j, m->params, SPAN("uri"))).verdict != POLICY_ALLOWED)
+	if (t->judged && m->method == MCP_RESOURCE_UPDATED && listen_judge(t, l->up, json_get(j, m->params, SPAN("uri"))).verdict != POLICY_ALLOWED)
 		return;
 	edit_replace(&s, json_raw(j, json_get(j, json_get(j, m->params, SPAN("_meta")), SPAN(MCP_META_SUBSCRIPTION))), t->msg.id);
 	hygiene_event(l->up, m, &s);

@@ -1,4 +1,6 @@
+#include "flow/leg.h"
 #include "flow/list.h"
+#include "flow/listen.h"
 #include "flow/retry.h"
 #include "flow/task.h"
 

@@ -1,3 +1,4 @@
+#include "flow/leg.h"
 #include "flow/retry.h"
 #include "wire/http_write.h"
 #include "wire/json_write.h"

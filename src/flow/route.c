@@ -1,5 +1,7 @@
 #include "base/text.h"
+#include "flow/leg.h"
 #include "flow/list.h"
+#include "flow/listen.h"
 #include "flow/retry.h"
 #include "flow/step_run.h"
 #include "flow/task.h"
@@ -182,23 +184,23 @@ void route_names(const struct flow *f, struct span names[FLOW_SERVERS_MAX])
 }
 
 /* A tenant's cursors are its own: what is inside may mean something to the upstream that gave it out for that tenant. */
-void route_cursor_key(const struct txn *t, uint8_t key[CURSOR_KEY])
+void route_cursor_key(const struct txn *t, uint8_t key[SEAL_KEY])
 {
 	const struct auth_names *tenants = &t->f->set->auth.tenants;
 	struct span name = t->who.tenant < tenants->n ? tenants->name[t->who.tenant] : SPAN("");
-	crypto_hmac_sha256(t->f->set->seed + 32, CURSOR_KEY, &name, 1, key);
+	crypto_hmac_sha256(t->f->set->seed + 32, SEAL_KEY, &name, 1, key);
 }
 
-void route_caller_key(const struct txn *t, struct span label, uint8_t key[CRYPTO_HASH])
+void route_caller_key(const struct txn *t, uint8_t key[SEAL_KEY])
 {
 	const struct auth_rules *a = &t->f->set->auth;
 	const struct identity *who = &t->who;
 	char kind = (char)('0' + who->kind);
 	struct span tenant = who->tenant < a->tenants.n ? a->tenants.name[who->tenant] : SPAN("");
 	struct span issuer = who->kind == IDENTITY_TOKEN && who->issuer < a->nissuers ? a->issuers[who->issuer].issuer : SPAN("");
-	const struct span parts[] = { label, { &kind, 1 }, tenant, SPAN("\0"), issuer, SPAN("\0"), { who->subject, who->subject_n } };
+	const struct span parts[] = { SPAN("callers\0"), { &kind, 1 }, tenant, SPAN("\0"), issuer, SPAN("\0"), { who->subject, who->subject_n } };
 
-	crypto_hmac_sha256(t->f->set->seed + 32, 32, parts, sizeof(parts) / sizeof(parts[0]), key);
+	crypto_hmac_sha256(t->f->set->seed + 32, SEAL_KEY, parts, sizeof(parts) / sizeof(parts[0]), key);
 }
 
 /* Nobody can be asked who may have a part of it: an empty list would be a lie. */
@@ -248,7 +250,7 @@ static enum step_end route_list(struct txn *t)
 
 	if (m->cursor != JSON_NONE) {
 		struct span servers[FLOW_SERVERS_MAX];
-		uint8_t key[CURSOR_KEY];
+		uint8_t key[SEAL_KEY];
 		char mem[MCP_CURSOR_MAX];
 		struct buf text = buf_on(mem, sizeof(mem));
 		struct buf inner = buf_on(t->names, sizeof(t->names));

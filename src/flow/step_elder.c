@@ -2,6 +2,7 @@
  * compared. What is said to them is the elder's; here it is taken there and back. */
 #include "base/text.h"
 #include "flow/exchange.h"
+#include "flow/listen.h"
 #include "flow/step_run.h"
 
 #define NOTHING span_of(NULL, 0)

@@ -1,5 +1,6 @@
 /* May this caller use this name? The one place where that is decided before a call goes on; what is left out of lists, streams and the
  * discovery asks the same functions. A refused name is answered as an unknown one, and no upstream hears of it. */
+#include "flow/listen.h"
 #include "flow/step_run.h"
 
 #define NOTHING span_of(NULL, 0)

@@ -1,13 +1,12 @@
 /* Tasks (mcp.md 9, 15.1): an upstream that makes one answers a call with its id, and the client asks for it under that. What the client has is sealed for it
  * (gate/task_id.h) and says where the task is and which tool made it: that tool's rules apply to it as long as it lives. */
+#include "flow/listen.h"
 #include "flow/step_run.h"
 #include "flow/task.h"
 #include "gate/task_id.h"
 #include "wire/json_write.h"
 
 #define NOTHING span_of(NULL, 0)
-
-static void key_of(const struct txn *t, uint8_t key[TASK_ID_KEY]) { route_caller_key(t, SPAN("postern task key 1\0"), key); }
 
 enum step_end task_gate(struct txn *t)
 {
@@ -47,11 +46,11 @@ enum step_end task_route(struct txn *t)
 {
 	struct buf rest = buf_on(t->names + t->called.n, sizeof(t->names) - t->called.n);
 	struct span names[FLOW_SERVERS_MAX];
-	uint8_t key[TASK_ID_KEY];
+	uint8_t key[SEAL_KEY];
 	unsigned server, n = t->f->set->nservers;
 
 	route_names(t->f, names);
-	key_of(t, key);
+	route_caller_key(t, key);
 	t->name = NOTHING;
 	if (!task_id_open(t->called, key, names, n, &server, &rest, &t->name, &t->task) || (t->f->up[server].catalog_state == CATALOG_KNOWN &&
 	    !(t->f->up[server].catalog->caps & CATALOG_TASKS)))
@@ -77,14 +76,14 @@ static bool made(struct txn *t, struct upstream *up, uint32_t result, struct edi
 {
 	char mem[TASK_ID_INNER_MAX];
 	struct buf inner = buf_on(mem, sizeof(mem)), text = buf_on(t->task_text, sizeof(t->task_text));
-	uint8_t key[TASK_ID_KEY];
+	uint8_t key[SEAL_KEY];
 
 	if (!t->tasks || (up->catalog_state == CATALOG_KNOWN && !(up->catalog->caps & CATALOG_TASKS)))
 		return false;
 	json_text(&t->f->json, json_get(&t->f->json, result, SPAN("taskId")), &inner);
 	if (inner.full)
 		return false;
-	key_of(t, key);
+	route_caller_key(t, key);
 	task_id_seal(&text, key, up->index, up->set->name, t->name, buf_span(&inner));
 	return !text.full && replace(t, result, buf_span(&text), s);
 }
@@ -127,14 +126,14 @@ static bool hears(struct txn *t, const struct upstream *up, uint32_t token, stru
 {
 	char mem[MCP_TASK_MAX];
 	struct buf text = buf_on(mem, sizeof(mem)), out = buf_on(h->mem, sizeof(h->mem));
-	uint8_t key[TASK_ID_KEY];
+	uint8_t key[SEAL_KEY];
 	struct span tool;
 	unsigned server;
 
 	if (up->catalog_state != CATALOG_KNOWN || !(up->catalog->caps & CATALOG_TASKS))
 		return false;
 	json_text(&t->f->json, token, &text);
-	key_of(t, key); /* one server is tried for one id: a filter full of forged ones is asked about at each */
+	route_caller_key(t, key); /* one server is tried for one id: a filter full of forged ones is asked about at each */
 	return !text.full && task_id_open(buf_span(&text), key, &up->set->name, 1, &server, &out, &tool, &h->inner) &&
 		policy_decide(&t->f->set->policy, &t->who, up->prefix, tool).verdict == POLICY_ALLOWED;
 }

@@ -1,4 +1,7 @@
 #include "flow/flow_priv.h"
+#include "flow/leg.h"
+#include "flow/list.h"
+#include "flow/listen.h"
 
 /* A body that is too slow in coming. */
 static void give_up_body(struct txn *t)

@@ -1,5 +1,6 @@
 /* Which revisions a server at a url speaks, from what comes back for server/discover asked over HTTP (mcp.md 12.1): ours, or an older one, which is
  * then asked over the line of its bridge. What says neither (no connection, 401, 403, 5xx, a timeout) changes nothing. */
+#include "flow/leg.h"
 #include "flow/way.h"
 
 #define NOTHING span_of(NULL, 0)

@@ -1,39 +1,33 @@
 /* gate/cursor.h: pagination cursors of a list that is put together from several upstreams, one after the other (mcp.md 8.3).
  *
  * Such a cursor says at which upstream the list goes on, with which of its pages, and how many entries of that page have been given out. It
- * is sealed: a client can neither make one nor carry it over to another list or another upstream, nor is it good for another that stands in that one's
- * place since. Text: "p3." and unpadded base64url of
- *     server byte | flag byte (0: that upstream's first page, 1: the one its inner cursor names) | 3 bytes: entries to skip, highest first |
- *     inner bytes | 16 bytes of HMAC-SHA256
- * where the MAC covers a domain string, the names of method and server and all bytes before it. One content has one text. */
+ * is sealed (gate/seal.h, "p3."): a client can neither make one nor carry it over to another list or another upstream, nor is it good for another that stands in
+ * that one's place since. Inside: 8 bytes (server, whether an inner cursor names the page, entries to skip) and the inner cursor's bytes. */
 #ifndef POSTERN_GATE_CURSOR_H
 #define POSTERN_GATE_CURSOR_H
 
-#include "base/buf.h"
+#include "gate/seal.h"
 #include "wire/mcp_envelope.h"
 
 enum {
-	CURSOR_KEY = 32,
-	CURSOR_MAC = 16,
-	CURSOR_HEAD = 3, /* "p3." */
-	CURSOR_INNER_MAX = (MCP_CURSOR_MAX - CURSOR_HEAD) * 3 / 4 - 5 - CURSOR_MAC,
-	CURSOR_SKIP_MAX = 0xffffff
+	CURSOR_HEAD = 8,
+	CURSOR_INNER_MAX = SEAL_PLAIN(MCP_CURSOR_MAX) - CURSOR_HEAD
 };
 
 struct cursor_place {
 	unsigned server;      /* at most 255 */
 	bool has_inner;       /* an inner cursor of no bytes is a cursor, and not the same as none */
-	uint32_t skip;        /* at most CURSOR_SKIP_MAX */
+	uint32_t skip;
 	struct span inner;    /* not looked at without has_inner */
 };
 
 /* Appends the text: characters that need no escape in JSON. What does not fit in out, or a value over its limit, sets out->full and writes
  * nothing. */
-void cursor_seal(struct buf *out, const uint8_t key[CURSOR_KEY], enum mcp_method method, struct span server_name, const struct cursor_place *at);
+void cursor_seal(struct buf *out, const uint8_t key[SEAL_KEY], enum mcp_method method, struct span server_name, const struct cursor_place *at);
 
 /* False for any text that cursor_seal() did not make with this key for this method and one of these servers, where it stands; then *at and *inner are as before. Appends the inner
  * cursor's bytes to `inner`, which needs room for CURSOR_INNER_MAX; at->inner lies there. */
-bool cursor_open(struct span text, const uint8_t key[CURSOR_KEY], enum mcp_method method, const struct span *server_names, unsigned n,
+bool cursor_open(struct span text, const uint8_t key[SEAL_KEY], enum mcp_method method, const struct span *server_names, unsigned n,
 	struct cursor_place *at, struct buf *inner);
 
 #endif

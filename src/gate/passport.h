@@ -1,17 +1,19 @@
 /* gate/passport.h: who a caller is, sealed, so that another process can carry it without being able to change or make it.
  *
  * A worker that has recognised a caller gives the elder such a text with the request, and takes it back, on inner connections only, with the
- * requests that the elder makes of it. Numbers in it are those of one configuration: it is good among the workers of one generation. */
+ * requests that the elder makes of it. A seal (gate/seal.h, "i1.") of expiry and identity. Numbers in it are those of one
+ * configuration: it is good among the workers of one generation. */
 #ifndef POSTERN_GATE_PASSPORT_H
 #define POSTERN_GATE_PASSPORT_H
 
-#include "base/buf.h"
 #include "gate/identity.h"
+#include "gate/seal.h"
 #include "wire/crypto.h"
 
 enum {
-	PASSPORT_MAX = 312,           /* bytes of the text: base64url */
-	PASSPORT_MS = 3600000         /* good for so long, and never longer than the identity in it */
+	PASSPORT_PLAIN = 8 + 32 + IDENTITY_SUBJECT_MAX,
+	PASSPORT_MAX = SEAL_TEXT(PASSPORT_PLAIN), /* characters */
+	PASSPORT_MS = 3600000                     /* good for so long, and never longer than the identity in it */
 };
 
 struct passport_keys { uint8_t seal[CRYPTO_HASH], principal[CRYPTO_HASH]; };

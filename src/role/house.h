@@ -107,9 +107,15 @@ void launching_ready(struct house *h);
 bool launching_ended(struct house *h, int pid);                  /* false: it is another process that has ended */
 void launching_end(struct house *h);                             /* asks it to end; again, when it was long enough: kills it */
 
-/* parent.c: what a child's news mean for the house */
-void house_loaded(struct house *h, const struct msg_loaded *m);
-void house_ready(struct child *c, unsigned missing);
+/* house.c: generations come and go */
+enum { HOUSE_STOPPED = 0, HOUSE_WRONG = 1, HOUSE_ENVIRONMENT = 3 }; /* house.exit_status */
+void house_start(struct house *h, struct generation *g);         /* one that is prepared */
+void house_stop(struct house *h);                                /* lets all finish; the second time: ends all at once */
+int house_tick(struct house *h);                                 /* does what is due; ms until more is, -1: nothing is */
+bool house_lives(const struct house *h);                         /* some generation is not over */
+/* What a child's news mean for the house. */
+void house_ready(struct child *c, unsigned missing);             /* JAIL_NO_… of its jail */
+void house_loaded(struct house *h, const struct msg_loaded *m);  /* from the launcher */
 void house_ended(struct child *c);
 
 #endif

@@ -88,7 +88,7 @@ static void params(struct http_head *h, const struct json *j, const struct mcp_m
 
 static void request(struct http_head *h, const struct json *j, struct mcp_message *m)
 {
-	static const uint8_t key[CURSOR_KEY];
+	static const uint8_t key[SEAL_KEY];
 	struct buf scratch = buf_on(scratch_mem, sizeof scratch_mem);
 	struct mcp_fault f = mcp_request_meta(m, j);
 

@@ -6,6 +6,7 @@
 #include "flow/flow_priv.h"
 #include "tap.h"
 #include "unit/flow/sim.h"
+#include "flow/list.h"
 #include "wire/crypto.h"
 
 #define KEY_ACME "postern_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"

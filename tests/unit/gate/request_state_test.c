@@ -4,7 +4,7 @@
 #include "page.h"
 #include "tap.h"
 
-static const uint8_t key[REQUEST_STATE_KEY] = { 9, 8, 7 }, another[REQUEST_STATE_KEY] = { 9, 8, 6 };
+static const uint8_t key[SEAL_KEY] = { 9, 8, 7 }, another[SEAL_KEY] = { 9, 8, 6 };
 static const struct span names[] = { { "files", 5 }, { "far", 3 }, { "near", 4 } };
 static const struct request_of of = { MCP_TOOLS_CALL, { "far__make", 9 }, { "{\"a\":1}", 7 } };
 static unsigned server;

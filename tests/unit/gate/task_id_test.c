@@ -4,7 +4,7 @@
 #include "page.h"
 #include "tap.h"
 
-static const uint8_t key[TASK_ID_KEY] = { 9, 8, 7 }, another[TASK_ID_KEY] = { 9, 8, 6 };
+static const uint8_t key[SEAL_KEY] = { 9, 8, 7 }, another[SEAL_KEY] = { 9, 8, 6 };
 static const struct span names[] = { { "files", 5 }, { "far", 3 }, { "near", 4 } };
 
 static struct { bool good; unsigned server; char mem[MCP_NAME_MAX + TASK_ID_INNER_MAX]; struct span tool, inner; } o;
