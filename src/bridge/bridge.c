@@ -197,6 +197,8 @@ int bridge_tick(struct bridge *b)
 		b->rematch = false;
 		go_waiting(b);
 	}
+	if (b->rematch) /* what has just been refused has made room: who was looked at before it is looked at again */
+		return 0;
 	if (b->due_ms == INT64_MAX)
 		return -1;
 	return b->due_ms <= now ? 0 : b->due_ms - now > 60000 ? 60000 : (int)(b->due_ms - now);

@@ -234,12 +234,14 @@ void peer_timeouts(struct bridge *b, int64_t now)
 				p->doubt_ms = peer_silent(b, p);
 			bridge_due(b, p->doubt_ms);
 		}
-		at = p->state == PEER_DOWN ? 0 : p->until_ms != 0 ? p->until_ms :
+		at = p->state == PEER_DOWN ? p->retry_ms : p->until_ms != 0 ? p->until_ms :
 			i > 0 && list_empty(&p->calls) ? p->idle_ms + b->s.private_idle_ms : 0;
-		if (at == 0)
-			continue;
 		if (now < at)
 			bridge_due(b, at);
+		else if (p->state == PEER_DOWN) /* who waits may have it, whosever it was */
+			b->rematch = b->rematch || !list_empty(&b->waiting);
+		else if (at == 0)
+			continue;
 		else if (p->state == PEER_READY && p->until_ms != 0)
 			peer_fail(b, p, SPAN("stopped answering"), false);
 		else if (p->state == PEER_READY)

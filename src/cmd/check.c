@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "cmd/import_priv.h"
 #include "cmd/load.h"
 #include "os/clock.h"
 #include "os/file.h"
@@ -68,6 +69,39 @@ static int material_right(const struct conf *c)
 	return end == CONFIG_RIGHT ? EXIT_OK : end == CONFIG_WRONG ? EXIT_NO : EXIT_ENVIRONMENT;
 }
 
+static void doubt(const char *file, const struct conf_server *v, const char *member, struct span name, const char *why)
+{
+	fprintf(stderr, "warning: %s:%u:%u: /mcpServers/%.*s/%s%.*s: %s\n", file, (unsigned)v->line, (unsigned)v->column, (int)v->name.n, v->name.p, member,
+		(int)name.n, name.p, why);
+}
+
+/* What other programs would fill in or keep to themselves, and this one passes on as it stands. Names are ASCII, and values are not shown: they may
+ * be secrets. */
+static void look_at(const char *file, const struct conf_server *v)
+{
+	static const char filled[] = "there is a variable in it, and nothing fills it in: it is passed on as it stands; write the value";
+	static const char secret[] = "this may be a secret, and the configuration gets copied, shown and kept; write {\"file\": \"/run/secrets/name\"} instead";
+
+	for (unsigned i = 0; i < v->nenv; i++) {
+		struct span text = v->env[i].value;
+
+		if (!span_absent(v->env[i].secret.path) || text.n == 0)
+			continue;
+		if (import_is_reference(text))
+			doubt(file, v, "env/", v->env[i].name, filled);
+		else if ((import_is_secret_name(v->env[i].name) && !memchr("/.~", text.p[0], 3)) || import_is_secret(text))
+			doubt(file, v, "env/", v->env[i].name, secret);
+	}
+	for (unsigned i = 0; i < v->nheaders; i++)
+		if (import_is_secret(v->headers[i].value))
+			doubt(file, v, "headers/", v->headers[i].name, "this may be a secret, and the configuration gets copied, shown and kept; write it into a file that \"credentials\" names");
+	for (unsigned i = 0; i < v->nargs; i++)
+		if (import_is_reference(v->args[i]) && !memchr(v->args[i].p, ' ', v->args[i].n))
+			doubt(file, v, "args", SPAN(""), filled);
+		else if (import_is_secret(v->args[i]))
+			doubt(file, v, "args", SPAN(""), "this may be a secret, and everybody on the machine can read arguments; most servers take it from a variable, see \"env\"");
+}
+
 static const char *kind_of(const struct conf_server *v)
 {
 	return v->kind == CONF_FILES ? "files" : v->kind == CONF_HTTP ? "http" : "stdio";
@@ -104,6 +138,7 @@ int cmd_check(int argc, char **argv)
 
 		there = directory_there(l.conf, v, "root", v->root) && there;
 		there = directory_there(l.conf, v, "prompts", v->prompts) && there;
+		look_at(o.path, v);
 	}
 	end = material_right(l.conf);
 	if (!there && end == EXIT_OK)

@@ -205,7 +205,7 @@ static void root_whole(struct conf_reader *r, uint32_t object, void *to, uint32_
 	(void)to;
 	if (!conf_given(&conf_form_root, given, "listeners") && conf_member(r, conf_member(r, object, "identity"), "stdio") == JSON_NONE)
 		conf_complain(r, object, SPAN("member \"listeners\" is missing; the configuration needs it: where clients connect, such as \"listeners\": "
-			"[{\"address\": \"127.0.0.1:8080\"}]. (Is this another client's mcp.json? \"postern import\" makes a configuration of it)"));
+			"[{\"address\": \"127.0.0.1:8080\"}]; a file for \"postern stdio\" alone has \"stdio\" in \"identity\" instead. (Is this another client's mcp.json? \"postern import\" makes a configuration of it)"));
 }
 
 const struct conf_form conf_form_root = {

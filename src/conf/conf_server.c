@@ -29,7 +29,7 @@ static void text_type(struct conf_reader *r, uint32_t value, struct span s, void
 	b = conf_say(r, value);
 	conf_found(r, b, value);
 	if (span_eq(s, SPAN("sse")))
-		BUF_LIT(b, "; servers of this type are not in this version of Postern; \"http\" and \"stdio\" are");
+		BUF_LIT(b, "; this transport (HTTP+SSE of 2024-11-05) is not spoken; most such servers have a streamable one, often at /mcp: write its \"url\", and \"type\": \"http\" or none");
 	else
 		BUF_LIT(b, "; the type is \"http\" or \"stdio\" (or leave it out)");
 	conf_said(r);

@@ -105,7 +105,6 @@ static void get_lost(struct session *s, int64_t now_ms)
 {
 	s->get.attached = false;
 	s->get.gone_ms = now_ms;
-	s->used_ms = now_ms; /* its place among the others stays: they are only longer there */
 }
 
 void elder_worker_lost(struct elder *e, unsigned worker, int64_t now_ms)

@@ -226,15 +226,16 @@ void listening_over(struct elder *e, struct session *s, uint64_t number, uint64_
 
 void listening_sweep(struct elder *e, struct session *s, int64_t now_ms)
 {
-	if (s->get.attached && now_ms - s->fresh_ms >= ELDER_FRESH_MS) { /* with an identity that has ended nothing could be listened to */
+	if (s->get.attached)
+		s->get.gone_ms = now_ms; /* as far as is known: a stream that finds no room is lost without a word */
+	if (s->get.attached && now_ms - s->fresh_ms >= ELDER_FRESH_MS) /* with an identity that has ended nothing could be listened to */
 		get_detach(e, s);
-		s->get.gone_ms = s->used_ms = now_ms;
-	}
 	if (s->listen != 0 && !is_wanted(s, now_ms)) {
 		question_drop(e, s->listen);
 		question_drop(e, s->listen_next);
 		s->listen = s->listen_next = 0;
 		s->filter_acked = 0;
+		s->listen_lost = true;
 	}
 	listening_check(e, s, now_ms);
 }

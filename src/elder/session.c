@@ -152,7 +152,9 @@ void session_sweep(struct elder *e, int64_t now_ms)
 				break;
 		}
 		listening_sweep(e, s, now_ms);
-		if (!session_busy(s) && (s->opening /* its initialize has failed */ || now_ms - s->used_ms >= e->set->idle_ms))
+		if (session_busy(s)) /* its place among the others stays: they are only longer there */
+			s->used_ms = now_ms;
+		else if (s->opening /* its initialize has failed */ || now_ms - s->used_ms >= e->set->idle_ms)
 			session_end(e, s);
 	}
 }

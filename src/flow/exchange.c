@@ -167,6 +167,7 @@ static void reset(struct exchange *x)
 	x->status = 0;
 	x->ntype = 0;
 	x->doomed = x->retried = x->keep = x->paused = x->streams = false;
+	x->pace = (struct pace){ 0 };
 	sse_start(&x->sse, x->event.p, x->event.cap);
 }
 

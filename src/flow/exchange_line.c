@@ -113,7 +113,9 @@ static void on_timeout(struct timer *t)
 {
 	struct line *k = LIST_OWNER(t, struct line, timer);
 
-	if (k->x)
+	if (k->x && k->x->state == X_EVENTS)
+		list_append(&k->pool->ready, &k->x->ready);
+	else if (k->x)
 		exchange_finish(k->x, EXCHANGE_LATE);
 	else
 		exchange_line_close(k);

@@ -153,25 +153,40 @@ static bool give_event(struct exchange *x)
 	return true;
 }
 
+/* It says more than is listened to at once. */
+static bool paced(struct exchange *x)
+{
+	int64_t now_ms = x->pool->set.loop->now_ms;
+	int wait_ms = pace_wait_ms(&x->pace, now_ms);
+
+	if (wait_ms > 0)
+		timer_arm(x->pool->set.timers, &x->line->timer, now_ms + wait_ms);
+	return wait_ms > 0;
+}
+
 /* The events that are here. False: the exchange is over, or paused. */
 static bool give_events(struct exchange *x)
 {
 	if (x->sse.state == SSE_EVENT && !give_event(x))
 		return false;
 	while (x->taken < x->end - x->start) {
-		size_t n = x->end - x->start - x->taken;
+		size_t n = x->end - x->start - x->taken, took;
 
-		if (x->paused || !event_room(x))
+		if (x->paused || paced(x) || !event_room(x))
 			return false;
 		if (n > buf_room(&x->sse.data)) /* no more data can come from n bytes than n */
 			n = buf_room(&x->sse.data);
-		x->taken += sse_take(&x->sse, x->in.p + x->start + x->taken, n);
+		took = sse_take(&x->sse, x->in.p + x->start + x->taken, n);
+		x->taken += took;
+		pace_note(&x->pace, took);
 		if (x->sse.state == SSE_LARGE || x->sse.data.n > x->pool->set.reply_max) {
 			exchange_finish(x, EXCHANGE_OVER);
 			return false;
 		}
 		if (x->sse.state == SSE_EVENT && !give_event(x))
 			return false;
+		if (x->sse.data.n == 0) /* no event has begun that might be an answer */
+			pace_owe(&x->pace, x->pool->set.loop->now_ms);
 	}
 	return true;
 }
@@ -239,7 +254,7 @@ void exchange_read(struct exchange *x)
 		size_t room;
 		long n;
 
-		if (x->state >= X_BODY && x->paused)
+		if ((x->state >= X_BODY && x->paused) || (x->state == X_EVENTS && paced(x)))
 			return;
 		if (reads == OUTGOING_READS) {
 			list_append(&x->pool->ready, &x->ready);

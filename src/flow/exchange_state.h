@@ -2,6 +2,7 @@
 #ifndef POSTERN_FLOW_EXCHANGE_STATE_H
 #define POSTERN_FLOW_EXCHANGE_STATE_H
 
+#include "base/pace.h"
 #include "flow/exchange.h"
 #include "flow/outgoing.h"
 #include "wire/http_write.h"
@@ -31,7 +32,7 @@ struct line {
 	struct exchange *x;        /* NULL: at rest, or closed */
 	struct list node;          /* at rest: in peer->idle, newest first; closed: in pool->limbo, until no event can come any more */
 	struct list age;           /* at rest: in pool->idle, newest first */
-	struct timer timer;        /* connecting; at rest */
+	struct timer timer;        /* connecting; at rest; until its events are read on */
 };
 
 struct area {
@@ -60,6 +61,7 @@ struct exchange {
 	size_t taken;              /* of the payload, by the event reader */
 	struct http_body body;
 	struct sse_reader sse;
+	struct pace pace;          /* of its events: what is asked for is the last, or none */
 	enum exchange_end fate;    /* queued: how it ends instead */
 	enum tls_error tls_why;
 	unsigned status;

@@ -55,6 +55,7 @@ enum {
 	FLOW_ACK_MS = 2000,        /* how long a listen waits for its slowest upstream's acknowledgement */
 	FLOW_AUTH_WAIT_MS = 5000,  /* how long a request waits for keys or for an introspection */
 	FLOW_KEYS_AGAIN_MS = 1000, /* an issuer's keys are not asked for again within this time of an answer */
+	FLOW_NOISE_MS = 60000,     /* no more often is it said of an upstream that it says too much */
 	FLOW_EXPIRY_MS = 10000     /* a stream's identity is looked at at least so often: the clock of the day may be set */
 };
 
@@ -326,6 +327,7 @@ struct upstream {
 	/* HTTP */
 	struct list idle;              /* links at rest, last used first */
 	unsigned nlinks;
+	int64_t noise_ms;              /* when it may be said again that it says too much */
 	/* which of the two, for FLOW_ERA_AUTO: catalog_fetch.c */
 	bool bridged;                  /* by line: it speaks an older revision, as far as is known */
 	bool era_known;

@@ -137,6 +137,7 @@ static bool read_head(struct link *k, size_t head_len)
 			return false;
 		}
 		sse_start(&k->sse, k->event->p, k->event->cap);
+		k->pace = (struct pace){ 0 };
 		k->state = LINK_EVENTS;
 	} else {
 		k->state = LINK_BODY;
@@ -180,6 +181,28 @@ static bool read_body(struct link *k)
 	return false;
 }
 
+/* Not now: its client has no room, or it says more than is listened to at once. link_resume(), or the timer, goes on. */
+static bool held(struct link *k)
+{
+	int wait_ms = pace_wait_ms(&k->pace, flow_now(k->f));
+
+	if (wait_ms > 0)
+		timer_arm(&k->f->timers, &k->timer, flow_now(k->f) + wait_ms);
+	return wait_ms > 0 || leg_must_pause(k->leg);
+}
+
+static void owe(struct link *k)
+{
+	struct upstream *up = k->up;
+	int64_t now_ms = flow_now(k->f);
+
+	pace_owe(&k->pace, now_ms);
+	if (pace_wait_ms(&k->pace, now_ms) == 0 || now_ms < up->noise_ms)
+		return;
+	up->noise_ms = now_ms + FLOW_NOISE_MS;
+	flow_log(k->f, SPAN("upstream"), up->set->name, SPAN("says much that answers nobody: it is listened to more slowly"));
+}
+
 /* Events as far as they are here. True: go on reading. */
 static bool read_events(struct link *k)
 {
@@ -189,8 +212,9 @@ static bool read_events(struct link *k)
 	enum http_body_state body = k->intake.body.state;
 
 	while (in.n > k->taken) {
-		if (k->leg && leg_must_pause(k->leg))
-			return false; /* link_resume() goes on here */
+		size_t took;
+		if (k->leg && held(k))
+			return false;
 		if (!k->leg) { /* the answer has been given: the rest is read only to find the end */
 			k->taken = in.n;
 			break;
@@ -202,7 +226,9 @@ static bool read_events(struct link *k)
 				k->sse.data.cap = k->event->cap;
 			}
 		}
-		k->taken += sse_take(&k->sse, in.p + k->taken, in.n - k->taken);
+		took = sse_take(&k->sse, in.p + k->taken, in.n - k->taken);
+		k->taken += took;
+		pace_note(&k->pace, took);
 		if (k->sse.state == SSE_LARGE || k->sse.data.n > f->set->reply_max) {
 			fail(k, LEG_LARGE, SPAN("sent an event over the limit (memory.reply)"));
 			return false;
@@ -215,6 +241,8 @@ static bool read_events(struct link *k)
 				timer_arm(&f->timers, &k->timer, flow_now(f) + FLOW_LINGER_MS); /* the stream should end now */
 			sse_next(&k->sse);
 		}
+		if (k->sse.data.n == 0) /* no event has begun that might be the answer */
+			owe(k);
 	}
 	if (k->leg && k->leg->method != MCP_LISTEN && k->sse.comments > 0) {
 		leg_touch(k->leg); /* a comment is a sign of life */
@@ -302,7 +330,7 @@ static void read_reply(struct link *k)
 			close_link(k); /* at rest there is nothing to say but goodbye */
 			return;
 		}
-		if (k->state == LINK_EVENTS && k->leg && leg_must_pause(k->leg))
+		if (k->state == LINK_EVENTS && k->leg && held(k))
 			return;
 		if (reads == OUTGOING_READS) {
 			list_append(&k->f->ready_links, &k->node);
@@ -385,6 +413,8 @@ static void link_timeout(struct timer *timer)
 		fail(k, LEG_LATE, SPAN("did not accept a connection in time"));
 	else if (k->conn.state == OUTGOING_CONNECTED)
 		fail(k, LEG_LATE, SPAN("did not finish the TLS handshake in time"));
+	else if (k->leg)
+		link_resume(k);
 	else
 		close_link(k);
 }

@@ -2,6 +2,7 @@
 #ifndef POSTERN_FLOW_LINK_PRIV_H
 #define POSTERN_FLOW_LINK_PRIV_H
 
+#include "base/pace.h"
 #include "flow/flow_priv.h"
 #include "flow/link_idle.h"
 #include "flow/outgoing.h"
@@ -20,10 +21,11 @@ struct link {
 	struct upstream *up;
 	struct leg *leg;           /* NULL: at rest, or its call is over */
 	struct list node;          /* in up->idle, f->ready_links or f->limbo_links */
-	struct timer timer;        /* connect, rest */
+	struct timer timer;        /* connect, rest, until events are read on */
 	struct buffer *in, *out, *event;
 	struct intake intake;
 	struct sse_reader sse;
+	struct pace pace;          /* of events: what is asked for is the last */
 	size_t taken;              /* bytes of the decoded payload that the event reader has had */
 	size_t scanned;
 	int64_t idle_ms;

@@ -286,8 +286,20 @@ void elder_lost(struct flow *f)
 	}
 }
 
+/* Whatever the elder still says of it is nobody's. */
+static void part(struct txn *t)
+{
+	uint64_t call = call_of(t);
+
+	if (t->elder_call == 0)
+		return;
+	t->elder_call = 0;
+	elder_gone(t->f, call);
+}
+
 void elder_finish(struct txn *t)
 {
+	part(t); /* the client may not take its end at once */
 	if (!t->streaming)
 		go_on(t, refuse(t, 503, SPAN("Postern is being restarted; try again shortly")));
 	else if (stream_end(t))
@@ -302,9 +314,5 @@ void elder_leave(struct txn *t)
 
 	*(t->old_stream ? &f->elder.streams : &f->elder.posts) -= 1;
 	metrics_sub(f->metrics, METRIC_OLD_OPEN, 1);
-	if (t->elder_call != 0) {
-		uint64_t call = call_of(t);
-		t->elder_call = 0;
-		elder_gone(f, call);
-	}
+	part(t);
 }

@@ -91,10 +91,13 @@ int file_reopen_log(void)
 	int fd = openat(AT_FDCWD, "/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat log, out;
 
-	/* The parent's own lines too: without O_APPEND they would overwrite those of the roles in a file. So would what it prints, if that
-	 * goes to the same one. */
-	if (fd >= 0 && fstat(fd, &log) == 0 && fstat(1, &out) == 0 && S_ISREG(log.st_mode) && log.st_ino == out.st_ino && log.st_dev == out.st_dev)
-		(void)dup2(fd, 1);
+	/* In a file everybody appends: the parent, what it prints if that goes to the same one, and whoever else was given this descriptor (the
+	 * shell, the next command of its script). Else each overwrites what the others wrote. */
+	if (fd >= 0 && fstat(fd, &log) == 0 && S_ISREG(log.st_mode)) {
+		(void)fcntl(2, F_SETFL, O_APPEND);
+		if (fstat(1, &out) == 0 && log.st_ino == out.st_ino && log.st_dev == out.st_dev)
+			(void)fcntl(1, F_SETFL, O_APPEND);
+	}
 	return fd < 0 || dup2(fd, 2) != 2 ? 2 : fd;
 }
 

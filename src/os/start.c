@@ -33,8 +33,10 @@ static _Noreturn void failed(const char *what)
 	buf_put(&b, span_z(strerror(e)));
 	if (e == ENOENT && what[0] == '/')
 		BUF_LIT(&b, " (it, or the program that its first line names)");
+	if (e == EACCES)
+		BUF_LIT(&b, " (for Postern's user, which is 65532 if root started it)");
 	if (e == EACCES && what[0] == '/')
-		BUF_LIT(&b, " (with \"read\": what runs it must be beneath that, too, such as /usr, /lib and /lib64)");
+		BUF_LIT(&b, "; with \"read\", what runs it must be beneath that, too, such as /usr, /lib and /lib64");
 	buf_char(&b, '\n');
 	(void)file_write(2, buf_span(&b));
 	_exit(START_FAILED);

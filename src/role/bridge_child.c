@@ -1,13 +1,17 @@
 #include "role/bridge_child.h"
 
 #include "base/buf.h"
+#include "base/pace.h"
 #include "os/pass.h"
 #include "os/proc.h"
 #include "os/sock.h"
-#include "role/talk.h"
+#include "role/log.h"
 #include "role/msg.h"
+#include "role/talk.h"
 
-enum { LINES_A_TURN = 64, EXIT_MS = 300 /* how long an end of output waits for the word how it ended */ };
+enum { LINES_A_TURN = 64, EXIT_MS = 300, /* how long an end of output waits for the word how it ended */
+	NOISE_MS = 60000 /* no more often is it said of one that it says too much */
+};
 
 enum child_state {
 	CHILD_NONE,
@@ -24,6 +28,8 @@ struct peer_child {
 	bool failed;                 /* it could not be started: the engine is to be told */
 	int64_t over_ms;             /* RUNS: since when its output is at its end; 0: it is not */
 	struct proc_end end;
+	struct pace pace;
+	int64_t noise_ms;            /* when it may be said again that it says too much */
 };
 
 static struct peer_child *children;
@@ -121,6 +127,7 @@ static void ran(struct peer_child *c, int fd)
 		return;
 	}
 	c->state = CHILD_RUNS;
+	c->pace = (struct pace){ 0 };
 	if (!talk_open(&c->line, loop, fd) || !c->engaged) {
 		end(c); /* and is started again if it is still wanted */
 	} else {
@@ -250,12 +257,28 @@ static int over(struct bridge *b, struct peer_child *c)
 	return -1;
 }
 
+/* What has passed since `passed`. */
+static void weigh(struct peer_child *c, uint64_t passed, bool answered)
+{
+	if (answered || c->line.passed == passed)
+		return;
+	pace_note(&c->pace, (size_t)(c->line.passed - passed));
+	pace_owe(&c->pace, loop->now_ms);
+	if (pace_wait_ms(&c->pace, loop->now_ms) == 0 || loop->now_ms < c->noise_ms)
+		return;
+	c->noise_ms = loop->now_ms + NOISE_MS;
+	log_line(LOG_WARN, SPAN("the program says much that answers nobody: it is listened to more slowly"));
+}
+
 /* How long there is time until it must be heard again, in ms; -1: until there is an event. */
 static int hear(struct bridge *b, struct peer_child *c, bool (*room)(void))
 {
 	unsigned peer = (unsigned)(c - children);
 
 	for (unsigned n = 0; n < LINES_A_TURN; n++) {
+		uint64_t passed = c->line.passed, answers = bridge_counted(b)->answers;
+		int wait_ms = pace_wait_ms(&c->pace, loop->now_ms);
+		enum talk_got got;
 		struct span line, tail;
 		bool may;
 
@@ -266,12 +289,17 @@ static int hear(struct bridge *b, struct peer_child *c, bool (*room)(void))
 			bridge_peer_heard(b, peer);
 		if (!may)
 			return -1;
-		switch (talk_next(&c->line, &line, &tail)) {
-		case TALK_GOT:
+		if (wait_ms > 0 && !c->gone)
+			return wait_ms;
+		got = talk_next(&c->line, &line, &tail);
+		if (got == TALK_GOT)
 			bridge_peer_line(b, peer, 0, line);
-			break;
-		case TALK_LONG:
+		else if (got == TALK_LONG)
 			bridge_peer_long(b, peer, 0, line, tail);
+		weigh(c, passed, bridge_counted(b)->answers != answers);
+		switch (got) {
+		case TALK_GOT:
+		case TALK_LONG:
 			break;
 		case TALK_NOTHING:
 			if (c->line.readable)

@@ -1,4 +1,5 @@
 /* One process below the parent: started, told, listened to, reaped. */
+#include "os/clock.h"
 #include "os/proc.h"
 #include "os/sock.h"
 #include "role/bridge.h"
@@ -168,12 +169,11 @@ static _Noreturn void become_broker(struct child *c, struct entry *e)
 
 static _Noreturn void become_elder(const struct child *c, struct entry *e)
 {
-	struct house *h = c->house;
+	const struct house *h = c->house;
 	static struct elder_start s;
 
 	s.conf = c->of->config.conf;
 	s.entry = e;
-	crypto_wipe(h->seed, sizeof h->seed); /* its copy: what workers seal for it to carry it could else make itself */
 	map_drop(h->metrics, LISTEN_USERS * sizeof h->metrics[0]);
 	drop_replay(h);
 	elder_run(&s);
@@ -181,18 +181,14 @@ static _Noreturn void become_elder(const struct child *c, struct entry *e)
 
 static _Noreturn void become_stdio(const struct child *c, struct entry *e)
 {
-	static const struct span label = { "stdio", 5 };
-	struct house *h = c->house;
+	const struct house *h = c->house;
 	static struct stdio_start s;
-	uint8_t key[CRYPTO_HASH];
 
 	s.conf = c->of->config.conf;
 	s.entry = e;
 	s.in = h->door[0];
 	s.out = h->door[1];
-	crypto_hmac_sha256(h->seed, sizeof h->seed, &label, 1, key);
-	memcpy(s.seed, key, sizeof s.seed);
-	crypto_wipe(h->seed, sizeof h->seed);
+	s.seed = h->seed;
 	map_drop(h->metrics, LISTEN_USERS * sizeof h->metrics[0]);
 	drop_replay(h);
 	stdio_run(&s);
@@ -220,6 +216,11 @@ static _Noreturn void become(struct child *c, int channel)
 	entry_for(&e, c, channel);
 	if (c->role == ROLE_WORKER)
 		become_worker(c, &e);
+	/* What workers seal with the seed says who calls: others could make callers up. Any other keys hashes of names as well. */
+	if (!clock_random(c->house->seed, sizeof c->house->seed)) {
+		log_line(LOG_ERROR, SPAN("no random bytes"));
+		proc_exit(ENTRY_EXIT_WALLS);
+	}
 	if (c->role == ROLE_PROVIDER)
 		become_provider(c, &e);
 	if (c->role == ROLE_BRIDGE)

@@ -414,5 +414,5 @@ int edge_turn(void)
 	other = timers_wait(&timers, now_ms);
 	if (other >= 0 && (wait < 0 || other < wait))
 		wait = other;
-	return more ? 0 : wait;
+	return more || exchange_waiting(pool) ? 0 : wait; /* time may have asked something, too */
 }

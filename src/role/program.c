@@ -73,6 +73,13 @@ static const char *path_of(struct reading *r, const char *member, struct span pa
 	return kept;
 }
 
+static void cannot_execute(struct reading *r, struct span what, const char *why)
+{
+	bool words = memchr(r->v->command.p, ' ', r->v->command.n);
+
+	complain(r, "command", words ? "cannot execute (arguments stand in \"args\", each by itself)" : "cannot execute", what, why);
+}
+
 static const char *in_path(struct reading *r, struct span command)
 {
 	const char *all = getenv("PATH"), *why;
@@ -91,8 +98,7 @@ static const char *in_path(struct reading *r, struct span command)
 			return keep(r, buf_span(&full));
 		rest = span_from(rest, colon ? n + 1 : n);
 	}
-	complain(r, "command", "cannot execute", command, memchr(command.p, ' ', command.n) ?
-		"there is no such program in PATH; arguments stand in \"args\", each by itself" : "there is no such program in PATH");
+	cannot_execute(r, command, "there is no such program in PATH");
 	return NULL;
 }
 
@@ -105,7 +111,7 @@ static const char *program_of(struct reading *r)
 		return in_path(r, command);
 	path = path_of(r, "command", command);
 	if (path && !file_may_run(span_z(path), &why)) {
-		complain(r, "command", "cannot execute", span_z(path), why);
+		cannot_execute(r, span_z(path), why);
 		return NULL;
 	}
 	return path;

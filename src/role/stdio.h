@@ -10,7 +10,7 @@ struct stdio_start {
 	const struct conf *conf;
 	struct entry *entry;         /* role, name, channel, pids and log filled in */
 	int in, out;                 /* the client's: pipes, sockets, terminals or files */
-	uint8_t seed[16];
+	const uint8_t *seed;         /* 64 bytes */
 };
 size_t stdio_need(const struct conf *c);         /* what it reserves: the engine's, */
 size_t stdio_line_need(const struct conf *c);    /* and this for what its client writes */

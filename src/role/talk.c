@@ -17,6 +17,7 @@ bool talk_open(struct talk *l, struct loop *loop, int fd)
 	l->item = (struct loop_item){ on_talk, fd };
 	l->readable = l->writable = true;
 	l->over = l->skipping = false;
+	l->passed = 0;
 	l->in_from = l->in_n = l->in_seen = l->out_from = l->out_n = 0;
 	l->stuck_ms = 0;
 	if (loop_add(loop, &l->item))
@@ -51,6 +52,7 @@ static void compact(struct talk *l)
 	if (!l->skipping)
 		memcpy(l->head, l->in, TALK_ENDS);
 	l->skipping = true;
+	l->passed += l->in_n - TALK_ENDS;
 	memmove(l->in, l->in + l->in_n - TALK_ENDS, TALK_ENDS);
 	l->in_n = l->in_seen = TALK_ENDS;
 }
@@ -88,6 +90,7 @@ enum talk_got talk_next(struct talk *l, struct span *line, struct span *tail)
 		*line = span_of(l->in + l->in_from, (size_t)(nl - (l->in + l->in_from)));
 		l->in_from = l->in_seen = (size_t)(nl + 1 - l->in);
 		l->skipping = false;
+		l->passed += line->n + 1;
 		if (skipped) {
 			*tail = line->n > TALK_ENDS ? span_from(*line, line->n - TALK_ENDS) : *line;
 			*line = span_of(l->head, TALK_ENDS);

@@ -16,6 +16,7 @@ struct talk {
 	bool skipping;
 	char *in, *out;
 	size_t in_cap, in_from, in_n, in_seen;
+	uint64_t passed;             /* bytes of the lines taken so far, empty ones and those let go by as well */
 	size_t out_cap, out_from, out_n;
 	int64_t stuck_ms;            /* since when nothing of what waits to be written has gone; 0: nothing waits */
 	char head[TALK_ENDS];

@@ -1,4 +1,4 @@
-// One upstream at a time is killed, stalled, slowed, made to speak garbage, made to flood, all under load: what others are asked is
+// One upstream at a time is killed, stalled, slowed, made to speak garbage, to flood, to chatter before each answer, all under load: what others are asked is
 // answered as if nothing were, each call of the one gets some answer, it comes back, and Postern's memory stays what it was.
 
 import { readdirSync, readFileSync } from 'node:fs';
@@ -41,6 +41,7 @@ const shown = tally => Object.fromEntries(Object.entries(tally).map(([name, { to
 
 const UPSTREAMS = { m_http: 'modern', o_http: 'old', m_stdio: 'modern', o_stdio: 'old' };
 const FAULTS = ['killed', 'stalled', 'slow', 'garbage', 'flood'];
+const ON_HTTP = ['chatter']; // a child's flood is that
 
 await main(async () => {
     const peers = {};
@@ -95,7 +96,7 @@ await main(async () => {
     const memory = memoryOf(postern.pid);
 
     for (const name of Object.keys(UPSTREAMS))
-        for (const fault of FAULTS) {
+        for (const fault of peers[name] ? [...FAULTS, ...ON_HTTP] : FAULTS) {
             const say = what => `${name} ${fault}: ${what}`;
             const pid = peers[name]?.pid ?? await pidOf(name);
             ok(pid > 0, say('it is there before'));
@@ -118,7 +119,7 @@ await main(async () => {
             ok(await until(() => tally[name].good > before + 20, CALL_MS), say('it comes back'), () => `${JSON.stringify(shown(tally)[name])}\n${postern.errors.slice(-1500)}`);
             const { refused, took } = tally[name];
             const slowest = Math.max(...took) / 1000;
-            const felt = { killed: refused > 0, stalled: slowest > 0.8 * FAULT_MS, slow: slowest > 290, garbage: refused > 0, flood: true };
+            const felt = { killed: refused > 0, stalled: slowest > 0.8 * FAULT_MS, slow: slowest > 290, garbage: refused > 0, flood: true, chatter: slowest > 0.5 * FAULT_MS };
             ok(felt[fault], say('it is felt there meanwhile'), () => shown(tally)[name]);
         }
     going = false;

@@ -4,7 +4,8 @@
 //
 // Over HTTP it binds 127.0.0.1, without PORT a port of the kernel's choice, and prints `listening PORT`. `old` speaks 2025-11-25, over HTTP with
 // sessions. Tools: echo {text, delay_ms} -> {text, by: NAME, pid, conversation}; misbehave {how, ms}: for so long it is
-// slow (each answer 300 ms late), garbage (answers are no JSON) or flood (what nobody asked for, as fast as it goes).
+// slow (each answer 300 ms late), garbage (answers are no JSON), flood (over HTTP: answers far too long; else messages that nobody asked for, as
+// fast as it goes) or chatter (HTTP: such messages before each answer).
 
 import { createServer } from 'node:http';
 import { randomUUID } from 'node:crypto';
@@ -12,9 +13,11 @@ import { randomUUID } from 'node:crypto';
 const [transport, era, name, port = '0'] = process.argv.slice(2);
 const old = era === 'old';
 const INFO = { name, version: '1.0.0' };
-const HOW = ['slow', 'garbage', 'flood'];
+const HOW = ['slow', 'garbage', 'flood', 'chatter'];
 const SLOW_MS = 300;
 const GARBAGE = '}{ this is no JSON \u0000\u0001';
+const NOISE = JSON.stringify({ jsonrpc: '2.0', method: 'notifications/message', params: { level: 'info', data: 'x'.repeat(400) } });
+const TOO_MUCH = Buffer.alloc(8 << 20, ' ');
 let mode = '';
 
 const cached = result => old ? result : { ...result, resultType: 'complete', ttlMs: 60000, cacheScope: 'public' };
@@ -53,10 +56,9 @@ let flood;
 
 function onStdio() {
     const write = message => process.stdout.write(mode === 'garbage' ? `${GARBAGE}\n` : `${JSON.stringify(message)}\n`);
-    const noise = JSON.stringify({ jsonrpc: '2.0', method: 'notifications/message', params: { level: 'info', data: 'x'.repeat(400) } });
     flood = () => {
         if (mode !== 'flood') return;
-        const room = process.stdout.write(`${noise}\n`.repeat(64));
+        const room = process.stdout.write(`${NOISE}\n`.repeat(64));
         process.stderr.write(`${'noise '.repeat(20)}\n`.repeat(16));
         if (room) setImmediate(flood);
         else process.stdout.once('drain', flood);
@@ -71,6 +73,15 @@ function onStdio() {
         }
         rest = rest.slice(from);
     }).on('end', () => process.exit(0));
+}
+
+// Events that nobody asked for, as long as it lasts, and then the answer.
+function chatter(res, body) {
+    if (res.destroyed) return;
+    if (mode !== 'chatter') return res.end(`data: ${body}\n\n`);
+    const room = res.write(`data: ${NOISE}\n\n`.repeat(64));
+    if (room) setImmediate(chatter, res, body);
+    else res.once('drain', () => chatter(res, body));
 }
 
 function onHttp() {
@@ -91,10 +102,13 @@ function onHttp() {
             const id = first ? randomUUID() : session;
             if (first) sessions.add(id);
             answer(message, id ?? 'none', said => {
-                let body = mode === 'garbage' ? GARBAGE : JSON.stringify(said);
-                if (mode === 'flood') body += ' '.repeat(8 << 20);
+                const body = mode === 'garbage' ? GARBAGE : JSON.stringify(said);
                 const status = said.error?.code === -32601 ? 404 : 200;
-                res.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...(old ? { 'mcp-session-id': id } : {}) }).end(body);
+                const head = (type, rest) => res.writeHead(status, { 'content-type': type, ...rest, ...(old ? { 'mcp-session-id': id } : {}) });
+                if (mode === 'chatter') return chatter(head('text/event-stream', {}), body);
+                const more = mode === 'flood' ? TOO_MUCH : '';
+                head('application/json', { 'content-length': Buffer.byteLength(body) + more.length }).write(body);
+                res.end(more);
             });
         });
     });

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import re
+import struct
 import sys
 import tempfile
 
@@ -10,7 +11,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
 from pki import Pki, secret_write
-from postern import Postern, done, is_, ok, skip, until
+from postern import Postern, done, is_, memory, ok, skip, until
 
 libc = ctypes.CDLL(None, use_errno=True)
 IS_ROOT = os.geteuid() == 0
@@ -38,6 +39,12 @@ def descriptors(pid):
         to = os.readlink("/proc/%d/fd/%d" % (pid, fd))
         found[fd] = re.sub(r"\[\d+\]", "", to)
     return found
+
+
+def seeds(pid):
+    """What may be the house's seed in the memory of a parent: 64 random bytes behind its number and two descriptors (role/house.h)."""
+    form = re.compile(re.escape(struct.pack("<i", pid)) + rb"(?:[\0-\x3f]\0\0\0){2}(.{64})", re.S)
+    return {m[1] for part in memory(pid) for m in form.finditer(part) if len(set(m[1])) > 35}
 
 
 tmp = tempfile.TemporaryDirectory()
@@ -136,6 +143,12 @@ with Postern(config) as p:
                 except PermissionError:
                     os._exit(0 if got == -1 else 1)
             is_(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0, "%s: a process of the same user can neither trace nor read it" % role)
+        # With the seed who calls is sealed; who has it can make up callers.
+        found = seeds(p.pid)
+        ok(found, "the seed of the house is found in the parent")
+        for pid, role in sorted(list(roles.items()) + list(started.items())):
+            has = any(s[:32] in part or s[32:] in part for part in memory(pid) for s in found)
+            is_(has, role == "parent" or role.startswith("worker"), "%s: %s the seed" % (role, "has" if has else "has not"))
     else:
         skip("tracing by the same user", "needs root to be that user")
 tmp.cleanup()

@@ -81,6 +81,8 @@ with open(rel + ".log", "w+") as log:
         proc.wait(START_S)
     text = open(log.name).read()
     ok(text.startswith("said before\n" * 20) and "\nready\n" in text and "info parent: stopping" in text, "output and log in one file: nothing is overwritten", text)
+    subprocess.run(["echo", "said after"], stdout=log)
+    is_(open(log.name).read(), text + "said after\n", "nor by the next command of a script")
 with Postern(base) as p:
     missing = json.loads(http_get(p.admin_port, "/ready").body)["missing"]
     is_([line.split(":")[0] for line in p.stdout_lines if line.startswith("missing ")], ["missing " + m for m in missing],

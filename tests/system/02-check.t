@@ -88,7 +88,16 @@ with tempfile.TemporaryDirectory(prefix="postern-") as tmp:
     r = run("{%s,%s,%s}" % (L, S, P.replace("[]", '[{"deny":"docs__read_file"},{"allow":"*"}]')))
     is_((r.returncode, r.stderr), (0, ""), "one that allows something is not")
     r = run('{"mcpServers":{"a":{"command":"node server.js"}},"identity":{"stdio":{"tenant":"t"}},"policy":[]}')
-    ok(r.returncode == 3 and 'cannot execute node server.js: there is no such program in PATH; arguments stand in "args"' in r.stderr, "a command with its arguments in it", r.stderr)
+    ok(r.returncode == 3 and 'cannot execute (arguments stand in "args", each by itself) node server.js: there is no such program in PATH' in r.stderr, "a command with its arguments in it", r.stderr)
+    r = run('{"mcpServers":{"a":{"command":"npx -y @scope/server"}},"identity":{"stdio":{"tenant":"t"}},"policy":[]}')
+    ok(r.returncode == 3 and 'cannot execute (arguments stand in "args", each by itself) ' in r.stderr and "/npx -y @scope/server: No such file" in r.stderr, "also one with a / in them", r.stderr)
+    r = run("""{"mcpServers":{"a":{"command":"sh","args":["${workspaceFolder}","-c","echo ${HOME} $HOME","--token","ghp_0123456789abcdef"],
+ "env":{"GITHUB_TOKEN":"hunter2","T":"${input:t}","KEY_FILE":"x","TOKEN_STORE":"/var/t","E":""}},
+ "b":{"url":"http://127.0.0.1:1/","headers":{"X-Team":"harbour","X-T":"ghp_0123456789abcdef"}}},"identity":{"stdio":{"tenant":"t"}},"policy":[{"allow":"*"}]}""")
+    warned = [line.split(": ")[2] for line in r.stderr.splitlines() if line.startswith("warning: c.json:")]
+    is_((r.returncode, warned), (0, ["/mcpServers/a/env/GITHUB_TOKEN", "/mcpServers/a/env/T", "/mcpServers/a/args", "/mcpServers/a/args", "/mcpServers/b/headers/X-T"]),
+        "what may be a secret, and variables that nothing fills in: right, and said")
+    ok("hunter2" not in r.stderr and "ghp_" not in r.stderr, "without the value", r.stderr)
     r = run("{%s,\"mcpServers\":{\"a\":{\"builtin\":\"files\",\"root\":\"no\"},\n \"b\":{\"builtin\":\"files\",\"root\":\"c.json\",\"prompts\":\"docs\"}},%s}" % (L, P))
     is_(r.returncode, 3, "directories that cannot be opened: exit 3")
     is_(r.stderr, "c.json:1:59: /mcpServers/a/root: cannot open the directory no: No such file or directory\n"

@@ -15,7 +15,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from pki import Pki, new_key, openssl
-from postern import WAIT_S, Postern, below, done, http_get, is_, ok, request_bytes, run, skip, until
+from postern import WAIT_S, Postern, below, done, http_get, is_, memory, ok, request_bytes, run, skip, until
 
 IS_ROOT = os.geteuid() == 0
 SANITIZED = any(w in os.path.basename(os.environ.get("POSTERN", "")) for w in ("san", "valgrind"))
@@ -139,35 +139,12 @@ def needles(pair):
     return [n for n in found if n not in pair.der]    # a key file has the public key too
 
 
-ZERO = bytes(1 << 16)
-
-
 def scan(pid, wanted):
-    """Which of the byte strings are in the memory of a process, and how much of it could be read."""
+    """Which of the byte strings are in the memory of a process, and how much of it is more than zeros."""
     found, size = set(), 0
-    with open("/proc/%d/maps" % pid) as maps, open("/proc/%d/mem" % pid, "rb", 0) as mem:
-        for line in maps:
-            m = re.match(r"([0-9a-f]+)-([0-9a-f]+) r", line)
-            if not m:
-                continue
-            at, end = int(m[1], 16), int(m[2], 16)
-            tail = b""
-            while at < end:
-                n = min(len(ZERO), end - at)
-                try:
-                    mem.seek(at)
-                    part = mem.read(n)
-                except (OSError, ValueError, OverflowError):
-                    part = b""
-                size += len(part)
-                at += n
-                if part == ZERO[:len(part)]:    # most of it was never touched
-                    tail = b""
-                    continue
-                for w in wanted:
-                    if w in tail + part:
-                        found.add(w)
-                tail = part[-64:]
+    for part in memory(pid):
+        size += len(part)
+        found |= {w for w in wanted if w in part}
     return found, size
 
 

@@ -227,6 +227,49 @@ static void crashing(void)
 	ok(has(peer_next(0), "tools/list"), "nothing of that concerns the shared one");
 }
 
+/* Whoever waits for a conversation has it as soon as there may be one, even if nothing else happens then. */
+static void waiting(void)
+{
+	struct bridge_settings s = kit_settings(BRIDGE_LEGACY);
+	static const char *const others[] = { "{\"sampling\":{}}", ALL_CAPS, "{\"elicitation\":{\"url\":{}}}", "{\"roots\":{}}" };
+
+	s.peers_max = 2;
+	kit_begin_with(&s);
+	ask_as(0, "0", "server/discover", META);
+	legacy_up(0, INIT_RESULT("2025-11-25", OLD_CAPS));
+	for (int i = 0; i < 2; i++) {
+		ask_as(0, "1", "tools/call", CALL AA);
+		legacy_up(1, INIT_RESULT("2025-11-25", OLD_CAPS));
+		(void)peer_next(1);
+		bridge_peer_down(kit, 1, SPAN("ended: signal 11"));
+		(void)bridge_tick(kit);
+	}
+	ask_as(1, "1", "tools/call", CALL META_OF(ALL_CAPS, AS("bb")));
+	ok(kit_starts[1] == 2 && quiet(1), "the only one may not be begun again yet: another caller waits");
+	pass(1000);
+	ok(kit_starts[1] == 3 && quiet(1), "and has it when it may");
+
+	legacy_begin();
+	for (unsigned i = 0; i < 4; i++) {
+		char text[400], id[8];
+
+		snprintf(text, sizeof text, CALL META_OF("%s", AS("aa")), others[i]);
+		snprintf(id, sizeof id, "%u", i + 1);
+		ask_as(0, id, "tools/call", text);
+		if (i == 3)
+			break;
+		legacy_up(i + 1, INIT_RESULT("2025-11-25", OLD_CAPS));
+		(void)peer_next(i + 1);
+	}
+	peer_say(2, "{\"jsonrpc\":\"2.0\",\"id\":9," ELICIT "}");
+	ask_as(1, "1", "prompts/get", "\"name\":\"p\"," META_OF(ALL_CAPS, AS("bb")));
+	ok(kit_starts[2] == 2 && quiet(1), "one is given to another caller");
+	legacy_up(2, INIT_RESULT("2025-11-25", "{\"tools\":{}}"));
+	ok(has(next(1), "does not offer") && kit_wait == 0, "who has no use for it after all: the next turn comes at once");
+	(void)bridge_tick(kit);
+	is_int((int)kit_starts[2], 3, "so that it is had by who has waited");
+}
+
 /* One caller does not fill all the places in which calls wait. */
 static void crowding(void)
 {
@@ -250,6 +293,7 @@ int main(void)
 {
 	crashing();
 	crowding();
+	waiting();
 	words();
 	claims();
 	deaf();

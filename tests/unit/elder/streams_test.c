@@ -415,6 +415,9 @@ static void listening(void)
 	get = come(ELDER_BY_GET, sid, NULL, NULL, NULL);
 	said();
 	answer(asked_last, ACK(""));
+	s = said();
+	has(s, "tools/list_changed", "who comes when nobody listened any more is told that each list may have changed");
+	has(s, "resources/list_changed", "that of resources too");
 	elder_client_gone(elder, 0, get, now);
 	for (unsigned i = 0; i < 1000; i++) {
 		char note[256];
@@ -424,9 +427,9 @@ static void listening(void)
 	}
 	come(ELDER_BY_GET, sid, NULL, NULL, NULL);
 	s = said();
-	has(s, "0-1000 {", "of much the last is kept");
-	has(s, "0-745 {", "256 at most");
-	hasnt(s, "0-744 {", "and no more");
+	has(s, "0-1002 {", "of much the last is kept");
+	has(s, "0-747 {", "256 at most");
+	hasnt(s, "0-746 {", "and no more");
 }
 
 static void stale(void)
@@ -446,8 +449,38 @@ static void stale(void)
 	has(said(), "stream 0.", "it comes again");
 }
 
+/* A client whose worker has no room for an event has lost its stream, and not what was said on it, nor its session. */
+static void no_room(void)
+{
+	const char *s;
+
+	kit_begin();
+	begin_session("2025-11-25", "{}");
+	come(ELDER_BY_GET, sid, NULL, NULL, NULL);
+	answer(asked_last, ACK(""));
+	said();
+	for (unsigned i = 0; i < 100; i++) { /* longer than a session without use lasts */
+		now += 1000;
+		elder_tick(elder, now);
+	}
+	refuse_event = true;
+	answer(asked_last, NOTE("tools/list_changed", ""));
+	refuse_event = false;
+	now += 1000;
+	elder_tick(elder, now);
+	answer(asked_last, NOTE("prompts/list_changed", ""));
+	s = said();
+	hasnt(s, "drop", "a stream that is lost for want of room is listened for a while longer");
+	is_uint(elder_sessions(elder), 1, "and its session goes on");
+	come(ELDER_BY_GET, sid, NULL, "0-0", NULL);
+	s = said();
+	has(s, "tools/list_changed", "who comes again hears what was missed");
+	has(s, "prompts/list_changed", "and what was said meanwhile");
+}
+
 int main(void)
 {
+	no_room();
 	hoarding();
 	stale();
 	inputs();

@@ -360,6 +360,38 @@ static void streams(void)
 	end();
 }
 
+/* What the elder has said before it hears that a stream has ended from our side: the client may not have taken that end yet. */
+static void crossing(void)
+{
+	uint64_t calls[2];
+
+	begin();
+	place(true);
+	struct sim_conn *c = bare("GET", AS_ACME SESSION OLD "Accept: text/event-stream\r\n");
+	frame_came();
+	calls[0] = m.call;
+	elder_says((struct elder_msg){ .type = ELDER_STREAM, .call = calls[0] });
+	heard(c);
+	struct sim_conn *second = bare("GET", AS_ACME SESSION "Accept: text/event-stream\r\n");
+	frame_came();
+	calls[1] = m.call;
+	c->window = second->window = 0;
+	flow_drain(f, 5000);
+	settle();
+	elder_says((struct elder_msg){ .type = ELDER_EVENT, .call = calls[0], .event = SPAN("9"), .body = SPAN("{\"late\":1}") });
+	elder_says((struct elder_msg){ .type = ELDER_STREAM, .call = calls[1] });
+	c->window = second->window = 100000;
+	sim_took(c, 0);
+	sim_took(second, 0);
+	settle();
+	ok(says(heard(c), "0\r\n\r\n") && !says(got, "late"), "an event for a stream that has been ended does not cut it off");
+	ok(status_of(heard(second)) == 503 && !says(got, "200"), "nor does one begin behind its refusal");
+	is_int((long)metrics.v[METRIC_OLD_SLOW], 0, "nobody was slow");
+	while (frame_came())
+		;
+	end();
+}
+
 static void edges(void)
 {
 	struct buffer *taken[4];
@@ -654,6 +686,7 @@ int main(void)
 	relayed();
 	not_relayed();
 	streams();
+	crossing();
 	edges();
 	inside();
 	free(area);

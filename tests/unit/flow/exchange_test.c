@@ -1,4 +1,5 @@
 /* flow/exchange on a network in memory: what it sends, what it takes and gives on, what it refuses, and who may end it when. */
+#include "base/pace.h"
 #include "flow/exchange.h"
 
 enum { REPLY_MAX = 40000, REQUEST_MAX = 50000, EXCHANGES = 4, LARGES = 2, CONNECTIONS = EXCHANGES };
@@ -547,6 +548,45 @@ static void paused(void)
 	ok(events == 100 && c->in.n == 0, "and then to its end");
 }
 
+/* Events without end: heard no faster than base/pace.h says, and each of them. */
+static void floods(void)
+{
+	enum { UNIT = 1024, UNITS = 4096 };
+	static char unit[UNIT];
+	size_t all = sizeof(OK EVENTS "\r\n") - 1 + UNIT * UNITS;
+	int64_t begun_ms, took_ms;
+	struct sim_conn *c;
+	bool kept = true;
+
+	memset(unit, 'z', UNIT);
+	memcpy(unit, "data: ", 6);
+	memcpy(unit + UNIT - 2, "\n\n", 2);
+	begin(7, false);
+	ask(EXCHANGE_GET, span_of(NULL, 0), 0, false);
+	accept_it();
+	c = server();
+	heard(c);
+	say(OK EVENTS "\r\n", sizeof(OK EVENTS "\r\n") - 1, 1000);
+	for (int i = 0; i < UNITS; i++)
+		sim_say(c, unit, UNIT);
+	begun_ms = sim.now_ms;
+	turns();
+	for (int i = 0; i < 1000 && c->in.n > 0; i++) {
+		size_t most = (size_t)(sim.now_ms - begun_ms) * PACE_BYTES_A_MS + PACE_BURST + 2 * EXCHANGE_SMALL;
+
+		kept = kept && all - c->in.n <= most;
+		sim.now_ms += 20;
+		(void)sim_deliver(&loop);
+		turns();
+	}
+	took_ms = sim.now_ms - begun_ms;
+	ok(kept, "a flood of events is heard no faster than is borne");
+	ok(took_ms >= (UNIT * UNITS - PACE_BURST) / PACE_BYTES_A_MS - 200 && took_ms < 10000 && events == UNITS, "all of it takes its time, and nothing is lost");
+	sim_fin(c);
+	turns();
+	ok(ends == 1 && at_rest(), "  and it ends as others do");
+}
+
 static void times(void)
 {
 	struct exchange *x;
@@ -840,6 +880,7 @@ int main(void)
 	times();
 	pairs();
 	tls();
+	floods();
 	wiped();
 	kept();
 	anything();

@@ -1,11 +1,12 @@
-/* A connection to an HTTP upstream (flow/link_http.c): what never stops sending has a share of each turn, and is heard all the same. */
+/* A connection to an HTTP upstream (flow/link_http.c): what never stops sending has a share of each turn, and of each second, and is heard all the same. */
 #include <stdlib.h>
 
+#include "base/pace.h"
 #include "flow/flow_priv.h"
 #include "tap.h"
 #include "unit/flow/sim.h"
 
-enum { FLOOD = 1 << 20 };
+enum { FLOOD = 1 << 20, FLOODS = 8 << 20 };
 
 static struct flow_settings set;
 static struct loop loop;
@@ -98,9 +99,42 @@ static void flood(const char *name, const char *before, const char *again, const
 	end();
 }
 
+/* More than there is patience for, before an answer: `before`, the call's id and `after`, FLOODS bytes of it, are heard no faster than base/pace.h says. */
+static void paced(const char *name, const char *before, const char *after)
+{
+	char id[32], answer[500], event[300];
+	struct sim_conn *c = begin(id);
+	size_t n = (size_t)snprintf(event, sizeof event, "%s%s%s", before, id, after);
+	int64_t begun_ms = sim.now_ms, took_ms;
+	bool kept = true;
+
+	say(c, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n");
+	for (size_t i = 0; i < FLOODS; i += n)
+		sim_say(c, event, n);
+	snprintf(answer, sizeof answer, "data: {\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"resultType\":\"complete\",\"supportedVersions\":[\"2026-07-28\"],"
+		"\"capabilities\":{\"tools\":{}},\"ttlMs\":100000,\"cacheScope\":\"public\"}}\n\n", id);
+	say(c, answer);
+	sim_fin(c);
+	settle();
+	for (int i = 0; i < 1000 && sim.conn[c - sim.conn].used && c->in.n > 0; i++) {
+		size_t least = (size_t)(sim.now_ms - begun_ms) * PACE_BYTES_A_MS + PACE_BURST + 65536;
+
+		kept = kept && FLOODS - c->in.n <= least;
+		sim_pass_time(20, 20, settle);
+	}
+	took_ms = sim.now_ms - begun_ms;
+	ok(kept, name);
+	ok(took_ms > (FLOODS - PACE_BURST) / PACE_BYTES_A_MS - 500 && took_ms < 20000, "  all of it takes its time");
+	diag("%lld ms", (long long)took_ms);
+	c = upstream();
+	ok(c && c->got.n > 0 && memmem(c->got.p, c->got.n, "tools/list", 10), "  and the answer behind it is heard");
+	end();
+}
+
 int main(void)
 {
-	flood("comments in a stream: a part is read, and others have their turn", "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n", ": nothing\n\n", "data: ", "\n\n");
 	flood("heads that say nothing: a part is read, and others have their turn", "", "HTTP/1.1 102 Processing\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n", "");
+	paced("comments are no faster heard than is borne", ": ", "\n\n");
+	paced("nor progress that nobody asked for", "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":", ",\"progress\":1}}\n\n");
 	return done_testing();
 }

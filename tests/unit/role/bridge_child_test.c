@@ -3,6 +3,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/pace.h"
+#include "os/clock.h"
 #include "os/pass.h"
 #include "os/sock.h"
 #include "role/bridge_child.h"
@@ -125,6 +127,21 @@ static bool answered(const char *what)
 	return strstr(answer, what) != NULL;
 }
 
+static bool write_all(int fd, const char *text, size_t n)
+{
+	for (int waited = 0; n > 0 && waited < WAIT_MS; waited += 5) {
+		ssize_t wrote = write(fd, text, n);
+
+		if (wrote > 0) {
+			text += wrote;
+			n -= (size_t)wrote;
+		} else {
+			turn(5); /* it has not been read so far */
+		}
+	}
+	return n == 0;
+}
+
 /* The program answers what it is asked, until it has answered a tools/list. */
 static bool serve(int fd)
 {
@@ -150,7 +167,7 @@ static bool serve(int fd)
 			return false;
 		snprintf(reply, sizeof reply, "{\"jsonrpc\":\"2.0\",\"id\":%ld,\"result\":{\"resultType\":\"complete\",\"ttlMs\":0,\"cacheScope\":\"private\",%s}}\n",
 			strtol(id + 5, NULL, 10), list ? "\"tools\":[]" : "\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{\"tools\":{}}");
-		if (write(fd, reply, strlen(reply)) < 0)
+		if (!write_all(fd, reply, strlen(reply)))
 			return false;
 		memmove(all, nl + 1, have - (size_t)(nl + 1 - all));
 		have -= (size_t)(nl + 1 - all);
@@ -158,6 +175,33 @@ static bool serve(int fd)
 			return true;
 	}
 	return false;
+}
+
+/* What it says that answers nobody is taken no faster than base/pace.h says; what it answers then is heard. */
+static void flood(int fd)
+{
+	enum { FLOOD_MS = 1000, HELD = 1 << 20 /* what the pipe's buffers may hold, with its overhead */ };
+	static const char noise[] = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"info\",\"data\":\"noise\"}}\n";
+	int64_t begun_ms = clock_monotonic_ms(), now_ms;
+	size_t said = 0, from = 0;
+
+	ask();
+	do {
+		ssize_t n = write(fd, noise + from, sizeof noise - 1 - from);
+
+		if (n > 0) {
+			said += (size_t)n;
+			from = (from + (size_t)n) % (sizeof noise - 1);
+		} else {
+			turn(5);
+		}
+		now_ms = clock_monotonic_ms();
+	} while (now_ms - begun_ms < FLOOD_MS);
+	ok(said < (size_t)(now_ms - begun_ms) * PACE_BYTES_A_MS + PACE_BURST + HELD, "a program that floods is not listened to faster than is borne");
+	ok(said > PACE_BURST, "  but it is listened to");
+	diag("%zu bytes in %d ms", said, (int)(now_ms - begun_ms));
+	if (from > 0)
+		(void)write_all(fd, noise + from, sizeof noise - 1 - from);
 }
 
 int main(void)
@@ -187,6 +231,8 @@ int main(void)
 	ok(serve(fd) && answered("\"tools\""), "the program answers");
 	ask();
 	ok(serve(fd) && answered("\"tools\""), "  and again");
+	flood(fd);
+	ok(serve(fd) && answered("\"tools\""), "  and its answer is heard behind it");
 	ask();
 	turn(50);
 	close(fd);

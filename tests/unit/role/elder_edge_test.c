@@ -380,11 +380,36 @@ static void broken(void)
 	ok(frame_came(0) && got.status == 404, "and what was said on one holds");
 }
 
+/* What is asked because of the time is sent at once, and not with whatever happens next. */
+static void on_time(void)
+{
+	int64_t now_ms = loop.now_ms;
+	bool at_once = false, came = false;
+	unsigned c;
+
+	begin();
+	nconns = 0;
+	session(0);
+	(void)ask(0, ELDER_POST, sid, CALL);
+	c = request("tools/call");
+	answer(c, "200 OK", "", "\"result\":{\"resultType\":\"input_required\",\"requestState\":\"x\"}");
+	for (int waited = 0; waited < WAIT_MS && !came; waited += 10) {
+		loop.now_ms = now_ms += 250;
+		at_once = edge_turn() == 0 || at_once;
+		take_connections();
+		came = strstr(conns[c].text, "\"requestState\":\"x\"");
+		if (!came && !loop_wait(&loop, 10))
+			abort();
+	}
+	ok(came && at_once, "a call that is to be asked again is");
+}
+
 int main(void)
 {
 	there_and_back();
 	slow();
 	broken();
+	on_time();
 	free(area);
 	return done_testing();
 }
