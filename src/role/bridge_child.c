@@ -285,7 +285,7 @@ static int hear(struct bridge *b, struct peer_child *c, bool (*room)(void))
 		if (c->state != CHILD_RUNS)
 			return -1;
 		may = room();
-		if (c->line.readable || !may) /* it is not silent, whether it is listened to or not */
+		if (c->line.readable || wait_ms > 0 || !may) /* it is not silent, whether it is listened to or not */
 			bridge_peer_heard(b, peer);
 		if (!may)
 			return -1;

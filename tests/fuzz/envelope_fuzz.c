@@ -10,6 +10,9 @@
 #include "gate/cursor.h"
 #include "gate/host.h"
 #include "gate/mirror.h"
+#include "gate/passport.h"
+#include "gate/request_state.h"
+#include "gate/task_id.h"
 
 enum { TOKENS = 4096 };
 
@@ -86,9 +89,25 @@ static void params(struct http_head *h, const struct json *j, const struct mcp_m
 	must(span_eq(buf_span(&once), buf_span(&twice)));
 }
 
-static void request(struct http_head *h, const struct json *j, struct mcp_message *m)
+/* Nobody finds what was sealed. */
+static void seals(struct span text, struct buf *scratch)
 {
 	static const uint8_t key[SEAL_KEY];
+	static const struct passport_keys keys;
+	static const struct request_of of = { MCP_TOOLS_CALL, { "n", 1 }, { "{}", 2 } };
+	const struct span name = { "s", 1 };
+	struct cursor_place at;
+	struct span tool, inner;
+	struct identity who;
+	unsigned server;
+
+	buf_reset(scratch);
+	must(!cursor_open(text, key, MCP_TOOLS_LIST, &name, 1, &at, scratch) && !task_id_open(text, key, &name, 1, &server, scratch, &tool, &inner) && scratch->n == 0);
+	must(!request_state_open(text, key, &name, 1, &of, 0, &server) && !passport_read(text, &keys, 1, &who));
+}
+
+static void request(struct http_head *h, const struct json *j, struct mcp_message *m)
+{
 	struct buf scratch = buf_on(scratch_mem, sizeof scratch_mem);
 	struct mcp_fault f = mcp_request_meta(m, j);
 
@@ -103,12 +122,8 @@ static void request(struct http_head *h, const struct json *j, struct mcp_messag
 	check(f, m->id);
 	if (f.code != 0)
 		return;
-	if (m->cursor != JSON_NONE) {
-		struct cursor_place at;
-
-		buf_reset(&scratch);
-		must(!cursor_open(json_inner(j, m->cursor), key, MCP_TOOLS_LIST, &(struct span){ "s", 1 }, 1, &at, &scratch) && scratch.n == 0);
-	}
+	if (m->cursor != JSON_NONE)
+		seals(json_inner(j, m->cursor), &scratch);
 	if (m->method == MCP_TOOLS_CALL)
 		params(h, j, m);
 }

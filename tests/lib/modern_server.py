@@ -6,41 +6,18 @@ Tools: echo (gives its arguments back), big (`bytes` of text), ask (asks the use
 of progress if it may, until `gate` is set; callers that leave are counted in `gone`). `listens`: the open subscriptions, each what it was asked
 for and a queue of (method, params) to tell it. There is no resource m:none, and none that can be read. indent: of answers that are no stream.
 """
-import http.server
 import json
 import queue
 import threading
 
+import http_server
+
 IMCP = "io.modelcontextprotocol/"
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args):
-        pass
-
-    def say(self, status, message=None):
-        body = json.dumps(message, indent=self.server.indent).encode() if message else b""
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def stream(self):
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-
-    def event(self, message=None):
-        data = b":\n\n" if message is None else b"data: " + json.dumps(message).encode() + b"\n\n"
-        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
-        self.wfile.flush()
-
+class Handler(http_server.Handler):
     def do_POST(self):
-        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        message = self.message()
         self.server.seen.append((dict(self.headers), message))
         if "id" not in message:
             self.say(202)
@@ -57,7 +34,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif method == "prompts/list":
             result.update(hints, prompts=[])
         elif method == "resources/read":
-            self.say(200, {"jsonrpc": "2.0", "id": message["id"], "error": {"code": -32602, "message": "none", "data": {"uri": params["uri"]}}})
+            self.answer(message, error={"code": -32602, "message": "none", "data": {"uri": params["uri"]}})
             return
         elif method == "subscriptions/listen":
             self.listen(message["id"], params)
@@ -69,13 +46,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             result.update(content=[{"type": "text", "text": "x" * params["arguments"]["bytes"]}])
         elif params.get("name") == "ask":
             if "inputResponses" not in params and "elicitation" not in params["_meta"][IMCP + "clientCapabilities"]:
-                self.say(400, {"jsonrpc": "2.0", "id": message["id"], "error": {"code": -32021, "message": "no",
-                                                                               "data": {"requiredCapabilities": {"elicitation": {}}}}})
+                self.answer(message, error={"code": -32021, "message": "no", "data": {"requiredCapabilities": {"elicitation": {}}}}, status=400)
                 return
             self.ask(params, result)
         else:
             result.update(content=[{"type": "text", "text": json.dumps(params.get("arguments"))}], structuredContent={"got": params.get("arguments")})
-        self.say(200, {"jsonrpc": "2.0", "id": message["id"], "result": result})
+        self.answer(message, result)
 
     def ask(self, params, result):
         if "inputResponses" in params:
@@ -86,7 +62,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "message": "Your name, " + who, "requestedSchema": {"type": "object", "properties": {"n": {"type": "string"}}}}}})
 
     def slow(self, id_, params, result):
-        self.stream()
+        self.stream(chunked=True)
         token = params["_meta"].get("progressToken")
         try:
             if token is not None:
@@ -95,13 +71,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.event()
             result.update(content=[{"type": "text", "text": "at last"}])
             self.event({"jsonrpc": "2.0", "id": id_, "result": result})
-            self.wfile.write(b"0\r\n\r\n")
+            self.end()
         except OSError:
             self.server.gone += 1
             self.close_connection = True
 
     def listen(self, id_, params):
-        self.stream()
+        self.stream(chunked=True)
         said, tag = queue.Queue(), {IMCP + "subscriptionId": id_}
         asked = dict(params["notifications"])
         asked["resourceSubscriptions"] = [u for u in asked.get("resourceSubscriptions", []) if u != "m:none"]
@@ -121,23 +97,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.server.listens.remove(entry)
 
 
-class ModernServer(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
+class ModernServer(http_server.Server):
     def __init__(self, indent=None):
-        super().__init__(("127.0.0.1", 0), Handler)
         self.seen, self.listens, self.gate, self.gone, self.indent = [], [], threading.Event(), 0, indent
-        self.url = "http://127.0.0.1:%d/mcp" % self.server_port
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        super().__init__(Handler)
 
     def calls(self, name):
         """How often a tool was called."""
         return sum(m["method"] == "tools/call" and m["params"].get("name") == name for _, m in self.seen)
-
-    def handle_error(self, request, client_address):
-        pass    # clients that leave
-
-    def __exit__(self, *args):
-        self.shutdown()
-        self.server_close()

@@ -2,44 +2,14 @@
 
     with OldServer() as s:  s.url, s.port, s.seen (list of (method, session, version, message)), s.sessions, s.forget(), s.deleted
 """
-import http.server
 import json
 import queue
 import threading
 
+import http_server
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
 
-    def log_message(self, *args):
-        pass
-
-    def say(self, status, body=b"", media="application/json", **fields):
-        self.send_response(status)
-        for name, value in fields.items():
-            self.send_header(name.replace("_", "-"), value)
-        if body:
-            self.send_header("Content-Type", media)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def stream(self):
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Connection", "close")
-        self.end_headers()
-        self.close_connection = True
-
-    def event(self, message=None, ident=None, retry=None):
-        text = ""
-        if ident is not None:
-            text += "id: %s\n" % ident
-        if retry is not None:
-            text += "retry: %d\n" % retry
-        self.wfile.write((text + "data: %s\n\n" % (json.dumps(message) if message else "")).encode())
-        self.wfile.flush()
-
+class Handler(http_server.Handler):
     def session_ok(self):
         s = self.server
         if s.token and self.headers.get("Authorization") != s.token:
@@ -81,20 +51,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             try:
                 self.event(out.get(timeout=0.2))
             except queue.Empty:
-                if s.closing:
-                    return
-                try:
-                    self.wfile.write(b": still here\n\n")
-                    self.wfile.flush()
-                except OSError:
-                    return
+                self.event()
 
     def do_POST(self):
         s = self.server
-        if s.closing:
-            self.close_connection = True
-            return
-        m = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        m = self.message()
         s.seen.append((m.get("method"), self.headers.get("Mcp-Session-Id"), self.headers.get("MCP-Protocol-Version"), m))
         if m.get("method") == "initialize":
             if s.token and self.headers.get("Authorization") != s.token:
@@ -125,10 +86,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def asked(self, s, m):
         if m["method"] == "tools/list":
             tools = [{"name": n, "inputSchema": {"type": "object"}} for n in ("echo", "progress", "resume", "vanish", "elicit", "huge", "drop", "who")]
-            self.say(200, json.dumps({"jsonrpc": "2.0", "id": m["id"], "result": {"tools": tools}}).encode())
+            self.answer(m, {"tools": tools})
             return
         if m["method"] != "tools/call":
-            self.say(200, json.dumps({"jsonrpc": "2.0", "id": m["id"], "error": {"code": -32601, "message": "Method not found"}}).encode())
+            self.answer(m, error={"code": -32601, "message": "Method not found"})
             return
         name, arguments = m["params"]["name"], m["params"].get("arguments", {})
         s.ran.append(name)
@@ -142,7 +103,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             ident = "call-%d" % len(s.ran)
             s.replay[ident] = [self.result(m, "resumed")]
             self.stream()
-            self.event(None, ident=ident, retry=50)
+            self.event(id=ident, retry=50)
         elif name == "vanish":    # closes without an id: nothing to come back to
             self.stream()
         elif name == "elicit":
@@ -167,26 +128,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.say(200, json.dumps(self.result(m, json.dumps(arguments, sort_keys=True))).encode())
 
 
-class OldServer(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-    allow_reuse_address = True
-
+class OldServer(http_server.Server):
     def __init__(self, port=0, version="2025-11-25", stateless=False, streams=True, token=None, context=None):
-        super().__init__(("127.0.0.1", port), Handler)
         self.version, self.stateless, self.streams, self.token = version, stateless, streams, token
         self.seen, self.made, self.deleted, self.ran, self.sessions, self.replay = [], [], [], [], {}, {}
         self.answers = queue.Queue()
         self.changed, self.here = threading.Condition(), 0
-        self.closing = False
-        if context:
-            self.socket = context.wrap_socket(self.socket, server_side=True)
-        self.port = self.server_port
-        self.url = "%s://127.0.0.1:%d/mcp" % ("https" if context else "http", self.port)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def handle_error(self, request, client_address):
-        pass
+        super().__init__(Handler, port, context)
 
     def forget(self):
         self.sessions.clear()
@@ -194,8 +142,3 @@ class OldServer(http.server.ThreadingHTTPServer):
     def news(self, message):
         for s in self.sessions.values():
             s["news"].put(message)
-
-    def __exit__(self, *args):
-        self.closing = True
-        self.shutdown()
-        self.server_close()

@@ -4,7 +4,6 @@
 The run serves files and an upstream with a credential, over TLS and without, fetches a key set, answers an error, reloads with a new listener,
 loses a worker, and is stopped the hard way, so that each reason in the lists happens at least once."""
 import collections
-import http.server
 import json
 import os
 import platform
@@ -15,11 +14,11 @@ import socket
 import ssl
 import sys
 import tempfile
-import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
+import http_server
 from pki import Pki, Signer, secret_write
 from postern import Postern, call, done, http_get, is_, raw, request_bytes, skip_all, until
 from stdio_client import META, Stdio
@@ -46,30 +45,14 @@ def listed(role):
     return found
 
 
-class Upstream(http.server.BaseHTTPRequestHandler):
+class Upstream(http_server.Handler):
     """Answers any MCP call with an empty result; enough for a link to be made and used."""
-    protocol_version = "HTTP/1.1"
 
     def do_POST(self):
-        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        body = json.dumps({"jsonrpc": "2.0", "id": message["id"],
-                           "result": {"resultType": "complete", "content": [], "tools": []}}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self.answer(self.message(), {"resultType": "complete", "content": [], "tools": []})
 
     def do_GET(self):
-        body = self.server.key_set
-        self.send_response(200)
-        self.send_header("Content-Type", "application/jwk-set+json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args):
-        pass
+        self.say(200, self.server.key_set, "application/jwk-set+json")
 
 
 def comes(what, test):
@@ -84,13 +67,12 @@ def run(trace, tmp):
     for name in ("a.txt", "sub/b.md"):
         with open(os.path.join(docs, name), "w") as f:
             f.write("hello\n" * 20)
-    upstream = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
+    upstream = http_server.Server(Upstream)
     upstream.key_set = json.dumps({"keys": [Signer(tmp, "k1").jwk()]}).encode()
-    threading.Thread(target=upstream.serve_forever, daemon=True).start()
     pki = Pki(os.path.join(tmp, "pki"))
     gw = pki.issue("gw", dns=["gw.example"])
     trust = ssl.create_default_context(cafile=pki.ca)
-    at = "http://127.0.0.1:%d" % upstream.server_port
+    at = "http://127.0.0.1:%d" % upstream.port
     config = {"listeners": [{"address": "127.0.0.1:0"},
                             {"address": "127.0.0.1:0", "path": "/tls", "hosts": ["gw.example"], "tls": {"cert": gw.cert, "key": gw.key}}],
               "admin": {"address": "127.0.0.1:0"}, "timeouts": {"drain": "1s"}, "policy": [{"allow": "*"}],
@@ -143,7 +125,7 @@ def run(trace, tmp):
     os.kill(p.roles()["worker-1" if "worker-1" in p.roles() else "worker-0"], signal.SIGSTOP)
     os.kill(postern, signal.SIGTERM)
     p.wait(60)
-    upstream.shutdown()
+    upstream.stop()
 
 
 def run_stdio(trace, tmp):

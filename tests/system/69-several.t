@@ -3,10 +3,7 @@
 a subscription outlives its servers; who is missing is named, in the result and in the metrics.
 """
 
-import http.server
-import json
 import os
-import socket
 import sys
 import threading
 import time
@@ -14,83 +11,54 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
+import http_server  # noqa: E402
 from postern import Conn, Postern, call, done, free_port, is_, ok, raw, request_bytes, until  # noqa: E402
 
 ENTRIES = 5
 LIST_S = 4      # in which the others have to answer page by page, on a machine that has no time
 
 
+class Handler(http_server.Handler):
+    def do_POST(self):
+        m, of = self.message(), self.server.of
+        if of.mode == "stall":
+            of.released.wait(60)
+        if of.mode == "hangup":
+            self.close_connection = True
+        elif m["method"] == "subscriptions/listen":
+            self.stream()
+            self.event({"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged", "params": {
+                "notifications": m["params"]["notifications"], "_meta": {"io.modelcontextprotocol/subscriptionId": m["id"]}}})
+            of.listeners.append(m["id"])
+            of.ending.wait(60)
+        elif of.mode == "garbage":
+            self.say(200, b"{not json")
+        else:
+            self.answer(m, **of.result(m))
+
+
+class Httpd(http_server.Server):
+    def __init__(self, of):
+        self.of = of
+        super().__init__(Handler, of.port)
+
+
 class Server:
     """A scripted MCP server over HTTP. mode: good, stall, garbage, hangup, error; stop() and start() end and begin it on one port."""
 
     def __init__(self, name):
-        self.name, self.mode, self.httpd, self.listeners = name, "good", None, []
+        self.name, self.mode, self.listeners = name, "good", []
         self.port = free_port()
         self.start()
 
     def start(self):
-        server = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *a):
-                pass
-
-            def setup(self):
-                super().setup()
-                server.connections.append(self.connection)
-
-            def do_POST(self):
-                m = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                if server.mode == "stall":
-                    server.released.wait(60)
-                if server.mode == "hangup":
-                    self.close_connection = True
-                    return
-                if m["method"] == "subscriptions/listen":
-                    self.listen(m)
-                    return
-                text = "{not json" if server.mode == "garbage" else json.dumps({"jsonrpc": "2.0", "id": m["id"], **server.result(m)})
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text.encode())
-
-            def listen(self, m):
-                self.send_response(200)
-                self.send_header("Content-Type", "text/event-stream")
-                self.end_headers()
-                self.close_connection = True
-                ack = {"notifications": m["params"]["notifications"], "_meta": {"io.modelcontextprotocol/subscriptionId": m["id"]}}
-                self.wfile.write(b"data: " + json.dumps({"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged", "params": ack}).encode() + b"\n\n")
-                self.wfile.flush()
-                server.listeners.append(m["id"])
-                server.ending.wait(60)
-
-        class Httpd(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-            allow_reuse_address = True
-            request_queue_size = 64
-
-            def handle_error(self, *a):  # Postern has closed: it may
-                pass
-
-        self.connections, self.released, self.ending = [], threading.Event(), threading.Event()
-        self.httpd = Httpd(("127.0.0.1", self.port), Handler)
-        threading.Thread(target=self.httpd.serve_forever, args=(0.02,), daemon=True).start()
+        self.released, self.ending = threading.Event(), threading.Event()
+        self.httpd = Httpd(self)
 
     def stop(self):
         self.released.set()
         self.ending.set()
-        self.httpd.shutdown()
-        self.httpd.server_close()
-        for c in self.connections:
-            try:
-                c.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        self.httpd.stop()
 
     def back(self):
         self.mode = "good"

@@ -10,6 +10,7 @@ import threading
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
+import http_server
 from old_http_server import OldServer
 from pki import Pki
 from postern import Postern, call, done, free_port, is_, ok, until
@@ -125,22 +126,12 @@ with OldServer(context=context, token="Bearer s3cret") as s:
         is_(len(s.seen), before, "hears nothing")
 
 # HTTP+SSE of 2024-11-05: no POST at this url.
-import http.server
-
-
-class Sse(http.server.BaseHTTPRequestHandler):
+class Sse(http_server.Handler):
     def do_POST(self):
-        self.send_response(405)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *args):
-        pass
+        self.message()
+        self.say(405)
 
 
-sse = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Sse)
-threading.Thread(target=sse.serve_forever, daemon=True).start()
-with Postern(config(old={"url": "http://127.0.0.1:%d/sse" % sse.server_port})) as p:
+with http_server.Server(Sse) as sse, Postern(config(old={"url": "http://127.0.0.1:%d/sse" % sse.port})) as p:
     ok(until(lambda: "HTTP+SSE" in p.stderr() or "HTTP+SSE" in json.dumps(answer(p, "old__echo"))), "HTTP+SSE of 2024-11-05 is refused by name", p.stderr()[-800:])
-sse.shutdown()
 done()

