@@ -52,4 +52,16 @@ static inline uint32_t slots_index(const struct slots *s, const void *slot)
 }
 static inline void *slots_at(const struct slots *s, uint32_t index) { return s->mem + s->each * index; }
 
+/* What an answer from outside is found by. `count` is another for each tenant of the slot, so that an answer for an earlier one is nobody's. An id
+ * is less than 2^52, and no pool has 2^20 slots. */
+enum { SLOTS_ID_BITS = 20 };
+static inline uint64_t slots_id(const struct slots *s, const void *slot, uint32_t count) { return (uint64_t)count << SLOTS_ID_BITS | slots_index(s, slot); }
+/* The slot of an id, which may be free or another tenant's by now: the caller compares. NULL: it was never taken. */
+static inline void *slots_of_id(const struct slots *s, uint64_t id)
+{
+	uint32_t index = (uint32_t)(id & ((UINT32_C(1) << SLOTS_ID_BITS) - 1));
+
+	return index < s->fresh ? slots_at(s, index) : NULL;
+}
+
 #endif

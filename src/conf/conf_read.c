@@ -1,3 +1,4 @@
+#include "base/carve.h"
 #include "base/text.h"
 #include "conf/conf_priv.h"
 
@@ -11,16 +12,11 @@ static uint32_t tokens_for(size_t n)
 	return n / 2 + 16 < TOKENS_MAX ? (uint32_t)(n / 2 + 16) : TOKENS_MAX;
 }
 
-static size_t aligned(size_t n)
-{
-	return (n + 63) & ~(size_t)63;
-}
-
 /* Reader, tokens, texts of complaints, and strings with escapes, which are shorter than they were. */
 size_t conf_arena_need(size_t n)
 {
-	return 64 + aligned(sizeof(struct conf_reader)) + aligned(json_table_need(tokens_for(n)))
-		+ aligned((size_t)CONF_LINES_MAX * CONF_LINE_SIZE) + aligned(CONF_POINTERS_SIZE) + aligned(n);
+	return 64 + carve_up(sizeof(struct conf_reader)) + carve_up(json_table_need(tokens_for(n)))
+		+ carve_up((size_t)CONF_LINES_MAX * CONF_LINE_SIZE) + carve_up(CONF_POINTERS_SIZE) + carve_up(n);
 }
 
 void conf_push(struct conf_reader *r, const struct conf_form *form, uint32_t object, void *to)
@@ -362,14 +358,14 @@ bool conf_read(struct conf *c, struct span file, struct span text, void *arena, 
 	at += -(uintptr_t)at & 63;
 	r = (struct conf_reader *)(void *)at;
 	memset(r, 0, sizeof *r);
-	at += aligned(sizeof *r);
+	at += carve_up(sizeof *r);
 	r->c = c;
 	e = json_read(&r->json, json_table_place(at, tokens, seed), text, &where);
-	at += aligned(json_table_need(tokens));
+	at += carve_up(json_table_need(tokens));
 	r->said = buf_on(at, 0);
-	at += aligned((size_t)CONF_LINES_MAX * CONF_LINE_SIZE);
+	at += carve_up((size_t)CONF_LINES_MAX * CONF_LINE_SIZE);
 	r->pointers = buf_on(at, CONF_POINTERS_SIZE);
-	at += aligned(CONF_POINTERS_SIZE);
+	at += carve_up(CONF_POINTERS_SIZE);
 	r->arena = buf_on(at, text.n);
 	if (e != JSON_OK) {
 		conf_not_json(errors, file, text, e, where);

@@ -1,5 +1,7 @@
 #include "elder/elder_priv.h"
 
+#include "base/carve.h"
+
 enum { SLOW_SWEEP_MS = 2000 };
 
 struct sizes {
@@ -7,23 +9,21 @@ struct sizes {
 	size_t owners, sessions, posts, calls, question, bucket, store, table, text, out, body;
 };
 
-static size_t align64(size_t n) { return (n + 63) & ~(size_t)63; }
-
 static struct sizes sizes(const struct elder_settings *s)
 {
 	struct sizes z = { .questions = 2 * s->calls + 3 * s->sessions, .buckets = s->sessions };
 
-	z.owners = align64(slots_need(sizeof(struct owner), s->sessions));
-	z.sessions = align64(slots_need(sizeof(struct session), s->sessions));
-	z.posts = align64(slots_need(sizeof(struct post), s->calls));
-	z.calls = align64(slots_need(sizeof(struct call), s->calls));
-	z.question = align64(z.questions * sizeof(struct question));
-	z.bucket = align64(z.buckets * (sizeof(struct session *) + sizeof(struct owner *)));
-	z.store = align64(store_need(s->kept));
-	z.table = align64(json_table_need(s->tokens));
-	z.text = align64(s->reply_max + ELDER_GROWTH + 4096); /* nothing longer is kept */
-	z.out = align64((s->reply_max > s->body_max ? s->reply_max : s->body_max) + 65536);
-	z.body = align64(s->body_max + 4096);
+	z.owners = carve_up(slots_need(sizeof(struct owner), s->sessions));
+	z.sessions = carve_up(slots_need(sizeof(struct session), s->sessions));
+	z.posts = carve_up(slots_need(sizeof(struct post), s->calls));
+	z.calls = carve_up(slots_need(sizeof(struct call), s->calls));
+	z.question = carve_up(z.questions * sizeof(struct question));
+	z.bucket = carve_up(z.buckets * (sizeof(struct session *) + sizeof(struct owner *)));
+	z.store = carve_up(store_need(s->kept));
+	z.table = carve_up(json_table_need(s->tokens));
+	z.text = carve_up(s->reply_max + ELDER_GROWTH + 4096); /* nothing longer is kept */
+	z.out = carve_up((s->reply_max > s->body_max ? s->reply_max : s->body_max) + 65536);
+	z.body = carve_up(s->body_max + 4096);
 	return z;
 }
 
@@ -43,14 +43,14 @@ size_t elder_need(const struct elder_settings *s)
 {
 	struct sizes z = sizes(s);
 
-	return align64(sizeof(struct elder)) + z.owners + z.sessions + z.posts + z.calls + z.question + z.bucket + z.store + 2 * z.table + z.text + z.out + z.body;
+	return carve_up(sizeof(struct elder)) + z.owners + z.sessions + z.posts + z.calls + z.question + z.bucket + z.store + 2 * z.table + z.text + z.out + z.body;
 }
 
 struct elder *elder_place(void *mem, const struct elder_settings *s)
 {
 	struct sizes z = sizes(s);
 	struct elder *e = mem;
-	char *at = (char *)mem + align64(sizeof *e);
+	char *at = (char *)mem + carve_up(sizeof *e);
 
 	e->set = s;
 	slots_place(&e->owners, at, sizeof(struct owner), s->sessions);

@@ -1,5 +1,7 @@
 #include "elder/store.h"
 
+#include "base/carve.h"
+
 static uint32_t block_count(uint64_t bytes)
 {
 	uint64_t n = bytes / STORE_BLOCK;
@@ -7,13 +9,11 @@ static uint32_t block_count(uint64_t bytes)
 	return n < 64 ? 64 : n > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)n;
 }
 
-static size_t align64(size_t n) { return (n + 63) & ~(size_t)63; }
-
 size_t store_need(uint64_t bytes)
 {
 	uint32_t n = block_count(bytes);
 
-	return align64(slots_need(sizeof(struct store_block), n)) + align64(slots_need(sizeof(struct store_event), n));
+	return carve_up(slots_need(sizeof(struct store_block), n)) + carve_up(slots_need(sizeof(struct store_event), n));
 }
 
 uint32_t store_blocks(size_t n)
@@ -28,7 +28,7 @@ void store_place(struct store *s, void *mem, uint64_t bytes, uint64_t each_max)
 	uint32_t n = block_count(bytes);
 
 	slots_place(&s->blocks, mem, sizeof(struct store_block), n);
-	slots_place(&s->events, (char *)mem + align64(slots_need(sizeof(struct store_block), n)), sizeof(struct store_event), n);
+	slots_place(&s->events, (char *)mem + carve_up(slots_need(sizeof(struct store_block), n)), sizeof(struct store_event), n);
 	list_init(&s->all);
 	s->each_max = each_max;
 	s->each_blocks = store_blocks(each_max);

@@ -2,6 +2,7 @@
 #include "flow/broker_state.h"
 
 #include "base/bug.h"
+#include "base/carve.h"
 #include "os/pass.h"
 #include "os/sock.h"
 
@@ -86,27 +87,12 @@ void broker_budget(const struct broker_settings *s, void (*row)(void *to, struct
 	row(to, SPAN("form and message at hand"), FETCH_REQUEST_MAX + sizeof(union broker_packet), 1);
 }
 
-static void add(void *to, struct span what, uint64_t each, uint64_t count)
-{
-	(void)what;
-	*(size_t *)to += (size_t)(each * count + 63) & ~(size_t)63;
-}
-
 size_t broker_need(const struct broker_settings *s)
 {
 	size_t total = 0;
 
-	broker_budget(s, add, &total);
+	broker_budget(s, carve_sum, &total);
 	return total;
-}
-
-/* Hands out the rows of broker_budget() in order. */
-static void *carve(char **at, size_t each, size_t count)
-{
-	char *p = *at;
-
-	*at += (each * count + 63) & ~(size_t)63;
-	return p;
 }
 
 static void on_edge(struct loop_item *item, unsigned events);
@@ -261,7 +247,8 @@ void broker_say(struct broker *b, struct span what, struct span who, struct span
 		b->set->log(buf_span(&line));
 }
 
-void edge_close(struct broker_edge *e, const char *why)
+/* why NULL: the worker is gone. */
+static void edge_close(struct broker_edge *e, const char *why)
 {
 	char mem[8];
 	struct buf number = buf_on(mem, sizeof mem);

@@ -30,7 +30,7 @@
 #include "gate/auth.h"
 
 enum {
-	BROKER_SERVERS_MAX = 32, BROKER_WORKERS_MAX = 64,
+	BROKER_SERVERS_MAX = 32,
 	BROKER_SECRET_MAX = 4096,
 	BROKER_NO_TENANT = IDENTITY_TENANTS_MAX,
 	BROKER_CALLS = 8,             /* requests under way at once, of introspection and of tokens each; key sets have one each besides */

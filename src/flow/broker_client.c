@@ -1,5 +1,6 @@
 #include "flow/broker_client.h"
 
+#include "base/carve.h"
 #include "base/list.h"
 #include "base/slots.h"
 #include "os/pass.h"
@@ -59,27 +60,12 @@ void broker_client_budget(const struct flow_settings *s, void (*row)(void *to, s
 	row(to, SPAN("message at hand"), slots_each(sizeof(union broker_packet)), 2);
 }
 
-static void add(void *to, struct span what, uint64_t each, uint64_t count)
-{
-	(void)what;
-	*(size_t *)to += (size_t)(each * count + 63) & ~(size_t)63;
-}
-
 size_t broker_client_need(const struct flow_settings *s)
 {
 	size_t total = 0;
 
-	broker_client_budget(s, add, &total);
+	broker_client_budget(s, carve_sum, &total);
 	return total;
-}
-
-/* Hands out the rows of broker_client_budget() in order. */
-static void *carve(char **at, size_t each, size_t count)
-{
-	char *p = *at;
-
-	*at += (each * count + 63) & ~(size_t)63;
-	return p;
 }
 
 struct broker_client *broker_client_place(void *mem, const struct flow_settings *s, struct loop *loop)

@@ -114,7 +114,6 @@ static inline int64_t broker_now(const struct broker *b) { return b->loop->now_m
 
 /* broker.c */
 void broker_say(struct broker *b, struct span what, struct span who, struct span detail, struct span more);
-void edge_close(struct broker_edge *e, const char *why);   /* why NULL: the worker is gone */
 bool edge_send(struct broker_edge *e, const union broker_packet *m); /* false: not now */
 
 /* broker_keys.c */

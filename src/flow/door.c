@@ -1,3 +1,4 @@
+#include "base/carve.h"
 #include "flow/door_state.h"
 #include "wire/http_write.h"
 
@@ -5,7 +6,6 @@
 
 enum { SLACK = 65536 };
 
-static size_t up(size_t n) { return (n + 63) & ~(size_t)63; }
 static uint32_t call_count(const struct door_settings *s) { return s->requests + s->listens + DOOR_SPARE; }
 static size_t out_size(const struct door_settings *s) { return (size_t)s->reply_max + SLACK; }
 
@@ -19,7 +19,7 @@ size_t door_need(const struct door_settings *s)
 {
 	const struct exchange_settings x = exchanges(s);
 
-	return up(sizeof(struct door)) + up(sizeof(struct door_call) * call_count(s)) + up(json_table_need(s->tokens)) + up(out_size(s)) + exchange_need(&x);
+	return carve_up(sizeof(struct door)) + carve_up(sizeof(struct door_call) * call_count(s)) + carve_up(json_table_need(s->tokens)) + carve_up(out_size(s)) + exchange_need(&x);
 }
 
 static void again(struct timer *t)
@@ -37,7 +37,7 @@ static void say_again(struct timer *t);
 struct door *door_place(void *mem, const struct door_settings *s, struct loop *loop)
 {
 	struct door *d = mem;
-	char *at = (char *)mem + up(sizeof *d);
+	char *at = (char *)mem + carve_up(sizeof *d);
 	struct exchange_settings x = exchanges(s);
 
 	d->set = *s;
@@ -47,12 +47,12 @@ struct door *door_place(void *mem, const struct door_settings *s, struct loop *l
 	timer_init(&d->busy, say_again);
 	d->ncalls = call_count(s);
 	d->calls = (struct door_call *)(void *)at;
-	at += up(sizeof(struct door_call) * d->ncalls);
+	at += carve_up(sizeof(struct door_call) * d->ncalls);
 	d->table = json_table_place(at, s->tokens, s->seed);
-	at += up(json_table_need(s->tokens));
+	at += carve_up(json_table_need(s->tokens));
 	d->out = at;
 	d->out_cap = out_size(s);
-	at += up(out_size(s));
+	at += carve_up(out_size(s));
 	x.hooks = (struct exchange_hooks){ .ctx = d, .head = door_on_head, .event = door_on_event, .end = door_on_end };
 	x.loop = loop;
 	x.timers = &d->timers;

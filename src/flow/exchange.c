@@ -315,7 +315,6 @@ bool exchange_turn(struct exchange_pool *p)
 /* ---- what the owner asks ---- */
 
 void *exchange_data(const struct exchange *x) { return x->data; }
-struct exchange_peer *exchange_to(const struct exchange *x) { return x->peer; }
 bool exchange_streams(const struct exchange *x) { return x->streams; }
 unsigned exchange_status(const struct exchange *x) { return x->status; }
 bool exchange_is(const struct exchange *x, struct span subtype) { return http_media_type_is(span_of(x->type, x->ntype), SPAN("application"), subtype); }

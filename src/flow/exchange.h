@@ -117,7 +117,6 @@ void exchange_resume(struct exchange *x);
 void exchange_close(struct exchange *x);
 
 void *exchange_data(const struct exchange *x);
-struct exchange_peer *exchange_to(const struct exchange *x);
 unsigned exchange_status(const struct exchange *x);           /* 0: no head yet */
 bool exchange_streams(const struct exchange *x);              /* the reply is an event stream */
 /* The media type of the reply is application/<subtype>. */

@@ -1,5 +1,6 @@
 #include "flow/fetch.h"
 
+#include "base/carve.h"
 #include "base/text.h"
 #include "flow/outgoing.h"
 #include "wire/http_write.h"
@@ -49,11 +50,9 @@ struct span fetch_end_text(enum fetch_end e)
 /* ---- memory ---- */
 
 static size_t in_size(uint32_t body_max) { return (size_t)FETCH_HEAD_MAX + body_max + SLACK; }
-static size_t up(size_t n) { return (n + 63) & ~(size_t)63; }
-
 size_t fetch_need(uint32_t body_max)
 {
-	return up(sizeof(struct fetch)) + up(FETCH_REQUEST_MAX) + up(in_size(body_max));
+	return carve_up(sizeof(struct fetch)) + carve_up(FETCH_REQUEST_MAX) + carve_up(in_size(body_max));
 }
 
 struct fetch *fetch_place(void *mem, uint32_t body_max, const struct fetch_room *room)
@@ -61,11 +60,11 @@ struct fetch *fetch_place(void *mem, uint32_t body_max, const struct fetch_room 
 	char *at = mem;
 	struct fetch *t = mem;
 
-	at += up(sizeof *t);
+	at += carve_up(sizeof *t);
 	t->room = room;
 	t->body_max = body_max;
 	t->out = buf_on(at, FETCH_REQUEST_MAX);
-	at += up(FETCH_REQUEST_MAX);
+	at += carve_up(FETCH_REQUEST_MAX);
 	t->in = at;
 	t->cap = in_size(body_max);
 	timer_init(&t->timer, NULL);

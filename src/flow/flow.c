@@ -1,4 +1,5 @@
 #include "base/bug.h"
+#include "base/carve.h"
 #include "flow/flow_priv.h"
 #include "flow/leg.h"
 #include "flow/list.h"
@@ -88,7 +89,7 @@ static size_t state_size(const struct flow_settings *s)
 	return conn_state_size(certificates);
 }
 
-static size_t cache_each(uint32_t sessions) { return sessions == 0 ? 0 : (tls_cache_need(sessions) + 63) & ~(size_t)63; }
+static size_t cache_each(uint32_t sessions) { return sessions == 0 ? 0 : carve_up(tls_cache_need(sessions)); }
 
 void flow_budget(const struct flow_settings *s, void (*row)(void *to, struct span what, uint64_t each, uint64_t count), void *to)
 {
@@ -121,29 +122,15 @@ void flow_budget(const struct flow_settings *s, void (*row)(void *to, struct spa
 	row(to, SPAN("verified tokens"), slots_each(auth_cache_need(known_tokens(s))), 1);
 }
 
-static void add(void *to, struct span what, uint64_t each, uint64_t count)
-{
-	(void)what;
-	*(size_t *)to += (size_t)(each * count + 63) & ~(size_t)63;
-}
-
 size_t flow_need(const struct flow_settings *s)
 {
 	size_t total = 0;
-	flow_budget(s, add, &total);
+	flow_budget(s, carve_sum, &total);
 	return total;
 }
 
 /* Somebody waits for record buffers: the tick that this timer brings looks who holds them. */
 static void records_timeout(struct timer *timer) { (void)timer; }
-
-/* Hands out the rows of flow_budget() in order. */
-static void *carve(char **at, size_t each, size_t count)
-{
-	char *p = *at;
-	*at += (each * count + 63) & ~(size_t)63;
-	return p;
-}
 
 /* The pools of TLS, and what connections share, as this process has it. */
 static void place_tls(struct flow *f, char **at)

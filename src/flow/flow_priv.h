@@ -108,7 +108,6 @@ struct acceptor {
 
 void front_run(struct front *c);            /* does what its state allows with what is there */
 void front_close(struct front *c);
-void front_linger(struct front *c);
 void front_interim(struct front *c, struct span head); /* an interim response, a literal; front_write() says the rest of it */
 bool front_say_owed(struct front *c);       /* true: no part of an interim response is left to write */
 void front_next(struct front *c, bool close); /* its txn is over */
@@ -376,8 +375,6 @@ bool list_shareable(const struct txn *t, const struct upstream *up);         /* 
 
 /* route.c */
 void wait_for_catalog(struct txn *t, struct upstream *up);   /* begins again at the envelope when it is there: tokens do not outlive a wait */
-/* The first server from index `from` on that can have what the txn asks for; -1: none; -2: wait, a catalogue is being fetched. */
-int route_next(struct txn *t, unsigned from);
 int64_t list_until(const struct txn *t);         /* until when what is put together waits for its slowest upstream */
 /* True: the txn waits for this upstream's catalogue, of which it needs to know; false: go on, with catalog_state as it is. */
 bool route_waits(struct txn *t, struct upstream *up);
@@ -386,8 +383,6 @@ void route_names(const struct flow *f, struct span names[FLOW_SERVERS_MAX]);
 void route_cursor_key(const struct txn *t, uint8_t key[SEAL_KEY]);
 /* A key of this caller's, for all kinds of seals: other than with the tenant's cursors, another caller of the tenant has another. */
 void route_caller_key(const struct txn *t, uint8_t key[SEAL_KEY]);
-/* files://NAME/… is the built-in server NAME's and nobody else's. */
-bool route_owns_uri(const struct flow_server *s, struct span uri);
 /* May this upstream be asked for this URI (at least among others)? */
 bool route_serves_uri(const struct flow_server *s, struct span uri);
 

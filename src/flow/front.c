@@ -53,7 +53,7 @@ void front_close(struct front *c)
 
 /* A refused client gets our answer and then a quiet end: closing with its bytes unread would reset the connection and might take the
  * answer away with it. What it still sends is thrown away for a bounded time, without being deciphered: close_notify is our last word. */
-void front_linger(struct front *c)
+static void linger(struct front *c)
 {
 	release_input(c);
 	list_remove(&c->age);
@@ -155,7 +155,7 @@ static void refuse_raw(struct front *c, struct span answer)
 {
 	(void)conn_write(c->item.fd, c->tls, answer.p, answer.n);
 	metrics_add(c->f->metrics, METRIC_REFUSED_FULL, 1);
-	front_linger(c);
+	linger(c);
 }
 
 #define BUSY_BODY "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32603,\"message\":\"Postern is at its limit; try again shortly\"}}"
@@ -241,7 +241,7 @@ static void shake_run(struct front *c)
 		return;
 	case CONN_FAILED:
 		count_failed_shake(c);
-		front_linger(c);
+		linger(c);
 		return;
 	case CONN_OPEN:
 		break;
@@ -360,7 +360,7 @@ static void front_timeout(struct timer *timer)
 		static const char late[] = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 		metrics_add(c->f->metrics, METRIC_REFUSED_SLOW, 1);
 		(void)conn_write(c->item.fd, c->tls, late, sizeof(late) - 1);
-		front_linger(c);
+		linger(c);
 		return;
 	}
 	if (c->state == FRONT_SHAKE)
@@ -379,7 +379,7 @@ void front_next(struct front *c, bool close)
 	c->scanned = 0;
 	c->probed = false;
 	if (close || !whole || (f->draining && rest.n == 0)) {
-		front_linger(c);
+		linger(c);
 		return;
 	}
 	if (rest.n > 0) {

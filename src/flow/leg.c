@@ -32,18 +32,12 @@ struct leg *leg_new(struct upstream *up, struct txn *t, enum mcp_method method)
 	return l;
 }
 
-/* Unique for 2^32 calls and bound to the slot: a late answer to an earlier tenant of the slot cannot be mistaken for ours. */
-enum { SLOT_BITS = 20 }; /* more slots than any configuration asks for; with 32 bits of generation within 2^53 */
-
-uint64_t leg_id(const struct leg *l) { return (uint64_t)l->generation << SLOT_BITS | slots_index(&l->f->legs, l); }
+uint64_t leg_id(const struct leg *l) { return slots_id(&l->f->legs, l, l->generation); }
 
 struct leg *leg_of_call(struct flow *f, uint64_t id)
 {
-	uint32_t slot = (uint32_t)(id & ((UINT32_C(1) << SLOT_BITS) - 1));
-	if (slot >= f->legs.fresh)
-		return NULL;
-	struct leg *l = slots_at(&f->legs, slot);
-	return l->up && leg_id(l) == id && !list_empty(&l->of_up) ? l : NULL;
+	struct leg *l = slots_of_id(&f->legs, id);
+	return l && l->up && leg_id(l) == id && !list_empty(&l->of_up) ? l : NULL;
 }
 
 /* `only` NULL: what comes by line is for legs that go by line. */

@@ -31,7 +31,6 @@ struct leg {
 	bool by_line;                  /* it travels on the upstream's line */
 	uint16_t status;               /* HTTP: of the reply; 0: there was none */
 	bool acked, retried;
-	bool renewed;                  /* a listen: the client has its acknowledgement, and hears what it may have missed */
 	bool ahead;                    /* asked before its turn: counted in f->ahead */
 	bool again;                    /* the upstream has refused a credential already */
 };

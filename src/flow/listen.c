@@ -113,12 +113,10 @@ void listen_again(struct timer *timer)
 			continue;
 		}
 		struct leg *l = prepare(t, up, &request, &failed);
-		if (l) {
-			l->renewed = true;
+		if (l)
 			leg_send(l, request); /* what fails at once is lost again */
-		} else if (failed) {
+		else if (failed)
 			lose(t, up);
-		}
 	}
 }
 

@@ -1,5 +1,6 @@
 #include "flow/old_http.h"
 
+#include "base/carve.h"
 #include "flow/old_http_state.h"
 #include "wire/http_write.h"
 
@@ -23,38 +24,13 @@ static uint32_t records(const struct old_http_settings *s)
 
 uint32_t old_http_files(const struct old_http_settings *s) { return call_count(s) + 1; }
 
-void old_http_budget(const struct old_http_settings *s, void (*row)(void *to, struct span what, uint64_t each, uint64_t count), void *to)
-{
-	struct exchange_settings e = exchanges(s);
-
-	row(to, SPAN("HTTP sessions"), sizeof(struct old_http), 1);
-	row(to, SPAN("sessions"), sizeof(struct peer), s->peers);
-	row(to, SPAN("messages under way"), slots_each(sizeof(struct call)), call_count(s));
-	row(to, SPAN("exchanges"), exchange_need(&e), 1);
-	row(to, SPAN("TLS states"), slots_each(conn_state_size(false)), s->tls ? call_count(s) : 0);
-	row(to, SPAN("TLS records"), slots_each(conn_records_size()), records(s));
-}
-
-static void add(void *to, struct span what, uint64_t each, uint64_t count)
-{
-	(void)what;
-	*(size_t *)to += (size_t)(each * count + 63) & ~(size_t)63;
-}
-
 size_t old_http_need(const struct old_http_settings *s)
 {
-	size_t total = 0;
+	struct exchange_settings e = exchanges(s);
+	size_t need = carve_up(sizeof(struct old_http)) + carve_up(sizeof(struct peer) * s->peers) + carve_up(slots_need(sizeof(struct call), call_count(s))) +
+		carve_up(exchange_need(&e));
 
-	old_http_budget(s, add, &total);
-	return total;
-}
-
-static void *carve(char **at, size_t each, size_t count)
-{
-	char *p = *at;
-
-	*at += (each * count + 63) & ~(size_t)63;
-	return p;
+	return !s->tls ? need : need + carve_up(slots_need(conn_state_size(false), call_count(s))) + carve_up(slots_need(conn_records_size(), records(s)));
 }
 
 static void place_peer(struct old_http *h, struct peer *p, unsigned index)
@@ -87,8 +63,8 @@ struct old_http *old_http_place(void *mem, const struct old_http_settings *s, st
 	e.loop = loop;
 	e.timers = &h->timers;
 	if (s->tls) {
-		char *states = at + ((exchange_need(&e) + 63) & ~(size_t)63);
-		char *pairs = states + ((slots_need(conn_state_size(false), call_count(s)) + 63) & ~(size_t)63);
+		char *states = at + carve_up(exchange_need(&e));
+		char *pairs = states + carve_up(slots_need(conn_state_size(false), call_count(s)));
 
 		slots_place(&h->conns.states, states, conn_state_size(false), call_count(s));
 		slots_place(&h->conns.records, pairs, conn_records_size(), records(s));

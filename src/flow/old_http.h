@@ -29,7 +29,7 @@
 #include "wire/tls.h"
 
 enum {
-	OLD_HTTP_SESSION_MAX = 512, OLD_HTTP_PEERS_MAX = 256,
+	OLD_HTTP_SESSION_MAX = 512,
 	OLD_HTTP_RETRY_MS = 1000, OLD_HTTP_RETRY_MIN_MS = 100, OLD_HTTP_RETRY_MAX_MS = 30000, OLD_HTTP_RESUMES = 8,
 	OLD_HTTP_LINGER_MS = 1000,    /* a stream whose answer has come should end by then */
 	OLD_HTTP_DELETE_MS = 1500     /* with the wait for its credential */
@@ -75,8 +75,6 @@ struct old_http_settings {
 };
 
 struct old_http;
-/* The parts of old_http_need(), for `postern budget`. */
-void old_http_budget(const struct old_http_settings *s, void (*row)(void *to, struct span what, uint64_t each, uint64_t count), void *to);
 size_t old_http_need(const struct old_http_settings *s);
 /* mem: old_http_need() bytes, zeroed, aligned to 64. The settings outlive it. */
 struct old_http *old_http_place(void *mem, const struct old_http_settings *s, struct loop *loop);

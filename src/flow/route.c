@@ -29,7 +29,8 @@ void wait_for_catalog(struct txn *t, struct upstream *up)
 	list_append(&up->waiting, &t->node);
 }
 
-bool route_owns_uri(const struct flow_server *s, struct span uri)
+/* files://NAME/… is the built-in server NAME's and nobody else's. */
+static bool owns_uri(const struct flow_server *s, struct span uri)
 {
 	struct span rest = span_from(uri, 8);
 	return s->kind == FLOW_BUILTIN && span_starts(uri, SPAN("files://")) && span_starts(rest, s->name) &&
@@ -38,13 +39,13 @@ bool route_owns_uri(const struct flow_server *s, struct span uri)
 
 bool route_serves_uri(const struct flow_server *s, struct span uri)
 {
-	return s->kind != FLOW_BUILTIN ? !span_starts(uri, SPAN("files://")) : route_owns_uri(s, uri);
+	return s->kind != FLOW_BUILTIN ? !span_starts(uri, SPAN("files://")) : owns_uri(s, uri);
 }
 
 static int builtin_of_uri(struct flow *f, struct span uri)
 {
 	for (unsigned i = 0; i < f->set->nservers; i++)
-		if (route_owns_uri(&f->set->servers[i], uri))
+		if (owns_uri(&f->set->servers[i], uri))
 			return (int)i;
 	return -1;
 }
@@ -105,7 +106,8 @@ bool route_waits(struct txn *t, struct upstream *up)
 	return true;
 }
 
-int route_next(struct txn *t, unsigned from)
+/* The first server from index `from` on that can have what the txn asks for; -1: none; -2: wait, a catalogue is being fetched. */
+static int next_server(struct txn *t, unsigned from)
 {
 	struct flow *f = t->f;
 	bool by_uri = t->msg.method == MCP_RESOURCES_READ || t->msg.method == MCP_COMPLETE;
@@ -316,7 +318,7 @@ static enum step_end route_prefixed(struct txn *t)
 			return STEP_NEXT;
 		found = t->skip_to == 0 ? builtin_of_uri(f, t->name) : -1;
 		if (found < 0)
-			found = route_next(t, t->skip_to);
+			found = next_server(t, t->skip_to);
 		if (found == -2)
 			return STEP_WAIT;
 		timer_disarm(&f->timers, &t->timer);

@@ -180,9 +180,6 @@ void flow_keys(struct flow *f, unsigned issuer, const struct jwk_set *set)
 		wake(LIST_OWNER(k->waiting.next, struct txn, node), AUTH_KEYS_CAME);
 }
 
-/* Bound to the slot and counted, as a leg's: a late answer for an earlier request of the slot is nobody's. */
-enum { SLOT_BITS = 20 };
-
 static enum step_end introspect(struct txn *t, struct span token)
 {
 	struct flow *f = t->f;
@@ -190,8 +187,7 @@ static enum step_end introspect(struct txn *t, struct span token)
 		return unavailable(t, SPAN("too many wait for an introspection"));
 	f->auth_call = f->auth_call == UINT32_MAX ? 1 : f->auth_call + 1;
 	t->call = f->auth_call;
-	uint64_t id = (uint64_t)t->call << SLOT_BITS | slots_index(&f->txns, t);
-	if (f->set->hooks.introspect && f->set->hooks.introspect(f->set->hooks.ctx, t->auth_issuer, id, token))
+	if (f->set->hooks.introspect && f->set->hooks.introspect(f->set->hooks.ctx, t->auth_issuer, slots_id(&f->txns, t, t->call), token))
 		return STEP_WAIT;
 	auth_leave(t);
 	return unavailable(t, SPAN("its token cannot be introspected"));
@@ -211,10 +207,9 @@ static void keep(struct txn *t, const struct auth_result *r)
 
 void flow_introspected(struct flow *f, uint64_t call, struct span answer)
 {
-	uint32_t slot = (uint32_t)(call & ((UINT32_C(1) << SLOT_BITS) - 1));
-	struct txn *t = slot < f->txns.fresh ? slots_at(&f->txns, slot) : NULL;
+	struct txn *t = slots_of_id(&f->txns, call);
 
-	if (!t || t->call == 0 || t->call != call >> SLOT_BITS)
+	if (!t || t->call == 0 || slots_id(&f->txns, t, t->call) != call)
 		return; /* it has gone, or has waited long enough */
 	if (!span_absent(answer)) {
 		struct auth_bench on = bench(f);

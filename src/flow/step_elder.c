@@ -7,10 +7,7 @@
 
 #define NOTHING span_of(NULL, 0)
 
-/* Bound to the slot and counted, as a leg's: a late word about an earlier request of the slot is nobody's. */
-enum { SLOT_BITS = 20 };
-
-static uint64_t call_of(const struct txn *t) { return (uint64_t)t->elder_call << SLOT_BITS | slots_index(&t->f->txns, t); }
+static uint64_t call_of(const struct txn *t) { return slots_id(&t->f->txns, t, t->elder_call); }
 
 static bool is_old(struct span version)
 {
@@ -196,6 +193,10 @@ static void replied(struct txn *t, const struct elder_msg *m)
 
 	t->elder_call = 0;
 	t->outcome = m->status < 400 ? OUTCOME_RESULT : OUTCOME_REFUSED;
+	if (m->status >= 500) /* what the elder has no room for is all that it says so of */
+		metrics_add(t->f->metrics, METRIC_REFUSED_FULL, 1);
+	else if (m->status >= 400 && m->scopes == 0)
+		metrics_add(t->f->metrics, METRIC_REFUSED_MCP, 1);
 	t->retry_after = m->again;
 	t->challenge = m->scopes != 0 ? CHALLENGE_SCOPES : CHALLENGE_NONE;
 	t->scopes = m->scopes;
@@ -216,8 +217,7 @@ static void replied(struct txn *t, const struct elder_msg *m)
 /* The request that the elder was asked as `call`; NULL: it is over. */
 static struct txn *asked_as(struct flow *f, uint64_t call)
 {
-	uint32_t slot = (uint32_t)(call & ((UINT32_C(1) << SLOT_BITS) - 1));
-	struct txn *t = slot < f->txns.fresh ? slots_at(&f->txns, slot) : NULL;
+	struct txn *t = slots_of_id(&f->txns, call);
 
 	return t && t->elder_call != 0 && call_of(t) == call ? t : NULL;
 }

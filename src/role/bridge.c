@@ -91,7 +91,7 @@ size_t bridging_need(const struct conf *c, unsigned server)
 	return s.nworkers * worker_each(&s) + (c->servers[server].kind == CONF_HTTP ? sessions_need(c, server, &s) : child_need(s.peers_max, (size_t)s.reply_max, to_peer_max(&s)));
 }
 
-unsigned bridging_files(const struct conf *c, unsigned server)
+static unsigned bridging_files(const struct conf *c, unsigned server)
 {
 	struct bridge_settings s;
 

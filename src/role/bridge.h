@@ -13,7 +13,6 @@
 void bridging_settings(const struct conf *c, unsigned server, struct bridge_settings *s);
 /* The streams to workers and children, in bytes, beside bridge_need(). */
 size_t bridging_need(const struct conf *c, unsigned server);
-unsigned bridging_files(const struct conf *c, unsigned server);
 
 struct bridge_start {
 	const struct conf *conf;

@@ -1,5 +1,6 @@
 #include "role/bridge_http.h"
 
+#include "base/carve.h"
 #include "flow/broker_client.h"
 #include "flow/old_http.h"
 #include "os/clock.h"
@@ -41,8 +42,6 @@ static void asks_from(const struct conf *c, const struct old_http_settings *s, s
 	to->log = log_flow;
 }
 
-static size_t up(size_t n) { return (n + 63) & ~(size_t)63; }
-
 size_t sessions_need(const struct conf *c, unsigned server, const struct bridge_settings *s)
 {
 	static struct flow_settings asks;
@@ -50,7 +49,7 @@ size_t sessions_need(const struct conf *c, unsigned server, const struct bridge_
 
 	from_conf(&c->servers[server], s, &h);
 	asks_from(c, &h, &asks);
-	return up(old_http_need(&h)) + (h.credential ? broker_client_need(&asks) : 0);
+	return carve_up(old_http_need(&h)) + (h.credential ? broker_client_need(&asks) : 0);
 }
 
 unsigned sessions_files(const struct conf *c, unsigned server, const struct bridge_settings *s)
@@ -109,7 +108,7 @@ void sessions_place(void *mem, struct loop *loop, struct bridge *b, bool (*room)
 	crypto_wipe(settings.entropy, sizeof settings.entropy);
 	if (!settings.credential)
 		return;
-	client = broker_client_place((char *)mem + up(old_http_need(&settings)), &asking, loop);
+	client = broker_client_place((char *)mem + carve_up(old_http_need(&settings)), &asking, loop);
 	broker_client_serve_other(client, came, http);
 }
 

@@ -85,7 +85,8 @@ void broker_from(const struct conf *c, const struct material *m, struct broker_s
 	s->log = log_flow;
 }
 
-unsigned broker_files(const struct conf *c)
+/* How many descriptors it may hold open besides its secret files, its channel, its loop and the three standard ones. */
+static unsigned broker_files(const struct conf *c)
 {
 	unsigned workers = c->workers ? c->workers : proc_cores();
 

@@ -16,8 +16,6 @@ enum { BROKER_FETCH_MS = 4500 };
 bool broker_wanted(const struct conf *c);
 /* Everything of the settings that the configuration decides. m NULL: no more than broker_need() and broker_budget() look at. */
 void broker_from(const struct conf *c, const struct material *m, struct broker_settings *s);
-/* How many descriptors it may hold open besides its secret files, its channel, its loop and the three standard ones. */
-unsigned broker_files(const struct conf *c);
 
 struct broker_start {
 	const struct conf *conf;

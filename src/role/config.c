@@ -1,5 +1,6 @@
 #include "role/config.h"
 
+#include "base/carve.h"
 #include "os/file.h"
 #include "os/map.h"
 #include "os/proc.h"
@@ -11,11 +12,6 @@ static char errors_mem[CONF_ERRORS_SIZE], warnings_mem[CONF_ERRORS_SIZE];
 
 struct buf config_errors(void) { return buf_on(errors_mem, sizeof errors_mem); }
 struct buf config_warnings(void) { return buf_on(warnings_mem, sizeof warnings_mem); }
-
-static size_t aligned(size_t n)
-{
-	return (n + 63) & ~(size_t)63;
-}
 
 static bool read_text(char *text, size_t *n, struct span path, struct buf *errors)
 {
@@ -32,7 +28,7 @@ static bool read_text(char *text, size_t *n, struct span path, struct buf *error
 
 enum config_end config_load(struct config *l, struct span path, struct buf *errors)
 {
-	size_t head = aligned(sizeof *l->conf) + aligned(path.n + 1);
+	size_t head = carve_up(sizeof *l->conf) + carve_up(path.n + 1);
 	char *name, *text, *mem;
 	size_t n, arena, used;
 
@@ -43,7 +39,7 @@ enum config_end config_load(struct config *l, struct span path, struct buf *erro
 		BUF_LIT(errors, "no memory to read the configuration\n");
 		return CONFIG_UNREADABLE;
 	}
-	name = mem + aligned(sizeof *l->conf);
+	name = mem + carve_up(sizeof *l->conf);
 	text = mem + head;
 	memcpy(name, path.p, path.n);
 	if (!read_text(text, &n, path, errors)) {
@@ -52,14 +48,14 @@ enum config_end config_load(struct config *l, struct span path, struct buf *erro
 	}
 	crypto_sha256(text, n, l->sha256);
 	arena = conf_arena_need(n);
-	used = head + aligned(n) + arena; /* most files are small: what a longer one would need is given back, and is not counted */
+	used = head + carve_up(n) + arena; /* most files are small: what a longer one would need is given back, and is not counted */
 	used = (used + PAGES - 1) & ~(size_t)(PAGES - 1);
 	if (used < l->mem_size) {
 		map_drop(mem + used, l->mem_size - used);
 		l->mem_size = used;
 	}
 	l->conf = (struct conf *)l->mem;
-	if (!conf_read(l->conf, span_of(name, path.n), span_of(text, n), text + aligned(n), arena, errors)) {
+	if (!conf_read(l->conf, span_of(name, path.n), span_of(text, n), text + carve_up(n), arena, errors)) {
 		config_drop(l);
 		return CONFIG_WRONG;
 	}

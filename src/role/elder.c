@@ -56,7 +56,8 @@ size_t elder_role_need(const struct conf *c)
 	return edge_need(&s);
 }
 
-unsigned elder_files(const struct conf *c)
+/* How many descriptors it may hold open besides its channel, its loop and the three standard ones. */
+static unsigned elder_files(const struct conf *c)
 {
 	struct edge_settings s;
 

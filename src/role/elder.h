@@ -14,8 +14,6 @@ enum { ELDER_IDLE_MS = 1800000 /* a session nobody uses for so long ends */ };
 
 void elder_role_budget(const struct conf *c, void (*row)(void *to, struct span what, uint64_t each, uint64_t count), void *to);
 size_t elder_role_need(const struct conf *c);
-/* How many descriptors it may hold open besides its channel, its loop and the three standard ones. */
-unsigned elder_files(const struct conf *c);
 
 struct elder_start {
 	const struct conf *conf;

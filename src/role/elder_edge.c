@@ -1,5 +1,6 @@
 #include "role/elder_edge.h"
 
+#include "base/carve.h"
 #include "base/text.h"
 #include "flow/elder_msg.h"
 #include "os/pass.h"
@@ -25,7 +26,7 @@ struct lane {
 };
 
 /* A modern request under way. number 0: free. */
-struct ask { uint64_t number, scopes; struct exchange *x; };
+struct ask { uint64_t number, scopes; struct exchange *x; bool listen; };
 
 static const struct edge_settings *set;
 static struct elder *elder;
@@ -35,21 +36,20 @@ static struct timers timers;
 static struct lane *lanes;
 static struct ask *asks;
 
-static size_t align64(size_t n) { return (n + 63) & ~(size_t)63; }
-static size_t room_in(const struct edge_settings *s) { return align64(s->elder.body_max + 2 * ELDER_FRAME_ROOM); }
-static size_t room_out(const struct edge_settings *s) { return align64(2 * (s->elder.reply_max + GROWTH) + SMALL_ROOM); }
+static size_t room_in(const struct edge_settings *s) { return carve_up(s->elder.body_max + 2 * ELDER_FRAME_ROOM); }
+static size_t room_out(const struct edge_settings *s) { return carve_up(2 * (s->elder.reply_max + GROWTH) + SMALL_ROOM); }
 
 void edge_budget(const struct edge_settings *s, void (*row)(void *to, struct span what, uint64_t each, uint64_t count), void *to)
 {
 	elder_budget(&s->elder, row, to);
-	row(to, SPAN("requests to workers"), align64(exchange_need(&s->pool)), 1);
+	row(to, SPAN("requests to workers"), carve_up(exchange_need(&s->pool)), 1);
 	row(to, SPAN("edges to workers"), sizeof(struct lane) + room_in(s) + room_out(s), s->elder.workers);
 }
 
 size_t edge_need(const struct edge_settings *s)
 {
-	return align64(elder_need(&s->elder)) + align64(exchange_need(&s->pool)) + align64(s->pool.exchanges * sizeof(struct ask)) +
-		align64(s->elder.workers * sizeof(struct lane)) + s->elder.workers * (room_in(s) + room_out(s));
+	return carve_up(elder_need(&s->elder)) + carve_up(exchange_need(&s->pool)) + carve_up(s->pool.exchanges * sizeof(struct ask)) +
+		carve_up(s->elder.workers * sizeof(struct lane)) + s->elder.workers * (room_in(s) + room_out(s));
 }
 
 /* ---- the edge of frames ---- */
@@ -239,18 +239,24 @@ static int dial(void *ctx)
 	return -1;
 }
 
-static struct ask *ask_free(void)
+/* For a question; NULL: there is none. What listens has no end: half of them are left to calls, or as many as there may be of these. */
+static struct ask *ask_free(bool listen)
 {
-	for (uint32_t i = 0; i < set->pool.exchanges; i++)
-		if (asks[i].number == 0)
-			return &asks[i];
-	return NULL;
+	uint32_t all = set->pool.exchanges, calls = set->elder.calls < all / 2 ? set->elder.calls : all / 2, listens = 0;
+	struct ask *found = NULL;
+
+	for (uint32_t i = 0; i < all; i++) {
+		listens += asks[i].listen;
+		if (!found && asks[i].number == 0)
+			found = &asks[i];
+	}
+	return listen && listens >= all - calls ? NULL : found;
 }
 
 static bool send_question(void *ctx, const struct elder_question *q)
 {
 	struct lane *l = lane_of(q->worker);
-	struct ask *a = l && l->edge.fd >= 0 && l->packets >= 0 ? ask_free() : NULL;
+	struct ask *a = l && l->edge.fd >= 0 && l->packets >= 0 ? ask_free(q->listen) : NULL;
 	struct buf *head;
 
 	(void)ctx;
@@ -261,6 +267,7 @@ static bool send_question(void *ctx, const struct elder_question *q)
 		return false;
 	a->number = q->number;
 	a->scopes = 0;
+	a->listen = q->listen;
 	http_write_field(head, SPAN("Content-Type"), SPAN("application/json"));
 	http_write_field(head, SPAN("Accept"), SPAN("application/json, text/event-stream"));
 	http_write_field(head, SPAN("MCP-Protocol-Version"), SPAN("2026-07-28"));
@@ -374,16 +381,16 @@ void edge_place(void *mem, struct edge_settings *s, struct loop *on)
 	timers_init(&timers, loop->now_ms);
 	s->elder.hooks = (struct elder_hooks){ .reply = reply, .stream = stream, .event = event, .end = end, .send = send_question, .drop = drop };
 	elder = elder_place(at, &s->elder);
-	at += align64(elder_need(&s->elder));
+	at += carve_up(elder_need(&s->elder));
 	s->pool.loop = loop;
 	s->pool.timers = &timers;
 	s->pool.hooks = (struct exchange_hooks){ .head = exchange_head, .event = exchange_said, .end = exchange_ended };
 	pool = exchange_place(at, &s->pool);
-	at += align64(exchange_need(&s->pool));
+	at += carve_up(exchange_need(&s->pool));
 	asks = (struct ask *)(void *)at;
-	at += align64(s->pool.exchanges * sizeof(struct ask));
+	at += carve_up(s->pool.exchanges * sizeof(struct ask));
 	lanes = (struct lane *)(void *)at;
-	at += align64(s->elder.workers * sizeof(struct lane));
+	at += carve_up(s->elder.workers * sizeof(struct lane));
 	for (unsigned i = 0; i < s->elder.workers; i++) {
 		struct lane *l = &lanes[i];
 

@@ -17,7 +17,7 @@ enum { ENTRY_KEEP_MAX = 160 /* the keeper's key files are the most */, ENTRY_EXI
 
 struct entry {
 	enum role role;
-	char name[16];               /* for ps and the log */
+	char name[48];               /* for the log, and for ps, which shows 15 bytes */
 	int parent_pid;
 	int channel;
 	int null_fd, log_fd;

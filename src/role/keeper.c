@@ -43,7 +43,8 @@ size_t keeper_secret_need(const struct material *m)
 	return sizeof(struct secret) + m->nkeys * sizeof secret->keys[0];
 }
 
-unsigned keeper_files(const struct conf *c)
+/* How many descriptors it may hold open besides its key files, its channel, its loop and the three standard ones. */
+static unsigned keeper_files(const struct conf *c)
 {
 	/* The edge of a worker that is started again comes before the old one is closed. */
 	return 2 * (c->workers + 1) + 2;

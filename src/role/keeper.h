@@ -18,8 +18,6 @@ enum { KEEPER_SIGNS_A_SECOND = 1000, KEEPER_EDGES = CONF_WORKERS_MAX + 1 };
 /* Bytes it reserves besides: of ordinary memory, and of memory for keys. */
 size_t keeper_need(void);
 size_t keeper_secret_need(const struct material *m);
-/* How many descriptors it may hold open besides its key files, its channel, its loop and the three standard ones. */
-unsigned keeper_files(const struct conf *c);
 
 struct keeper_start {
 	const struct conf *conf;

@@ -317,15 +317,6 @@ bool kid_has(const struct kid_owner *owner, uint32_t child)
 	return find(owner, child) != NULL;
 }
 
-unsigned kids_of(const struct kid_owner *owner)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < KID_MAX; i++)
-		n += kids[i].pid && kids[i].owner == owner;
-	return n;
-}
-
 void kid_stop(struct kid_owner *owner, uint32_t child)
 {
 	struct kid *k = find(owner, child);

@@ -29,7 +29,6 @@ size_t kids_need(void);
  * none yet. */
 int kid_start(struct kid_owner *owner, uint32_t child, const struct conf_server *v, const struct program *p);
 bool kid_has(const struct kid_owner *owner, uint32_t child);
-unsigned kids_of(const struct kid_owner *owner);
 void kid_stop(struct kid_owner *owner, uint32_t child);
 /* The owner is gone: its kids end, and nobody is told. */
 void kids_orphaned(struct kid_owner *owner);

@@ -31,7 +31,8 @@ void provider_settings(const struct conf *c, unsigned server, struct files_setti
 	s->tokens = c->memory.tokens;
 }
 
-unsigned provider_files(const struct conf *c)
+/* How many descriptors a provider may hold open besides its directories, its channel, its loop and the three standard ones. */
+static unsigned provider_files(const struct conf *c)
 {
 	unsigned workers = c->workers ? c->workers : proc_cores();
 

@@ -9,8 +9,6 @@
 
 /* Everything of files_settings that the configuration decides for server number `server`; descriptors and seed are left empty. */
 void provider_settings(const struct conf *c, unsigned server, struct files_settings *s);
-/* How many descriptors a provider may hold open besides its directories, its channel, its loop and the three standard ones. */
-unsigned provider_files(const struct conf *c);
 
 struct provider_start {
 	const struct conf *conf;

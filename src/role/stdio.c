@@ -1,5 +1,6 @@
 #include "role/stdio.h"
 
+#include "base/carve.h"
 #include "flow/door.h"
 #include "flow/elder_msg.h"
 #include "os/file.h"
@@ -183,7 +184,7 @@ size_t stdio_need(const struct conf *c)
 {
 	struct door_settings d = settings_of(c);
 
-	return (door_need(&d) + 63) & ~(size_t)63;
+	return carve_up(door_need(&d));
 }
 
 size_t stdio_line_need(const struct conf *c) { return (size_t)c->memory.body + 1; }

@@ -1,5 +1,6 @@
 #include "role/worker.h"
 
+#include "base/carve.h"
 #include "flow/broker_client.h"
 #include "os/clock.h"
 #include "os/proc.h"
@@ -125,8 +126,8 @@ void worker_run(struct worker_start *w)
 	for (unsigned i = 0; i < settings.nlisteners; i++)
 		e->keep[e->nkeep++] = &w->listeners[i];
 	e->list = &seccomp_worker;
-	flow_size = (flow_need(&settings) + 63) & ~(size_t)63;
-	client_size = broker ? (broker_client_need(&settings) + 63) & ~(size_t)63 : 0;
+	flow_size = carve_up(flow_need(&settings));
+	client_size = broker ? carve_up(broker_client_need(&settings)) : 0;
 	e->need = flow_size + client_size + worker_heads_need(w->conf);
 	e->files = worker_files(w->conf);
 	e->land.ports = ports;

@@ -48,6 +48,8 @@ servers["env"] = program("modern", env={"PLAIN": "a value", "KEY": {"file": secr
 servers["walled"] = program("legacy", read=["/usr", "/lib", "/lib64", "/bin", "/etc", SERVER],
                            write=[work], network=False)
 servers["free"] = program("legacy")
+LONG = "longest-name-that-a-server-has-1"
+servers[LONG] = program("legacy")
 servers["limited"] = program("modern", limits={"files": 64, "memory": "256m", "cpu": "1h"})
 servers["docs"] = {"builtin": "files", "root": tmp.name}
 with Postern({"workers": 2, "mcpServers": servers}, env={"STRANGE": "x"}) as p:
@@ -63,6 +65,8 @@ with Postern({"workers": 2, "mcpServers": servers}, env={"STRANGE": "x"}) as p:
     is_([fd for fd in json.loads(use(p, "env__fds")) if fd > 3], [], "no descriptor but three, and the one that looks")
     is_(use(p, "env__open", {"path": "here", "mode": "w"}), "wrote 1", "the working directory is the configured one")
     ok("server s0 says: scripted server of modern" in p.stderr(), "standard error is in the log, with the server's name")
+    use(p, LONG + "__pid")
+    ok(" bridge-%s: the upstream speaks the older MCP" % LONG in p.stderr(), "a long name of a server stands in the log whole")
     results = []
     threads = [threading.Thread(target=lambda k=k: results.append((k, use(p, "s%d__slow" % (k % 2), {"ms": 50 + 7 * (k % 5)}), use(p, "s1__echo", {"k": k})))) for k in range(24)]
     for t in threads:
