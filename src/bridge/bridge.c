@@ -112,15 +112,26 @@ void bridge_peer_up(struct bridge *b, unsigned peer)
 void bridge_peer_line(struct bridge *b, unsigned peer, uint64_t of, struct span message)
 {
 	struct bridge_peer *p = live(b, peer);
-	if (p && p->state != PEER_STARTING && message.n <= b->s.reply_max)
+	if (p && p->state != PEER_STARTING && message.n <= b->s.reply_max) {
+		peer_heard(b, p);
 		reply_message(b, p, of, message);
+	}
+}
+
+void bridge_peer_heard(struct bridge *b, unsigned peer)
+{
+	struct bridge_peer *p = live(b, peer);
+	if (p)
+		peer_heard(b, p);
 }
 
 void bridge_peer_long(struct bridge *b, unsigned peer, uint64_t of, struct span head, struct span tail)
 {
 	struct bridge_peer *p = live(b, peer);
-	if (p && p->state != PEER_STARTING)
+	if (p && p->state != PEER_STARTING) {
+		peer_heard(b, p);
 		reply_long(b, p, of, head, tail);
+	}
 }
 
 void bridge_peer_failed(struct bridge *b, unsigned peer, uint64_t id, struct span why)

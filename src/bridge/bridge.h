@@ -20,6 +20,10 @@
  * conversation if it is still there. The verdict is kept until a start fails. Versions of initialize: 2025-11-25 is offered, 2025-06-18, 2025-03-26 and
  * 2024-11-05 are taken as well, anything else is refused in words.
  *
+ * SILENCE. A request has had no answer for silence_ms, taken back meanwhile or not, and its peer has said nothing at all in that time: it is asked
+ * what it must answer at once (a legacy one `ping`, a modern one server/discover). Whatever it says then shows that it lives. If it says nothing for
+ * probe_ms the conversation is over and is ended here, as by bridge_peer_down(). How long a single request may take is the workers' to say.
+ *
  * TIME is what hooks.now_ms points at; the owner keeps it current and calls bridge_tick() at the end of every turn of its loop.
  * MEMORY: need and place, as everywhere. Settings, hooks and the spans in them outlive the engine. Spans given to a hook live until it returns.
  * A hook must not call the engine: what it learns (no room, no start) it returns, or reports later. */
@@ -57,7 +61,7 @@ struct bridge_settings {
 	uint64_t reply_max;           /* longest message of a peer */
 	int64_t probe_ms;             /* server/discover unanswered for so long: legacy */
 	int64_t start_ms;             /* from start_peer() to its being ready; longest wait for a peer */
-	int64_t call_ms;              /* a request at the upstream, parked time left out; 0: the worker's timeout is enough */
+	int64_t silence_ms;           /* see SILENCE; 0: peers are never asked */
 	int64_t park_ms;              /* how long a question waits for its caller */
 	int64_t private_idle_ms;      /* peers other than 0 */
 	int64_t ttl_ms;               /* ttlMs of a legacy upstream's lists that it announces changes of; others and resources/read have 0 */
@@ -125,6 +129,8 @@ void bridge_peer_up(struct bridge *b, unsigned peer);
  * (stdio, a GET stream). With an id, what the upstream asks is asked of that call's caller; without, of the newest call of that peer that
  * declared it (all are of one principal). Message: at most reply_max bytes. */
 void bridge_peer_line(struct bridge *b, unsigned peer, uint64_t of, struct span message);
+/* It has said something that is not handed over yet (half a line, or nobody has room for it): it is not silent. */
+void bridge_peer_heard(struct bridge *b, unsigned peer);
 /* One longer than reply_max, which the transport let go by: its first and last bytes (some hundred are enough; `tail` may be absent), by which
  * the call it answers is found if it can be; `of` as above. */
 void bridge_peer_long(struct bridge *b, unsigned peer, uint64_t of, struct span head, struct span tail);

@@ -135,6 +135,13 @@ void call_answer(struct bridge *b, struct bridge_call *c, struct buf *line)
 	}
 }
 
+void call_watch(struct bridge *b, struct bridge_call *c)
+{
+	c->until_ms = b->s.silence_ms > 0 && c->method != MCP_LISTEN ? bridge_now(b) + b->s.silence_ms : 0;
+	if (c->until_ms != 0)
+		bridge_due(b, c->until_ms);
+}
+
 void call_withdraw(struct bridge *b, struct bridge_call *c, struct span reason)
 {
 	struct bridge_peer *p = c->peer >= 0 ? &b->peers[c->peer] : NULL;
@@ -143,6 +150,8 @@ void call_withdraw(struct bridge *b, struct bridge_call *c, struct span reason)
 		return;
 	if (c->park)
 		park_decline(b, c);
+	if (c->state == CALL_SENT && c->until_ms != 0 && (p->doubt_ms == 0 || c->until_ms < p->doubt_ms))
+		p->doubt_ms = c->until_ms;
 	(void)send_cancel(b, p, c->id_up, reason);
 }
 
@@ -176,8 +185,8 @@ void call_timeouts(struct bridge *b, int64_t now)
 			call_withdraw(b, c, SPAN("the caller did not answer in time"));
 			call_free(b, c);
 		} else if (c->state == CALL_SENT) {
-			call_withdraw(b, c, SPAN("out of time"));
-			call_fault(b, c, MCP_INTERNAL, SPAN("did not answer in time"));
+			c->until_ms = peer_silent(b, &b->peers[c->peer]);
+			bridge_due(b, c->until_ms);
 		} else {
 			b->counts.refused_busy++;
 			call_fault(b, c, MCP_INTERNAL, c->peer >= 0 ? SPAN("is still being started; try again shortly") :

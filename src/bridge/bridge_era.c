@@ -18,22 +18,36 @@ static void put_client(struct bridge *b, struct buf *out)
 	BUF_LIT(out, "}");
 }
 
-static void ask(struct bridge *b, struct bridge_peer *p)
+static bool discover(struct bridge *b, struct bridge_peer *p, uint64_t id)
 {
 	struct buf out = say_begin_peer(b);
 
-	p->state = PEER_PROBING;
-	p->hello = call_own_id(b);
-	p->until_ms = bridge_now(b) + b->s.probe_ms;
-	bridge_due(b, p->until_ms);
 	BUF_LIT(&out, "{\"jsonrpc\":\"2.0\",\"id\":");
-	buf_u64(&out, p->hello);
+	buf_u64(&out, id);
 	BUF_LIT(&out, ",\"method\":\"server/discover\",\"params\":{\"_meta\":{\"" MCP_META_VERSION "\":\"" MCP_VERSION "\",\"" MCP_META_CAPABILITIES
 		"\":{},\"" MCP_META_CLIENT "\":");
 	put_client(b, &out);
 	BUF_LIT(&out, "}}}");
-	if (!say_peer(b, p, BRIDGE_REQUEST, p->hello, &out))
+	return say_peer(b, p, BRIDGE_REQUEST, id, &out);
+}
+
+static void ask(struct bridge *b, struct bridge_peer *p)
+{
+	p->state = PEER_PROBING;
+	p->hello = call_own_id(b);
+	p->until_ms = bridge_now(b) + b->s.probe_ms;
+	if (!discover(b, p, p->hello))
 		p->until_ms = bridge_now(b); /* as if it kept silent */
+	bridge_due(b, p->until_ms);
+}
+
+/* What cannot be said, because it reads nothing, is not answered either. */
+void era_ping(struct bridge *b, struct bridge_peer *p)
+{
+	if (b->modern)
+		(void)discover(b, p, call_own_id(b));
+	else
+		(void)send_own(b, p, SPAN("ping"), NOTHING);
 }
 
 static void put_capabilities(struct buf *out, unsigned caps)

@@ -180,8 +180,8 @@ void peer_ready(struct bridge *b, struct bridge_peer *p)
 	p->state = PEER_READY;
 	p->was_ready = true;
 	p->hello = 0;
-	p->until_ms = 0;
-	p->since_ms = p->idle_ms = bridge_now(b);
+	p->until_ms = p->doubt_ms = 0;
+	p->since_ms = p->idle_ms = p->heard_ms = bridge_now(b);
 	p->level = 0;
 	b->rematch = true;
 	if (p->index > 0)
@@ -199,21 +199,51 @@ void peer_used(struct bridge *b, struct bridge_peer *p)
 	}
 }
 
+int64_t peer_silent(struct bridge *b, struct bridge_peer *p)
+{
+	int64_t now = bridge_now(b), at = p->heard_ms + b->s.silence_ms;
+
+	if (p->until_ms == 0 && now < at)
+		return at;
+	if (p->until_ms == 0) {
+		p->until_ms = now + b->s.probe_ms;
+		bridge_due(b, p->until_ms);
+		era_ping(b, p);
+	}
+	return p->until_ms;
+}
+
+void peer_heard(struct bridge *b, struct bridge_peer *p)
+{
+	p->heard_ms = bridge_now(b);
+	p->doubt_ms = 0;
+	if (p->state == PEER_READY)
+		p->until_ms = 0;
+}
+
 void peer_timeouts(struct bridge *b, int64_t now)
 {
 	struct span nothing = NOTHING;
 
 	for (unsigned i = 0; i < b->s.peers_max; i++) {
 		struct bridge_peer *p = &b->peers[i];
-		int64_t at = p->state == PEER_DOWN ? p->retry_ms : p->state != PEER_READY ? p->until_ms :
-			i > 0 && list_empty(&p->calls) ? p->idle_ms + b->s.private_idle_ms : 0;
+		int64_t at;
 
+		if (p->state == PEER_READY && p->until_ms == 0 && p->doubt_ms != 0) {
+			if (now >= p->doubt_ms)
+				p->doubt_ms = peer_silent(b, p);
+			bridge_due(b, p->doubt_ms);
+		}
+		at = p->state == PEER_DOWN ? p->retry_ms : p->until_ms != 0 ? p->until_ms :
+			i > 0 && list_empty(&p->calls) ? p->idle_ms + b->s.private_idle_ms : 0;
 		if (now < at)
 			bridge_due(b, at);
 		else if (p->state == PEER_DOWN) /* who waits may have it, whosever it was */
 			b->rematch = b->rematch || !list_empty(&b->waiting);
 		else if (at == 0)
 			continue;
+		else if (p->state == PEER_READY && p->until_ms != 0)
+			peer_fail(b, p, SPAN("stopped answering"), false);
 		else if (p->state == PEER_READY)
 			peer_stop(b, p);
 		else if (p->state == PEER_PROBING)

@@ -82,7 +82,7 @@ static void answered(struct bridge *b, struct bridge_peer *p, struct span text, 
 		return;
 	if (call_is_own(id)) {
 		if (m->kind == MCP_ERROR)
-			say_log(b, SPAN("the upstream refused a subscription or a log level"), json_inner(&b->json, json_get(&b->json, m->error, SPAN("message"))));
+			say_log(b, SPAN("the upstream refused a ping, a subscription or a log level"), json_inner(&b->json, json_get(&b->json, m->error, SPAN("message"))));
 		return;
 	}
 	c = call_of_peer(b, p, id);

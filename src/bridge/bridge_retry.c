@@ -119,9 +119,7 @@ static void resume(struct bridge *b, struct bridge_call *parked, struct bridge_c
 		call_fault(b, parked, MCP_INTERNAL, SPAN("does not read what it is sent"));
 		return;
 	}
-	parked->until_ms = b->s.call_ms > 0 ? bridge_now(b) + b->s.call_ms : 0;
-	if (parked->until_ms != 0)
-		bridge_due(b, parked->until_ms);
+	call_watch(b, parked);
 	if (left > 0)
 		park_ask_caller(b, parked);
 	else

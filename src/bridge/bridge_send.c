@@ -103,9 +103,7 @@ bool send_call(struct bridge *b, struct bridge_peer *p, struct bridge_call *c, c
 		return false;
 	c->state = CALL_SENT;
 	c->peer = (int16_t)p->index;
-	c->until_ms = b->s.call_ms > 0 && c->method != MCP_LISTEN ? bridge_now(b) + b->s.call_ms : 0;
-	if (c->until_ms != 0)
-		bridge_due(b, c->until_ms);
+	call_watch(b, c);
 	list_append(&p->calls, &c->node);
 	return true;
 }

@@ -91,7 +91,7 @@ struct bridge_call {
 	uint16_t id_n, token_n, principal_n;
 	int code;
 	struct span why;              /* in `token` */
-	int64_t until_ms;             /* 0: none */
+	int64_t until_ms;             /* SENT: when to see whether its peer has fallen silent; else its end. 0: none */
 	uint64_t order;               /* of beginning */
 	uint64_t id_up;               /* at the upstream */
 	struct bridge_text *text;
@@ -127,7 +127,9 @@ struct bridge_peer {
 	uint32_t lost;                /* sessions in a row that did not last */
 	uint64_t hello;               /* id of the discover or initialize under way */
 	uint64_t probe;               /* id of a discover that was not answered in time */
-	int64_t until_ms;             /* of this state */
+	int64_t until_ms;             /* of this state; READY: it has been asked whether it lives, and has so long to say anything. 0: none */
+	int64_t heard_ms;             /* when it last said something */
+	int64_t doubt_ms;             /* when to see whether it has fallen silent, for a request that was taken back; 0: never */
 	int64_t since_ms;             /* ready */
 	int64_t idle_ms;              /* last used */
 	uint8_t fails;                /* starts in a row that came to nothing, for one principal */
@@ -204,6 +206,8 @@ void call_free(struct bridge *b, struct bridge_call *c);
 void call_fault(struct bridge *b, struct bridge_call *c, int code, struct span why);
 /* The whole line goes to the worker, and it is over. */
 void call_answer(struct bridge *b, struct bridge_call *c, struct buf *line);
+/* It is the upstream's to answer from now on. */
+void call_watch(struct bridge *b, struct bridge_call *c);
 /* What the upstream has of it is taken back: questions are answered, the request is cancelled. The call is not freed. */
 void call_withdraw(struct bridge *b, struct bridge_call *c, struct span reason);
 void call_owed(struct bridge *b);
@@ -233,6 +237,9 @@ void peer_fail(struct bridge *b, struct bridge_peer *p, struct span why, bool ov
 void peer_down(struct bridge *b, struct bridge_peer *p, struct span why);
 void peer_ready(struct bridge *b, struct bridge_peer *p);
 void peer_used(struct bridge *b, struct bridge_peer *p);
+/* A request has waited long enough: if its peer has said nothing at all meanwhile, it is asked whether it lives. When to look again. */
+int64_t peer_silent(struct bridge *b, struct bridge_peer *p);
+void peer_heard(struct bridge *b, struct bridge_peer *p);
 void peer_timeouts(struct bridge *b, int64_t now);
 
 /* bridge_era.c: discover, initialize, and what they say. */
@@ -242,6 +249,7 @@ void era_again(struct bridge *b, struct bridge_peer *p);
 /* An answer to one of them; true: it was one. */
 bool era_answer(struct bridge *b, struct bridge_peer *p, uint64_t id, const struct mcp_message *m);
 void era_silence(struct bridge *b, struct bridge_peer *p);
+void era_ping(struct bridge *b, struct bridge_peer *p); /* something that is answered at once */
 struct span era_version(const struct bridge_peer *p); /* absent before it is known, and with a modern one */
 
 /* bridge_reply.c: what peers say. */

@@ -193,6 +193,10 @@ static void replied(struct txn *t, const struct elder_msg *m)
 
 	t->elder_call = 0;
 	t->outcome = m->status < 400 ? OUTCOME_RESULT : OUTCOME_REFUSED;
+	if (m->status >= 500) /* what the elder has no room for is all that it says so of */
+		metrics_add(t->f->metrics, METRIC_REFUSED_FULL, 1);
+	else if (m->status >= 400 && m->scopes == 0)
+		metrics_add(t->f->metrics, METRIC_REFUSED_MCP, 1);
 	t->retry_after = m->again;
 	t->challenge = m->scopes != 0 ? CHALLENGE_SCOPES : CHALLENGE_NONE;
 	t->scopes = m->scopes;

@@ -54,6 +54,7 @@ void bridging_settings(const struct conf *c, unsigned server, struct bridge_sett
 	s->tokens = c->memory.tokens;
 	s->line_max = c->memory.body + LINE_SLACK;
 	s->reply_max = c->memory.reply;
+	s->silence_ms = v->kind == CONF_HTTP ? 0 : v->idle_ms < v->call_ms ? v->idle_ms : v->call_ms; /* to begin a session anew mends no server */
 	s->start_ms = v->start_ms;
 	s->probe_ms = v->start_ms / 3 < PROBE_MS ? v->start_ms / 3 : PROBE_MS;
 	s->park_ms = PARK_MS;

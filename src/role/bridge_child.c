@@ -280,8 +280,14 @@ static int hear(struct bridge *b, struct peer_child *c, bool (*room)(void))
 		int wait_ms = pace_wait_ms(&c->pace, loop->now_ms);
 		enum talk_got got;
 		struct span line, tail;
+		bool may;
 
-		if (c->state != CHILD_RUNS || !room())
+		if (c->state != CHILD_RUNS)
+			return -1;
+		may = room();
+		if (c->line.readable || wait_ms > 0 || !may) /* it is not silent, whether it is listened to or not */
+			bridge_peer_heard(b, peer);
+		if (!may)
 			return -1;
 		if (wait_ms > 0 && !c->gone)
 			return wait_ms;

@@ -26,7 +26,7 @@ struct lane {
 };
 
 /* A modern request under way. number 0: free. */
-struct ask { uint64_t number, scopes; struct exchange *x; };
+struct ask { uint64_t number, scopes; struct exchange *x; bool listen; };
 
 static const struct edge_settings *set;
 static struct elder *elder;
@@ -239,18 +239,24 @@ static int dial(void *ctx)
 	return -1;
 }
 
-static struct ask *ask_free(void)
+/* For a question; NULL: there is none. What listens has no end: half of them are left to calls, or as many as there may be of these. */
+static struct ask *ask_free(bool listen)
 {
-	for (uint32_t i = 0; i < set->pool.exchanges; i++)
-		if (asks[i].number == 0)
-			return &asks[i];
-	return NULL;
+	uint32_t all = set->pool.exchanges, calls = set->elder.calls < all / 2 ? set->elder.calls : all / 2, listens = 0;
+	struct ask *found = NULL;
+
+	for (uint32_t i = 0; i < all; i++) {
+		listens += asks[i].listen;
+		if (!found && asks[i].number == 0)
+			found = &asks[i];
+	}
+	return listen && listens >= all - calls ? NULL : found;
 }
 
 static bool send_question(void *ctx, const struct elder_question *q)
 {
 	struct lane *l = lane_of(q->worker);
-	struct ask *a = l && l->edge.fd >= 0 && l->packets >= 0 ? ask_free() : NULL;
+	struct ask *a = l && l->edge.fd >= 0 && l->packets >= 0 ? ask_free(q->listen) : NULL;
 	struct buf *head;
 
 	(void)ctx;
@@ -261,6 +267,7 @@ static bool send_question(void *ctx, const struct elder_question *q)
 		return false;
 	a->number = q->number;
 	a->scopes = 0;
+	a->listen = q->listen;
 	http_write_field(head, SPAN("Content-Type"), SPAN("application/json"));
 	http_write_field(head, SPAN("Accept"), SPAN("application/json, text/event-stream"));
 	http_write_field(head, SPAN("MCP-Protocol-Version"), SPAN("2026-07-28"));

@@ -13,7 +13,8 @@
 #include "role/log.h"
 
 enum { GENERATIONS = LISTEN_USERS + 1 /* one that has ended may still be forgotten */, EDGES = GENERATIONS * CONF_SERVERS_MAX,
-	END_MS = 5000, END_WAIT_MS = 20
+	END_MS = 5000, END_WAIT_MS = 20,
+	IN_A_TURN = 16               /* messages of a bridge for each of its children: it says less before it hears of an end, and one that goes on keeps us from all others */
 };
 
 struct generation_of {
@@ -131,11 +132,12 @@ static void on_edge(struct loop_item *item, unsigned events)
 	struct edge *e = (struct edge *)item;
 
 	(void)events;
-	while (e->item.fd >= 0) {
+	for (unsigned taken = 0; e->item.fd >= 0; taken++) {
+		unsigned children = e->of->config.conf->servers[e->server].children;
 		struct msg_child m;
 		int fd;
 		long n = pass_take(e->item.fd, &m, sizeof m, &fd);
-		bool right = n == (long)sizeof m && fd < 0 && m.child < e->of->config.conf->servers[e->server].children;
+		bool right = n == (long)sizeof m && fd < 0 && m.child < children && taken < IN_A_TURN * children;
 
 		if (n == PASS_NONE)
 			return;

@@ -334,7 +334,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct bridge_settings s = {
 		.name = SPAN("u"), .version = SPAN("1"), .ask = 7, .nworkers = WORKERS, .peers_max = PEERS, .calls_max = 12, .listens_max = 3,
 		.waiting_max = 5, .parks_max = 3, .parks_each = 2, .tokens = 512, .line_max = 4096, .reply_max = 4096, .probe_ms = 1000, .start_ms = 5000,
-		.call_ms = 20000, .park_ms = 60000, .private_idle_ms = 30000, .ttl_ms = 1000,
+		.silence_ms = 20000, .park_ms = 60000, .private_idle_ms = 30000, .ttl_ms = 1000,
 	};
 	struct bridge_hooks h = { NULL, &now, to_worker, to_peer, start_peer, stop_peer, say_nothing };
 	void *mem;

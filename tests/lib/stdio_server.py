@@ -1,7 +1,7 @@
 """A scripted MCP server over standard input and output, for the tests of stdio upstreams: stdio_server.py modern|legacy|mute|noise|silent|VERSION
 
 It says only what it is told to, without any SDK. Tools: echo (gives its arguments back), pid, env, slow (answers after `ms`; says `word` on standard error when it begins), fail (a JSON-RPC
-error), hush (ends its standard output and stays), die (ends with status 3), flood (many lines on standard error), big (`bytes` of text),
+error), hush (ends its standard output and stays), hang (from now on it reads and never says a word), die (ends with status 3), flood (many lines on standard error), big (`bytes` of text),
 kids (starts two processes that outlive it), fds (its open descriptors), open (reads or writes `path`), connect (to 127.0.0.1:`port`)."""
 import json
 import os
@@ -40,6 +40,9 @@ def use(name, a):
     if name == "hush":
         socket.socket(fileno=os.dup(1)).shutdown(socket.SHUT_WR)    # input and output are one socket: closing one number is not enough
         time.sleep(1000)
+    if name == "hang":
+        lock.acquire()
+        time.sleep(1000)
     if name == "die":
         os._exit(3)
     if name == "flood":
@@ -69,7 +72,7 @@ def use(name, a):
     return None
 
 
-TOOLS = "echo pid env slow fail hush die flood big kids fds open connect".split()
+TOOLS = "echo pid env slow fail hush hang die flood big kids fds open connect".split()
 
 
 def answer(m):
@@ -87,6 +90,7 @@ def answer(m):
         got = use(params["name"], params.get("arguments") or {})
         return None if got is None else {**got, **more}
     if method == "ping" and era != "modern":
+        print("pinged", file=sys.stderr, flush=True)
         return {}
     return None
 

@@ -198,10 +198,12 @@ static void sharing(void)
 	(void)next(0);
 	pass(29000);
 	is_int(kit_stops[1], 2, "one that is not used is kept a while");
+	peer_say(0, CHANGED("prompts")); /* it has not hung */
 	pass(1001);
 	is_int(kit_stops[1], 3, "and then ended");
 	ok(kit_stops[0] == 0, "the shared one is not");
 	pass(60000);
+	pass(1000); /* those who have hung have been asked */
 	while (!quiet(0))
 		(void)next(0);
 	is_int((long)bridge_counted(kit)->requests, (long)bridge_counted(kit)->answers, "all were answered");

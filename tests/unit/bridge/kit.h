@@ -117,7 +117,7 @@ static struct bridge_settings kit_settings(enum bridge_era era)
 	struct bridge_settings s = {
 		.name = SPAN("old"), .version = SPAN("9.9"), .era = era, .ask = BRIDGE_ASK_ELICITATION | BRIDGE_ASK_SAMPLING | BRIDGE_ASK_ROOTS,
 		.nworkers = KIT_WORKERS, .peers_max = KIT_PEERS, .calls_max = 32, .listens_max = 4, .waiting_max = 8, .parks_max = 4, .parks_each = 3,
-		.tokens = 4096, .line_max = 16384, .reply_max = 65536, .probe_ms = 1000, .start_ms = 5000, .call_ms = 20000, .park_ms = 60000,
+		.tokens = 4096, .line_max = 16384, .reply_max = 65536, .probe_ms = 1000, .start_ms = 5000, .silence_ms = 20000, .park_ms = 60000,
 		.private_idle_ms = 30000, .ttl_ms = 7000,
 	};
 	memset(s.key, 7, sizeof s.key);

@@ -235,6 +235,8 @@ static void relayed(void)
 	is_int((long)metrics.v[METRIC_OLD_INITIALIZE], 1, "counted: initialize");
 	is_int((long)metrics.v[METRIC_OLD_MESSAGE], 8, "messages");
 	is_int((long)metrics.v[METRIC_OLD_DELETE], 2, "deletes");
+	is_int((long)metrics.v[METRIC_REFUSED_FULL], 1, "what the elder has no room for");
+	is_int((long)metrics.v[METRIC_REFUSED_MCP], 2, "what it refuses otherwise");
 	is_int((long)metrics.v[METRIC_REQUESTS_TOOLS_LIST], 0, "and none as a request of ours");
 	end();
 }

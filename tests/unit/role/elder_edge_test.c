@@ -12,6 +12,7 @@
 enum { WORKERS = 2, REPLY_MAX = 100000, BODY_MAX = 100000, CONNS = 64, WAIT_MS = 60000 };
 
 static struct loop loop;
+static uint32_t exchanges = 40;
 static struct edge_settings set;
 static char *area;
 
@@ -79,7 +80,7 @@ static void begin(void)
 		abort();
 	set = (struct edge_settings){ .elder = { .version = SPAN("9"), .workers = WORKERS, .sessions = 16, .sessions_each = 8, .calls = 32, .body_max = BODY_MAX,
 		.reply_max = REPLY_MAX, .kept = 1 << 20, .kept_each = 1 << 18, .tokens = 4096, .idle_ms = 600000 },
-		.pool = { .exchanges = 40, .larges = 20, .request_max = BODY_MAX + EXCHANGE_SMALL, .reply_max = REPLY_MAX + ELDER_GROWTH } };
+		.pool = { .exchanges = exchanges, .larges = 20, .request_max = BODY_MAX + EXCHANGE_SMALL, .reply_max = REPLY_MAX + ELDER_GROWTH } };
 	memset(set.elder.entropy, 5, sizeof set.elder.entropy);
 	need = (edge_need(&set) + 63) & ~(size_t)63;
 	free(area);
@@ -404,12 +405,36 @@ static void on_time(void)
 	ok(came && at_once, "a call that is to be asked again is");
 }
 
+/* Streams without end do not take the connections that calls need. */
+static void endless(void)
+{
+	exchanges = 8;
+	begin();
+	nconns = 0;
+	for (unsigned i = 0; i < 8; i++) {
+		(void)ask(0, ELDER_POST, NULL, INITIALIZE);
+		answer(request("server/discover"), "200 OK", "", "\"result\":{\"resultType\":\"complete\",\"supportedVersions\":[\"2026-07-28\"],"
+			"\"capabilities\":{\"tools\":{\"listChanged\":true}},\"ttlMs\":1,\"cacheScope\":\"private\"}");
+		if (!frame_came(0) || got.status != 200)
+			break;
+		snprintf(sid, sizeof sid, "%.*s", (int)got.session.n, got.session.p);
+		(void)ask(0, ELDER_GET, sid, NULL);
+		if (!frame_came(0) || got.type != ELDER_STREAM || !frame_came(0) || got.type != ELDER_EVENT)
+			break;
+	}
+	(void)ask(0, ELDER_POST, sid, CALL);
+	answer(request("tools/call"), "200 OK", "", DONE);
+	ok(frame_came(0) && got.type == ELDER_REPLY && got.status == 200 && !got.again, "while all listen who can, calls go on");
+	exchanges = 40;
+}
+
 int main(void)
 {
 	there_and_back();
 	slow();
 	broken();
 	on_time();
+	endless();
 	free(area);
 	return done_testing();
 }

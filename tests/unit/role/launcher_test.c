@@ -284,6 +284,22 @@ static void conversation(void)
 	close(edge);
 }
 
+/* A bridge that says more than one ever would: while it is heard nobody else is. */
+static void talkative(void)
+{
+	int edge = link_to(0, 1), fd = run(edge, 0);
+	pid_t launcher = child_of(guard);
+	unsigned n = 0;
+
+	ok(fd >= 0 && launcher > 1 && kill(launcher, SIGSTOP) == 0, "a child runs");
+	while (n < 100 && stop(edge, 1))
+		n++;
+	kill(launcher, SIGCONT);
+	ok(n == 100 && closed(edge), "an edge on which too much is said at once is closed");
+	close(fd);
+	close(edge);
+}
+
 /* While what has ended is buried, others start: nobody takes them for what was left behind. */
 static void neighbours(void)
 {
@@ -530,6 +546,7 @@ int main(void)
 	ok(heard(MSG_READY, &m), "the launcher is ready");
 	ok(load(1, true), "it has the first configuration");
 	conversation();
+	talkative();
 	neighbours();
 	environment();
 	stubborn();
