@@ -33,7 +33,7 @@ static size_t head_room(const struct txn *t) { return FLOW_ANSWER_ROOM + (t->cha
 static void common_fields(struct txn *t, struct buf *h)
 {
 	struct span origin = t->head.known[HTTP_ORIGIN];
-	if (!span_absent(origin) && !t->foreign) { /* only an allowed one gets this far, but for the 403 itself */
+	if (!span_absent(origin) && !t->foreign) { /* an Origin that is not allowed gets only a 403, and no CORS fields with it */
 		http_write_field(h, SPAN("Access-Control-Allow-Origin"), origin);
 		http_write_field(h, SPAN("Access-Control-Expose-Headers"), t->old ? SPAN("WWW-Authenticate, Mcp-Session-Id") : SPAN("WWW-Authenticate"));
 	}
@@ -83,7 +83,7 @@ enum step_end answer_send(struct txn *t, unsigned status, const struct buf *body
 	if (h.full || body->full)
 		return STEP_DROP;
 	t->out->from = (uint32_t)(room - h.n);
-	/* RFC 9110 9.3.2: what a body would be like, but none: a client would take it for the next answer */
+	/* RFC 9110 9.3.2: the head as for GET, without the body, which a client would take for its next answer */
 	t->out->n = (uint32_t)(room + (t->head.method == HTTP_HEAD ? 0 : body->n));
 	memcpy(t->out->p + t->out->from, h.p, h.n);
 	t->ended = true;
@@ -195,7 +195,7 @@ static bool stream_room(struct txn *t, size_t size)
 {
 	struct flow *f = t->f;
 	if (!t->out) {
-		timer_disarm(&f->timers, &t->timer); /* it was counting the silence: now the client's time to take this begins */
+		timer_disarm(&f->timers, &t->timer); /* it was the keep-alive timer of a quiet stream; from now on it limits how long the client may take to read */
 		t->out = buffer_take(f, size);
 		return t->out != NULL;
 	}

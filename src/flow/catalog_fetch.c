@@ -1,12 +1,13 @@
-/* What each upstream offers, and (where the policy tells some of its names from others) what it is called: asked at start, when it has grown old, when it said it changed, and when somebody needs it. One question at a
- * time per upstream; requests that cannot go on without the answer wait in line. */
+/* What each upstream offers and, where the policy tells its names apart, what its tools and prompts are called. It is asked at start, when the
+ * answer has expired, when the upstream says that it changed, and when a request needs it: one question at a time. Requests that cannot go on without
+ * the answer wait. */
 #include "flow/leg.h"
 #include "flow/listen.h"
 #include "flow/way.h"
 
 #define NOTHING span_of(NULL, 0)
 
-/* They go on later in this turn, when the connection that brought the answer is free again. */
+/* The waiting requests go on later in this turn, when the connection that brought the answer is free again. */
 static void wake(struct upstream *up)
 {
 	while (!list_empty(&up->waiting))
@@ -77,7 +78,7 @@ static void whole(struct upstream *up, int64_t ttl_ms)
 
 void catalog_failed(struct upstream *up)
 {
-	if (up->catalog_asked == MCP_PROMPTS_LIST && up->catalog_state != CATALOG_NONE) { /* the rest has come; its prompts are what they were */
+	if (up->catalog_asked == MCP_PROMPTS_LIST && up->catalog_state != CATALOG_NONE) { /* the tools have come, the prompts have not: those known before stay */
 		if (up->catalog_state == CATALOG_KNOWN)
 			catalog_keep_names(up->staging, CATALOG_PROMPT, up->catalog);
 		else
@@ -123,7 +124,7 @@ static void learn_page(struct upstream *up, uint32_t list, enum catalog_kind kin
 	}
 }
 
-/* The list that comes behind the one asked for last; none: all is known. */
+/* Asks for the next list after the one asked for last. If there is none, all is known. */
 static void ask_next(struct upstream *up)
 {
 	unsigned caps = up->staging->caps;
@@ -137,7 +138,7 @@ static void ask_next(struct upstream *up)
 		whole(up, up->staging->ttl_ms);
 }
 
-/* For whoever asks while nothing is known. */
+/* Why nothing is known of this upstream, for those who ask it meanwhile. */
 static void remember(struct upstream *up, struct span why)
 {
 	up->why.n = 0;

@@ -82,7 +82,7 @@ static bool hold(struct conn_tls *s)
 
 	if (!s->records && !take_pair(s)) {
 		if (s->waiting)
-			return false; /* in line already: news of its own moves nobody */
+			return false; /* it waits for its turn: an event of its own does not move it forward */
 		if (!of_stranger(s))
 			list_append(&p->starved, &s->turn);
 		else
@@ -326,7 +326,7 @@ static bool feed_kept(struct conn_tls *s)
 	uint8_t kept[HELLO_MAX];
 	size_t n = s->nwait, room;
 
-	memcpy(kept, kept_at(s), n); /* the engine is about to be where it was */
+	memcpy(kept, kept_at(s), n); /* a first record is kept in the memory that the engine now begins to use */
 	if (!hold(s))
 		return false;
 	s->left = (uint32_t)(whole_of(kept, n) - n);
@@ -340,7 +340,7 @@ static bool feed_kept(struct conn_tls *s)
 	return true;
 }
 
-/* A client's handshake: while it waits for him, no part of a record is in the engine. */
+/* The handshake with a client: a record that has not come whole is kept here and not in the engine, so that who sends half of one holds no buffers. */
 static void shake_stranger(struct conn_tls *s)
 {
 	if (s->records)
@@ -385,7 +385,7 @@ long conn_tls_read(struct conn_tls *s, void *to, size_t n)
 		return SOCK_AGAIN;
 	pump(s);
 	unsigned state = tls_state(engine(s));
-	bool over = (state & TLS_CLOSED) || (state & (TLS_RECV_APP | TLS_RECV_RECORD)) == 0; /* its goodbye is here, if ours is still to go */
+	bool over = (state & TLS_CLOSED) || (state & (TLS_RECV_APP | TLS_RECV_RECORD)) == 0; /* its close_notify has come, even if ours has not been sent yet */
 	if (state & TLS_RECV_APP) {
 		struct span app = tls_app(engine(s));
 		size_t take = app.n < n ? app.n : n;

@@ -28,14 +28,14 @@ static bool put(struct elder_edge *e, const char *p, size_t n, uint32_t *from)
 	while (e->writable && *from < n) {
 		long put_n = sock_write(e->item.fd, p + *from, n - *from);
 		if (put_n < 0)
-			e->writable = false; /* an end shows on the reading side, where it is seen to */
+			e->writable = false; /* if the other end has closed, the reading side finds out and deals with it */
 		else
 			*from += (uint32_t)put_n;
 	}
 	return *from == n;
 }
 
-/* A GONE may overtake any request but one that is half sent; its own has been sent, or it would have been taken back. */
+/* A GONE frame goes before all waiting requests, but not into the middle of a frame. Its own request has been sent: one that had not was taken back instead. */
 static void elder_write(struct elder_edge *e)
 {
 	for (;;) {
@@ -84,7 +84,7 @@ void elder_gone(struct flow *f, uint64_t call)
 		return;
 	for (struct list *n = e->out.next; n != &e->out; n = n->next) {
 		struct buffer *b = LIST_OWNER(n, struct buffer, node);
-		if (b->call == (call & 0x3fffffffu) && b->from == 0) { /* it has not heard of it, and need not */
+		if (b->call == (call & 0x3fffffffu) && b->from == 0) { /* the elder has not been sent it yet, so nothing needs to be called off */
 			buffer_give(f, b);
 			return;
 		}

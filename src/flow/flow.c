@@ -21,7 +21,7 @@ static uint32_t http_servers(const struct flow_settings *s)
 	return n;
 }
 
-/* One that is closed for another tenant's keeps its slot until the turn is over. */
+/* A link that is closed to make room for another tenant's keeps its slot until the turn is over: hence twice as many slots. */
 static uint32_t link_count(const struct flow_settings *s)
 {
 	uint32_t n = 0;
@@ -58,7 +58,7 @@ static uint32_t tls_servers(const struct flow_settings *s)
 	return n;
 }
 
-/* A client that shows a certificate shows it every time. */
+/* Where clients show certificates there is no cache: they have to show them at each connection. */
 static bool caches(const struct flow_settings *s, unsigned listener)
 {
 	return s->listeners[listener].tls && !s->listeners[listener].tls->clients && s->sessions > 0;
@@ -129,7 +129,7 @@ size_t flow_need(const struct flow_settings *s)
 	return total;
 }
 
-/* Somebody waits for record buffers: the tick that this timer brings looks who holds them. */
+/* Does nothing itself: it only makes a turn happen, at whose end record buffers are taken from those who hold them too long. */
 static void records_timeout(struct timer *timer) { (void)timer; }
 
 /* The pools of TLS, and what connections share, as this process has it. */
@@ -255,7 +255,7 @@ struct flow *flow_place(void *mem, const struct flow_settings *s, struct loop *l
 		}
 		up->catalog = (struct catalog *)(void *)((char *)catalogs + slots_each(sizeof(struct catalog)) * 2 * i);
 		up->staging = (struct catalog *)(void *)((char *)catalogs + slots_each(sizeof(struct catalog)) * (2 * i + 1));
-		/* Of an upstream that is asked in the caller's own name nobody knows but the caller what is there. */
+		/* What an upstream that is asked in the caller's own name has may differ from caller to caller: its names are not kept. */
 		up->names = policy_splits(&s->policy, up->prefix) && !up->set->exchange;
 		memcpy(up->catalog->key, names_key, sizeof(up->catalog->key));
 		memcpy(up->staging->key, names_key, sizeof(up->staging->key));
@@ -354,7 +354,7 @@ void flow_drain(struct flow *f, int64_t grace_ms)
 		list_remove(&t->node);
 		listen_finish(t);
 	}
-	/* A connection at rest may be sending its next request right now: it gets a moment, and that request an answer. */
+	/* A client at rest may be sending its next request at this moment: its connection stays open a little longer, so that the request is answered. */
 	for (uint32_t i = 0; i < f->fronts.fresh; i++) {
 		struct front *c = slots_at(&f->fronts, i);
 		if (c->f == f && c->item.fd >= 0 && c->state == FRONT_REST) /* the elder has nothing to ask when nobody asks it */

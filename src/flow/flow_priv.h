@@ -181,9 +181,9 @@ struct txn {
 	uint8_t server;                /* where it goes */
 	uint8_t skip_to;               /* servers before this one have been asked in vain */
 	uint8_t missed;                /* 1 and the first server that may have the resource and could not be asked; 0: none */
-	bool looked;                   /* it has waited for a newer catalogue: as the names are now, so they are */
-	bool unknown;                  /* an upstream has said that there is no such resource: this caller hears it in our words */
-	bool waited;                   /* it has waited for catalogues as long as it does: it goes on without those that have not come */
+	bool looked;                   /* it has waited for a newer catalogue: a name that is not in this one is not there */
+	bool unknown;                  /* an upstream has said that there is no such resource: this caller is told so in our words */
+	bool waited;                   /* it has waited long enough for catalogues: it goes on without those that have not come */
 	uint32_t wanted, missing;      /* a list: the servers that have a part of it, and those that may have one and cannot be asked; a bit a server */
 	bool has_cursor;
 	uint32_t list_skip;            /* entries of its page that were given out before */
@@ -210,7 +210,7 @@ struct txn {
 	int64_t renewed_ms;            /* when one of them last was */
 	struct timer again;
 	bool sending;                  /* its legs are being sent: not yet the time to settle */
-	bool judged;                   /* what its upstreams say is put together here and not passed as it is */
+	bool judged;                   /* what its upstreams say is judged and put together here, and not passed on as it is */
 	struct gather *gather;         /* a list that is being put together: gather.c */
 	struct buffer *page;           /* as far as it goes */
 

@@ -100,7 +100,7 @@ static bool evict_slow_head(struct flow *f)
 	return true;
 }
 
-/* Handshakes hold so few pairs that it is not they who leave none for others. */
+/* Do handshakes hold at most a quarter of the pairs? Then it is not they who leave none for others. */
 static bool few_shakes(const struct flow *f)
 {
 	unsigned shakes = 0;
@@ -111,9 +111,10 @@ static bool few_shakes(const struct flow *f)
 	return shakes <= f->tls.records.count / 4;
 }
 
-/* Whom it may hit: who is not done with a handshake, a head or a body, or holds bytes of a next request while this one is at work. A reader
- * has longer, from one record to the next; a link to an upstream has its own clock. For a handshake only handshakes give way, and, unless
- * there are many of these, who has no request at work: whoever can shake hands could else keep all others from it with parts of records. */
+/* May be closed, when it has held its buffers for FLOW_SLOW_MS: a client that has not finished its handshake, head or body, or has sent part of a
+ * next request while this one is at work. One that still has to read may take FLOW_STUCK_MS for each record. Links to upstreams have timers of their own. If
+ * only new handshakes wait for buffers, other handshakes give way, and connections without a request at work as long as handshakes hold few
+ * pairs: else a client that has shaken hands could keep everybody out by sending parts of records. */
 bool front_evict_holder(struct flow *f)
 {
 	bool any = !list_empty(&f->tls.starved), idle = any || few_shakes(f);
@@ -129,7 +130,7 @@ bool front_evict_holder(struct flow *f)
 		if (c->state == FRONT_BUSY && conn_pending(s) && flow_now(f) - s->moved_ms < FLOW_STUCK_MS)
 			continue;
 		metrics_add(f->metrics, c->state == FRONT_SHAKE ? METRIC_TLS_FAILED_SLOW : METRIC_REFUSED_SLOW, 1);
-		c->gone = true; /* no last word: that would need the buffers */
+		c->gone = true; /* closed without an answer: writing one would need the buffers */
 		if (c->state == FRONT_BUSY)
 			txn_cancel(c->txn);
 		else
@@ -253,7 +254,7 @@ static void shake_run(struct front *c)
 	head_run(c);
 }
 
-/* A piece of it alone would run into the answer. */
+/* The interim response must go out whole: the answer would follow on a part of it. */
 bool front_say_owed(struct front *c)
 {
 	while (c->owed.n > 0 && c->writable && !c->gone) {

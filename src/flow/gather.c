@@ -151,7 +151,7 @@ static enum step_end go(struct txn *t)
 			return STEP_WAIT;
 		case PART_WANTED:
 			if (g->late && g->last)
-				g->full = true; /* in time for the next page of ours */
+				g->full = true; /* no time for it on this page: the next one begins with it */
 			else
 				ask(t);
 			break;
@@ -209,7 +209,7 @@ enum step_end gather_send(struct txn *t)
 		memcpy(g->cursor, t->cursor.p, t->cursor.n);
 	}
 	gather_page_begin(t);
-	t->step = STEP_REPLY; /* what comes back may come back before we return */
+	t->step = STEP_REPLY; /* before sending: answers may come before leg_send() returns */
 	/* All questions first: sending one may bring an answer, and with it another document into the json view. */
 	struct leg *legs[FLOW_SERVERS_MAX];
 	struct buffer *requests[FLOW_SERVERS_MAX];
@@ -243,7 +243,7 @@ void gather_answer(struct txn *t, struct upstream *up, const struct mcp_message 
 	up->slow = false;
 	if (m->kind == MCP_ERROR) {
 		(void)json_int(j, json_get(j, m->error, SPAN("code")), &code);
-		if (code == MCP_METHOD_NOT_FOUND) { /* it has resources, say, and no templates */
+		if (code == MCP_METHOD_NOT_FOUND) { /* for instance a server with resources but no templates: its part is empty */
 			g->part[up->index] = PART_DONE;
 			g->served++;
 		} else if (code == MCP_INVALID_PARAMS && up->index == g->at && g->has_cursor) {

@@ -6,8 +6,8 @@
 
 enum { TAIL = 3072 /* room kept on the page for what comes behind the entries */ };
 
-/* In front of the entries of a page that waits: behind it the page's cursor, then each entry as 4 bytes of length and its bytes; length 0: an
- * entry that is not shown, and counts all the same. */
+/* How a page that waits lies in its buffer: this head, the page's own cursor, then each entry as 4 bytes of length and its bytes. Length 0: an entry
+ * that is not shown to this caller. It keeps its place, because cursors count the entries of the upstream's page. */
 struct held {
 	int64_t ttl_ms;
 	uint32_t entries;
@@ -41,7 +41,7 @@ static bool room(struct txn *t, size_t size)
 	return t->page->cap - t->page->n >= size + TAIL;
 }
 
-/* False: it does not go on this page. One that goes on no page is left out. */
+/* False: there is no room for it on this page. An entry that is too large for any page is dropped, and logged. */
 static bool put(struct txn *t, struct upstream *up, struct span entry, uint32_t token, struct span prefix)
 {
 	struct gather *g = t->gather;
@@ -65,7 +65,7 @@ static bool put(struct txn *t, struct upstream *up, struct span entry, uint32_t 
 	return true;
 }
 
-/* The page at hand says more than its entries: where its list goes on. */
+/* All entries of the upstream's page are taken: is there another page? */
 static void page_over(struct txn *t, bool has_next, struct span next)
 {
 	struct gather *g = t->gather;

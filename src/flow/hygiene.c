@@ -8,7 +8,7 @@ static void count(const struct upstream *up, enum meta_way way)
 	metrics_add(up->f->metrics, way == META_REQUEST ? METRIC_META_DROPPED_CLIENT : METRIC_META_DROPPED_UPSTREAM, 1);
 }
 
-/* What is spoken of in capabilities: extensions whose shapes nobody here knows cannot be carried. */
+/* Extensions in capabilities: only those that are known here pass, since others cannot be carried. */
 static void extension_edits(const struct upstream *up, uint32_t capabilities, struct edits *s)
 {
 	const struct json *j = &up->f->json;

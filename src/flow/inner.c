@@ -3,7 +3,7 @@
 #include "os/pass.h"
 #include "os/sock.h"
 
-enum { IN_A_TURN = 4096 }; /* nobody needs so many: it is out of its mind */
+enum { IN_A_TURN = 4096 }; /* so many at once are never needed: the process at the other end is broken */
 
 uint32_t inner_count(const struct flow_settings *s)
 {

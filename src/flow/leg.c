@@ -40,7 +40,7 @@ struct leg *leg_of_call(struct flow *f, uint64_t id)
 	return l && l->up && leg_id(l) == id && !list_empty(&l->of_up) ? l : NULL;
 }
 
-/* `only` NULL: what comes by line is for legs that go by line. */
+/* `only` NULL: the message came by line, so the leg must travel by line too. */
 static struct leg *leg_by_id(struct upstream *up, struct span id, const struct leg *only)
 {
 	uint64_t v;
@@ -125,7 +125,7 @@ static void count_fault(struct flow *f, enum leg_fault fault)
 	metrics_add(f->metrics, ids[fault], 1);
 }
 
-/* Does it say something of the whole upstream? A call may take too long, and our own limits are ours. */
+/* Does this fault mean that the upstream is down? A single call may take too long, and a limit of ours says nothing about the upstream. */
 static bool tells(const struct leg *l, enum leg_fault fault)
 {
 	if (fault == LEG_FULL || fault == LEG_CREDENTIAL)
@@ -189,7 +189,7 @@ static struct leg *read_message(struct upstream *up, struct leg *only, struct sp
 		uint32_t key = m->method == MCP_PROGRESS ? json_get(j, m->params, SPAN("progressToken")) :
 			m->method == MCP_MESSAGE ? json_get(j, meta, SPAN(FLOW_META_CALL)) : json_get(j, meta, SPAN(MCP_META_SUBSCRIPTION));
 		if (m->method == MCP_MESSAGE && (only || up->set->kind == FLOW_BUILTIN))
-			return only; /* on a line of others nothing says whose log it is: nobody's */
+			return only; /* on a shared line that does not say which call a log message belongs to, it is passed to nobody */
 		struct leg *l = leg_by_id(up, key == JSON_NONE ? NOTHING : json_raw(j, key), only);
 		if (only && l != only) {
 			leg_failed(only, LEG_BROKEN, SPAN("sent a notification for another call"));
@@ -256,7 +256,7 @@ bool leg_event(struct leg *l, struct span text)
 		deliver(l, 200, &m);
 		return true;
 	}
-	if (l->txn) /* the catalogue wants no news on its way */
+	if (l->txn) /* the catalogue's own questions have no use for progress and logs */
 		reply_event(l->txn, l, &m);
 	return false;
 }

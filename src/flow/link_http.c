@@ -45,7 +45,7 @@ static void rest(struct link *k)
 {
 	struct flow *f = k->f;
 	give_buffers(k);
-	if (k->conn.half || (k->conn.tls && !outgoing_quiet(&k->conn))) { /* its FIN came along with its answer: no further event will tell */
+	if (k->conn.half || (k->conn.tls && !outgoing_quiet(&k->conn))) { /* it was closed together with its answer: no further event will tell */
 		close_link(k);
 		return;
 	}
@@ -125,7 +125,8 @@ static bool read_head(struct link *k, size_t head_len)
 		return false;
 	}
 	k->status = (uint16_t)h->status;
-	k->keep = h->keep_alive && h->framing != HTTP_UNTIL_CLOSE && k->state == LINK_HEAD; /* an answer to half a question: of no further use */
+	/* An answer to a request that has not been sent whole yet: the connection cannot be used again. */
+	k->keep = h->keep_alive && h->framing != HTTP_UNTIL_CLOSE && k->state == LINK_HEAD;
 	k->idle_ms = link_idle_ms(h, FLOW_LINK_IDLE_MS);
 	buffer_give(f, k->out); /* an answer has begun: the request will not be needed again */
 	k->out = NULL;
@@ -327,7 +328,7 @@ static void read_reply(struct link *k)
 		char *at;
 		uint32_t room;
 		if (k->state == LINK_IDLE) {
-			close_link(k); /* at rest there is nothing to say but goodbye */
+			close_link(k); /* nothing was asked: more bytes are a fault, and an end is the end */
 			return;
 		}
 		if (k->state == LINK_EVENTS && k->leg && held(k))
@@ -456,7 +457,8 @@ static struct link *link_open(struct upstream *up, enum leg_fault *fault)
 	struct flow *f = up->f;
 	int fd;
 
-	if (up->set->credential && up->nlinks >= f->set->links && !list_empty(&up->idle)) /* others' alone are at rest: the one that is longest gives way */
+	/* All connections at rest are other tenants': the one longest at rest makes room. */
+	if (up->set->credential && up->nlinks >= f->set->links && !list_empty(&up->idle))
 		close_link(LIST_OWNER(up->idle.prev, struct link, node));
 	struct link *k = up->nlinks < f->set->links ? slots_take(&f->links) : NULL;
 

@@ -1,4 +1,5 @@
-/* The shared stream to a process of ours, a built-in server or one that speaks for another: the stdio framing of MCP (one message a line), many calls at once, told apart by id. */
+/* The line of an upstream: a stream to a process of ours, a built-in server or a bridge, in the stdio framing of MCP (one message a line). Many calls
+ * travel on it at once, told apart by id. */
 #include "flow/flow_priv.h"
 #include "flow/leg.h"
 #include "os/sock.h"
@@ -25,7 +26,7 @@ static void line_down(struct upstream *up, struct span why)
 		buffer_give(f, LIST_OWNER(up->line_out.next, struct buffer, node));
 	if (upstream_by_line(up))
 		up->catalog_state = CATALOG_NONE;
-	/* Each failure ends one leg and may begin others, which fail at once or do not go by line: no leg by line is left all the same. */
+	/* A failure ends one leg and may begin others, but these fail at once or do not go by line: so the loop ends. */
 	for (struct leg *l; (l = first_by_line(up)) != NULL;)
 		leg_failed(l, LEG_LOST, why);
 }
@@ -39,7 +40,7 @@ static void line_write(struct upstream *up)
 		if (n == SOCK_AGAIN) {
 			up->line_writable = false;
 		} else if (n < 0) {
-			up->line_writable = false; /* the end shows on the reading side, where it is seen to */
+			up->line_writable = false; /* if the other end has closed, the reading side finds out and deals with it */
 		} else {
 			b->from += (uint32_t)n;
 			if (b->from == b->n)

@@ -127,7 +127,7 @@ static void next_cursor(struct txn *t, struct upstream *up, uint32_t token, stru
 		out->full = true;
 	place.inner = buf_span(&inner);
 	if (t->has_cursor && span_eq(place.inner, t->cursor))
-		out->full = true; /* it would lead here again, and so on */
+		out->full = true; /* the cursor is that of this page: it would lead here for ever */
 	route_cursor_key(t, key);
 	cursor_seal(out, key, t->msg.method, up->set->name, &place);
 }
@@ -171,13 +171,13 @@ bool list_pass(struct txn *t, struct upstream *up, uint32_t result, struct list_
 	uint32_t scope = parted || !list_shareable(t, up) ? json_get(j, result, SPAN("cacheScope")) : JSON_NONE;
 	uint32_t info = !prefixed ? JSON_NONE : json_get(j, json_get(j, result, SPAN("_meta")), SPAN(MCP_META_SERVER));
 
-	/* In the order of the text: walk the members once. */
+	/* Edits must be in the order of the text: so the members are walked once, as they come. */
 	for (uint32_t name = json_first(j, result); name != JSON_NONE; name = json_next(j, result, name)) {
 		uint32_t value = json_value(j, name);
 		struct span raw = json_raw(j, value);
 		if (value == list)
 			entry_edits(t, up, list, &x->s, list_prefix(t, up));
-		else if (value == next && has) /* one that is no string, and leads nowhere, is passed as it is */
+		else if (value == next && has) /* a nextCursor that is no string leads nowhere, and is passed as it is */
 			edit_replace(&x->s, raw, buf_span(&cursor));
 		else if (value == ttl)
 			edit_replace(&x->s, raw, buf_span(&ttl_text));
@@ -221,7 +221,7 @@ static bool expand(struct span template, struct span variable, struct span value
 	return placed && !uri->full;
 }
 
-/* What begins so may be used, at least some of it. */
+/* True: the caller may use at least some of what begins so. */
 static bool may_follow(const struct txn *t, const struct upstream *up, struct span uri, bool usual)
 {
 	char mem[FLOW_PREFIX_MAX + 3 * MCP_URI_MAX];
@@ -272,6 +272,6 @@ void list_completion(struct txn *t, struct upstream *up, uint32_t result, struct
 	}
 	edit_gap_end(&g, s);
 	buf_u64(&kept, n);
-	if (!span_absent(total)) /* how many there are would say how many are hidden */
+	if (!span_absent(total)) /* the total would tell how many values are hidden */
 		edit_put(s, total.p, total.p + total.n, buf_span(&kept));
 }

@@ -234,7 +234,7 @@ static void say_changed(struct txn *t, enum mcp_method method, struct span uri)
 	listen_say(t, &b);
 }
 
-/* An upstream is heard that was not: what it said in between is lost, so all that it may have said is taken for said. */
+/* A lost upstream is listened to again. What it said in between is not known, so the client is told that everything may have changed. */
 static void catch_up(struct txn *t, struct leg *l, const struct mcp_message *m)
 {
 	const struct json *j = &t->f->json;
@@ -295,7 +295,7 @@ void listen_event(struct txn *t, struct leg *l, const struct mcp_message *m)
 	edit_replace(&s, json_raw(j, json_get(j, json_get(j, m->params, SPAN("_meta")), SPAN(MCP_META_SUBSCRIPTION))), t->msg.id);
 	hygiene_event(l->up, m, &s);
 	if (s.full)
-		return; /* a notification that is nothing but what may not pass */
+		return; /* too much of it may not pass (FLOW_EDITS): it is dropped */
 	BUF_LIT(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"");
 	buf_put(&b, mcp_method_name(m->method));
 	BUF_LIT(&b, "\",\"params\":");
@@ -328,7 +328,7 @@ void listen_finish(struct txn *t)
 	txn_goto(t, STEP_FLUSH);
 }
 
-/* It will never have anything to say. */
+/* It refuses to be listened to, so it is not asked again. */
 static bool refuses(const struct txn *t, const struct mcp_message *m)
 {
 	const struct json *j = &t->f->json;
@@ -347,7 +347,7 @@ void listen_leg_over(struct txn *t, struct upstream *up, const struct mcp_messag
 		return;
 	if (t->judged && !f->draining && !refuses(t, m))
 		lose(t, up);
-	if (!list_empty(&t->legs) || t->sending || (may_wait(t) && t->lost != 0)) { /* a client that listens need not know that nobody speaks just now */
+	if (!list_empty(&t->legs) || t->sending || (may_wait(t) && t->lost != 0)) { /* others are still heard, or will be again: the stream stays open */
 		if (!t->sending)
 			settle(t);
 		if (!t->sending || f->set->nservers > 1)

@@ -87,7 +87,7 @@ static bool is_besides(enum call_kind kind) { return kind == CALL_NOTIFICATION |
 static struct call *call_new(struct peer *p, enum call_kind kind)
 {
 	struct old_http *h = p->h;
-	/* A server that asks and asks has not all places for the answers. */
+	/* Answers to the server's questions, and notifications, may not take all places: a server can ask without end. */
 	struct call *c = is_besides(kind) && h->besides >= h->set->calls ? NULL : slots_take(&h->calls);
 	uint32_t life;
 
@@ -176,7 +176,7 @@ static void call_send(struct call *c, struct span credential)
 		timer_arm(&h->timers, &c->timer, h->loop->now_ms + h->set->answer_ms);
 	else if (c->kind != CALL_STREAM && c->kind != CALL_DELETE)
 		until = h->loop->now_ms + h->set->answer_ms;
-	/* What is a request may have been executed, by a server that then closed. */
+	/* A request is not sent again on a new connection: the server may have executed it before it closed the old one. */
 	exchange_send(c->x, NOTHING, until, c->kind != CALL_REQUEST || c->resuming);
 }
 
@@ -274,7 +274,7 @@ static void on_time(struct timer *t)
 		pause_over(c);
 	else if (c->kind == CALL_REQUEST && hooks->awaits(hooks->ctx, c->peer->index, c->id))
 		timer_arm(&c->h->timers, &c->timer, c->h->loop->now_ms + c->h->set->answer_ms);
-	else /* it never was, or has been answered in another place */
+	else /* no answer is awaited: there was no such call, or its answer came on another stream */
 		old_call_free(c);
 }
 

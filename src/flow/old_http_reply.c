@@ -93,7 +93,7 @@ void old_head(void *ctx, struct exchange *x, const struct http_head *h, bool eve
 		old_call_ask(c);
 		return;
 	}
-	/* Who does not know GET at all may say 404 to the first one too. */
+	/* A server without GET streams may say 404 to the first GET: that does not mean that the session is gone. */
 	if (h->status == 404 && c->session != 0 && c->kind != CALL_INITIALIZED && c->kind != CALL_DELETE && (c->kind != CALL_STREAM || c->resuming)) {
 		session_gone(c, x);
 		return;
@@ -125,7 +125,7 @@ bool old_may(void *ctx, struct exchange *x)
 static void keep_id(struct call *c, struct span id)
 {
 	if (c->kind == CALL_DELETE || id.n == 0 || id.n > sizeof c->text)
-		return; /* one that it had before the stream went on lasts */
+		return; /* an event without an id: the last id stays as it is */
 	memcpy(c->text, id.p, id.n);
 	c->ntext = (uint16_t)id.n;
 }

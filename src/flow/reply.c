@@ -74,7 +74,7 @@ static bool ask_next(struct txn *t, struct upstream *up, bool failed)
 		return false;
 	if (failed && t->missed == 0)
 		t->missed = (uint8_t)(up->index + 1);
-	t->skip_to = (uint8_t)i; /* behind the last one: where it may be, this caller has not the scopes for */
+	t->skip_to = (uint8_t)i; /* past the last server: it may be where this caller lacks the scopes, and that is then answered */
 	txn_goto(t, STEP_ENVELOPE);
 	return true;
 }
@@ -110,7 +110,7 @@ static void reply_error(struct txn *t, struct upstream *up, unsigned status, con
 	int64_t code = 0;
 
 	(void)json_int(j, json_get(j, m->error, SPAN("code")), &code);
-	if (code == MCP_UNSUPPORTED_VERSION) { /* a matter between us and it: the client's revision is right */
+	if (code == MCP_UNSUPPORTED_VERSION) { /* we chose the version that it refused, not the client: so the client does not hear this code */
 		broken(t, up, SPAN("does not speak MCP " MCP_VERSION));
 		return;
 	}

@@ -185,7 +185,7 @@ enum step_end request_send(struct txn *t)
 		metrics_add(t->f->metrics, METRIC_REFUSED_FULL, 1);
 		return answer_upstream(t, 503, up->set->name, SPAN("cannot be asked: Postern is at its limit of calls or buffers"));
 	}
-	t->step = STEP_REPLY; /* what comes back may come back before we return */
+	t->step = STEP_REPLY; /* before sending: the answer may come before leg_send() returns */
 	leg_send(l, b);
 	return STEP_WAIT;
 }

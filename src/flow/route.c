@@ -240,7 +240,7 @@ static bool choose(struct txn *t, unsigned from)
 	t->missing |= slow;
 	for (unsigned i = from; i < f->set->nservers; i++)
 		if (slow >> i & 1)
-			(void)catalog_renew(&f->up[i]); /* it may have come to itself */
+			(void)catalog_renew(&f->up[i]); /* the upstream may be well again */
 	return true;
 }
 
@@ -314,7 +314,7 @@ static enum step_end route_prefixed(struct txn *t)
 	case MCP_COMPLETE:
 		if (m->method == MCP_COMPLETE && !m->ref_is_resource)
 			break;
-		if (t->retried) /* who asked is who is answered, and no other */
+		if (t->retried) /* the answers go to the server that asked, and to no other */
 			return STEP_NEXT;
 		found = t->skip_to == 0 ? builtin_of_uri(f, t->name) : -1;
 		if (found < 0)
@@ -339,7 +339,7 @@ static enum step_end route_prefixed(struct txn *t)
 	}
 	if (!split_name(f, t->called, &server, &t->name))
 		return answer_unknown(t);
-	if (t->retried && server != t->server) /* sealed for this name: only a configuration in between can do that */
+	if (t->retried && server != t->server) /* the seal names another server: the configuration has changed in between */
 		return answer_unknown(t);
 	t->server = (uint8_t)server;
 	return fits(t) ? STEP_NEXT : answer_unknown(t);
@@ -411,7 +411,7 @@ enum step_end step_params(struct txn *t, int64_t now_ms)
 enum step_end step_send(struct txn *t, int64_t now_ms)
 {
 	(void)now_ms;
-	if (t->front->half) /* its end came along with its question: it is probed when we wait */
+	if (t->front->half) /* the client closed its sending side after the request: while we wait it is probed whether it is still there */
 		list_append(&t->f->ready, &t->front->node);
 	if (t->msg.method == MCP_LISTEN)
 		return listen_send(t);

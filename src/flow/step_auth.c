@@ -94,7 +94,7 @@ static enum step_end invalid(struct txn *t, enum auth_reason reason)
 	return refuse_401(t, CHALLENGE_INVALID);
 }
 
-/* It may be somebody; who, cannot be said now. */
+/* Whether the token is good cannot be decided now: 503, and not 401. */
 static enum step_end unavailable(struct txn *t, struct span why)
 {
 	metrics_add(t->f->metrics, METRIC_AUTH_UNAVAILABLE, 1);
@@ -106,7 +106,7 @@ static enum step_end unavailable(struct txn *t, struct span why)
 static enum step_end no_keys(struct txn *t)
 {
 	const struct jwk_set *set = t->f->key_sets[t->auth_issuer];
-	if (set && set->n > 0) /* they are known: it is signed with another */
+	if (set && set->n > 0) /* the keys are known, and none of them has signed this token */
 		return invalid(t, AUTH_REASON_NO_KEY);
 	return unavailable(t, SPAN("its issuer's keys are not known"));
 }

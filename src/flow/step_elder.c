@@ -39,7 +39,7 @@ static bool claims_ours(const struct json *j, uint32_t message)
 	return meta != JSON_NONE && json_type(j, meta) == JSON_OBJECT && json_get(j, meta, SPAN(MCP_META_VERSION)) != JSON_NONE;
 }
 
-/* Only 2025-03-26 has them, and that has no version in the head: another session is refused by who knows it. */
+/* Only 2025-03-26 has batches, and its requests name no version in the head. In a session of another revision the elder refuses them. */
 static bool is_old_batch(const struct json *j)
 {
 	if (json_type(j, JSON_ROOT) != JSON_ARRAY || json_size(j, JSON_ROOT) == 0)
@@ -118,7 +118,7 @@ enum step_end elder_send(struct txn *t)
 	struct elder_msg m = { .type = ELDER_HTTP, .method = stream ? ELDER_GET : post ? ELDER_POST : ELDER_DELETE };
 
 	if (t->msg.kind != MCP_REQUEST)
-		t->msg.id = NOTHING; /* an answer's: nothing we say is an answer to that */
+		t->msg.id = NOTHING; /* the id of a client's answer: our reply is no answer to it */
 	if (!initialize)
 		m.session = h->known[HTTP_MCP_SESSION_ID];
 	if (!initialize && (m.session.n > ELDER_SESSION_MAX || !visible(m.session)))
@@ -279,7 +279,7 @@ void elder_lost(struct flow *f)
 		if (t->f != f || t->elder_call == 0)
 			continue;
 		t->elder_call = 0;
-		if (t->streaming) /* without its end: there may be more where it came from, says that */
+		if (t->streaming) /* closed without the final chunk: the client sees that it was cut off, and may come back for the rest */
 			txn_cancel(t);
 		else
 			go_on(t, refuse(t, 503, SPAN("The session of this request was lost; begin another")));

@@ -66,7 +66,7 @@ static enum step_end judge_name(struct txn *t, struct upstream *up, bool allowed
 		wait_for_catalog(t, up);
 		return STEP_WAIT;
 	}
-	if (up->catalog_state != CATALOG_KNOWN) /* whatever the name is: it would be the same for one that is refused */
+	if (up->catalog_state != CATALOG_KNOWN) /* the same answer whatever the name is, so that a refused one cannot be told apart */
 		return answer_unknown_upstream(t, 503, up->index);
 	bool there = catalog_has_name(up->catalog, kind, t->name);
 	if (allowed && (there || up->catalog->names_cut[kind]))

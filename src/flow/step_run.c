@@ -85,7 +85,7 @@ enum step_end step_head(struct txn *t, int64_t now_ms)
 	}
 	struct host_rules rules = { at->address, at->hosts, at->nhosts, at->origins, at->norigins };
 	if (c->inner != FLOW_INNER_NONE)
-		h->known[HTTP_ORIGIN] = NOTHING; /* nobody's page, and no name to be taken for another's */
+		h->known[HTTP_ORIGIN] = NOTHING; /* an inner connection comes from no page: its Origin is neither checked nor repeated */
 	switch (c->inner != FLOW_INNER_NONE ? HOST_OK : host_check(&rules, h)) {
 	case HOST_FOREIGN:
 		h->known[HTTP_ORIGIN] = NOTHING;
@@ -165,7 +165,7 @@ static enum step_end receive(struct txn *t, int64_t now_ms)
 enum step_end step_body(struct txn *t, int64_t now_ms)
 {
 	enum step_end end = receive(t, now_ms);
-	if (end != STEP_WAIT) { /* refused or whole: it is nobody to be made to give way any more */
+	if (end != STEP_WAIT) { /* refused or whole: it is no longer among the slow uploads that may have to give way */
 		timer_disarm(&t->f->timers, &t->timer);
 		list_remove(&t->node);
 	}

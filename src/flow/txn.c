@@ -35,7 +35,7 @@ static void txn_timeout(struct timer *timer)
 	} else if (t->listening && !t->acked) {
 		listen_late(t);
 	} else if (t->streaming) {
-		(void)stream_comment(t); /* without a buffer for it, the next one may go */
+		(void)stream_comment(t); /* if there is no buffer for this comment, the next one may go out */
 		if (t->timer.at_ms == 0)
 			timer_arm(&f->timers, &t->timer, flow_now(f) + f->set->keepalive_ms);
 	}
@@ -119,7 +119,7 @@ void txn_goto(struct txn *t, enum step_index step)
 	txn_run(t);
 }
 
-/* What was judged is read again: another document has been in the view since. */
+/* The message is read once more, as another document has been in the json view since. */
 bool txn_reread(struct txn *t)
 {
 	struct json *j = &t->f->json;

@@ -31,7 +31,7 @@ static void bridge(struct upstream *up)
 	up->probe_ms = flow_now(up->f) + FLOW_PROBE_MS;
 }
 
-/* Its bridge could not begin: it is looked at anew. */
+/* Its bridge could not begin a session: which revision the server speaks is found out again, at once. */
 static void bridge_fails(struct upstream *up)
 {
 	if (up->bridged && up->set->era == FLOW_ERA_AUTO && up->catalog_asked == MCP_DISCOVER)

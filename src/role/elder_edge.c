@@ -71,7 +71,7 @@ static void lane_write(struct lane *l)
 		long n = sock_write(l->edge.fd, l->out + l->from, l->nout - l->from);
 
 		if (n < 0)
-			l->writable = false; /* an end shows on the reading side */
+			l->writable = false; /* if the other end has closed, the reading side finds out */
 		else
 			l->from += (size_t)n;
 	}

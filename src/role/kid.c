@@ -30,7 +30,7 @@ struct kid {
 	char line[KID_LINE_MAX];
 };
 
-/* Of the launcher alone: the other processes do not reserve it. */
+/* Mapped by the launcher when it starts, so that the other processes do not hold this memory. */
 static struct memory {
 	struct kid kids[KID_MAX];
 	char args_text[ARGS_TEXT], env_text[ENV_TEXT];

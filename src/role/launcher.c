@@ -275,7 +275,7 @@ static _Noreturn void launcher_run(const struct launcher_start *s, int guard)
 		edges[i].item.fd = -1;
 	channel = (struct loop_item){ on_channel, s->channel };
 	signals = (struct loop_item){ on_signals, proc_signals() };
-	alone = start_alone(); /* once more: the guard is not to be among all */
+	alone = start_alone(); /* once more, so that what kills all does not reach the guard */
 	if (!start_adopt() || !loop_open(&loop) || signals.fd < 0 || !loop_add(&loop, &signals) || !loop_add(&loop, &channel)) {
 		log_line(LOG_ERROR, SPAN("cannot start: no epoll or no signals"));
 		proc_exit(ENTRY_EXIT_WALLS);
@@ -344,7 +344,7 @@ static int enter(struct launcher_start *s)
 	generations[0].right = programs(&generations[0]);
 	if (s->root && !proc_become(PROC_NOBODY))
 		return -1;
-	if (!proc_end_with(s->parent_pid)) /* once more: that was undone with root */
+	if (!proc_end_with(s->parent_pid)) /* once more: giving up root has undone it */
 		proc_exit(0);
 	signal_fd = proc_signals();
 	if (signal_fd < 0 || !start_adopt())

@@ -19,7 +19,7 @@ static struct {
 	struct loop_item item;       /* first */
 	char *p;
 	size_t n, from, scanned, cap; /* bytes p[from .. n); the first `scanned` of them hold no newline */
-	bool pollable, watched;      /* a file is no matter for epoll: it can always be read */
+	bool pollable, watched;      /* epoll does not take plain files, which can always be read */
 	bool readable, ended;
 	bool skipping;               /* in a line that is too long */
 	int64_t until_ms;            /* it has ended, and there is no worker for what it said: how long one is waited for; 0: not so */
@@ -135,7 +135,7 @@ static int patience(int wait_ms, int64_t grace_ms)
 	return wait_ms < 0 || in.until_ms - loop->now_ms < wait_ms ? (int)(in.until_ms - loop->now_ms) : wait_ms;
 }
 
-/* What lies in the buffer is enough until the door takes it; and a client that is gone would be told of again and again. */
+/* The input is watched only while there is room for more and it has not ended: epoll would report it again and again. */
 static void watch_input(void)
 {
 	bool watch = !in.ended && worker >= 0 && in.n - in.from < in.cap;
