@@ -214,6 +214,7 @@ $(eval $(foreach t,$(UNIT_NAME),$(call unit_test,$(t))))
 # What a fuzzer needs in front of the archives.
 FUZZ_WITH_flow := tests/unit/flow/sim.c tests/unit/flow/sim_tls.c
 FUZZ_WITH_door := tests/unit/flow/sim.c tests/unit/flow/sim_tls.c
+FUZZ_WITH_old_http := tests/unit/flow/sim.c tests/unit/flow/sim_tls.c
 
 # Each fuzzer twice: with a driver of ours over its corpus (part of the tests), and live with libFuzzer.
 build/t/fuzz/%: tests/fuzz/%_fuzz.c tests/fuzz/driver.c $(call libs,san,$(PARTS)) build/host/lib/libbearssl.a
@@ -272,7 +273,7 @@ peers: build/postern $(PEERS)
 reproduce: build/postern
 	$(PROVE) tests/reproduce.t
 
-# The system suite (but for the documents, which show the product) against the sanitizer build, and the unit and system suites under valgrind.
+# The unit and system suites (but for the documents, which show the product) with the sanitizers, and under valgrind.
 BEHAVIOUR = $(filter-out tests/system/90-docs.t,$(call suite,system))
 san: build/postern-san $(UNIT_SAN)
 	POSTERN=$(CURDIR)/build/postern-san $(PROVE) $(UNIT_SAN) $(BEHAVIOUR)
@@ -336,7 +337,7 @@ help:
 	    'make test         install what is missing, build, run every test' \
 	    'make              build/postern only' \
 	    'make unit | table | lint | sandbox | system | peers | fuzz-corpus | reproduce    one suite (unit: ROOM=wire)' \
-	    'make san          system suite against the ASan and UBSan build' \
+	    'make san          unit and system suites with ASan and UBSan' \
 	    'make valgrind     unit and system suites under valgrind' \
 	    'make fuzz         every fuzzer live for FUZZ_SECONDS=60' \
 	    'make clang        the same program with clang, warnings as errors' \

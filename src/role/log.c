@@ -69,7 +69,7 @@ void log_date(struct buf *b, int64_t ms)
 /* U+2028 and 2029 end lines in some viewers; U+200E, 200F, 202A to 202E and 2066 to 2069 turn text around. */
 static bool turns(const char *p)
 {
-	unsigned c = (unsigned char)p[1] << 8 | (unsigned char)p[2];
+	unsigned c = (unsigned)(unsigned char)p[1] << 8 | (unsigned char)p[2];
 
 	return p[0] == '\xE2' && ((c >= 0x80A8 && c <= 0x80AE) || (c >= 0x81A6 && c <= 0x81A9) || c == 0x808E || c == 0x808F);
 }

@@ -337,7 +337,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.silence_ms = 20000, .park_ms = 60000, .private_idle_ms = 30000, .ttl_ms = 1000,
 	};
 	struct bridge_hooks h = { NULL, &now, to_worker, to_peer, start_peer, stop_peer, say_nothing };
-	void *mem;
+	static void *mem; /* once taken for good: fresh pages would take most of the time */
 	size_t need;
 
 	in = data;
@@ -354,7 +354,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned w = 0; w < WORKERS; w++)
 		forget(w);
 	need = bridge_need(&s);
-	mem = aligned_alloc(64, (need + 63) / 64 * 64);
+	if (!mem)
+		mem = aligned_alloc(64, (need + 63) / 64 * 64);
 	memset(mem, 0, need);
 	b = bridge_place(mem, &s, &h);
 	for (unsigned w = 0; w < WORKERS; w++)
@@ -362,6 +363,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned i = 0; i < MOVES && in < end; i++)
 		move(next());
 	leave();
-	free(mem);
 	return 0;
 }

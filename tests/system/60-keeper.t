@@ -15,10 +15,9 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from pki import Pki, new_key, openssl
-from postern import WAIT_S, Postern, below, done, http_get, is_, memory, ok, request_bytes, run, skip, until
+from postern import INSTRUMENTED, WAIT_S, Postern, below, done, http_get, is_, memory, ok, request_bytes, run, skip, until
 
 IS_ROOT = os.geteuid() == 0
-SANITIZED = any(w in os.path.basename(os.environ.get("POSTERN", "")) for w in ("san", "valgrind"))
 YEAR = 365 * 86400
 
 tmp = tempfile.TemporaryDirectory()
@@ -184,7 +183,7 @@ def serve():
         is_(made, len(PAIRS) + 2, "each handshake was one signature")
         check = run("check", config=config())
         is_(check.returncode, 0, "check: right")
-        if not IS_ROOT or SANITIZED:
+        if not IS_ROOT or INSTRUMENTED:
             skip("memory of the processes", "only root may look into it, and a sanitizer keeps copies")
             return
         with Load(p):
@@ -219,13 +218,13 @@ def without_secret_memory():
         is_(one(p), 200, "without secret memory: served all the same")
         ok("secret-memory" in ready(p)["missing"], "and it is said", ready(p))
         ok("postern_sandbox_missing{part=\"secret-memory\"} 1" in http_get(p.admin_port, "/metrics").body.decode(), "and counted")
-        if IS_ROOT and not SANITIZED:
+        if IS_ROOT and not INSTRUMENTED:
             with Load(p):
                 nowhere(p, "without secret memory", keeper_too=False)
     p = Postern(config(strict=True), wrap=wrap)
     p.spawn()
     is_(p.wait(), 3, "with \"strict\": true nothing is served without it")
-    if SANITIZED:
+    if INSTRUMENTED:
         skip("and it is said why", "a sanitizer build lacks everything, and its first role to say so ends the start")
     else:
         ok("the kernel has no secret memory" in p.stderr(), "and it is said why", p.stderr())

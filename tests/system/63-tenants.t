@@ -14,10 +14,10 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from pki import Pki, Signer, b64url, jwks_write
-from postern import Conn, Postern, call, done, is_, ok, request_bytes
+from postern import INSTRUMENTED, Conn, Postern, call, done, is_, ok, request_bytes
 from tls import TlsConn, Upstream, bearer, client
 
-CALLS = 100000 if "san" not in os.path.basename(os.environ.get("POSTERN", "")) and "valgrind" not in os.environ.get("POSTERN", "") else 4000
+CALLS = 4000 if INSTRUMENTED else 100000
 BATCH = 25
 TENANTS = ("acme", "globex")
 CANARY = {t: "%s-CANARY-%s" % (t, os.urandom(8).hex()) for t in TENANTS}

@@ -12,13 +12,12 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from pki import Pki
-from postern import Postern, done, ok, skip_all
+from postern import Postern, done, need_product_memory, ok, skip_all
 from tls import hello, record
 
 if os.geteuid() != 0:
     skip_all("only root may read another process's memory")
-if "san" in os.path.basename(os.environ.get("POSTERN", "")) or "valgrind" in os.environ.get("POSTERN", ""):
-    skip_all("the memory of a sanitizer or valgrind build is not the product's")
+need_product_memory()
 
 SEED = 32           # of the generator, and what a connection gets of it
 MAP_MAX = 8 << 20   # the pools behind it hold what peers sent, and are larger

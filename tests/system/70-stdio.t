@@ -11,10 +11,9 @@ import threading
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
-from postern import BINARY, Postern, call, diag, done, http_get, is_, ok, until
+from postern import BINARY, INSTRUMENTED, Postern, call, diag, done, http_get, is_, ok, until
 from programs import PYTHON, SERVER, program, tmp, use
 
-SANDBOX = "san" not in os.path.basename(BINARY) and "valgrind" not in BINARY
 
 
 def running(word):
@@ -77,7 +76,7 @@ with Postern({"workers": 2, "mcpServers": servers}, env={"STRANGE": "x"}) as p:
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     is_(use(p, "free__connect", {"port": port}), "connected", "without walls the network is there")
-    if SANDBOX:
+    if not INSTRUMENTED:
         is_(use(p, "walled__connect", {"port": port}), "PermissionError", "\"network\": false: no socket")
         is_(use(p, "walled__open", {"path": secret}), "PermissionError", "\"read\": what is not beneath it cannot be read")
         is_(use(p, "walled__open", {"path": os.path.join(work, "x"), "mode": "w"}), "wrote 1", "\"write\": what is beneath it can be written")

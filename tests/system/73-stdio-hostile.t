@@ -15,7 +15,7 @@ import termios
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from postern import BINARY, RSS_SLACK_KB, done, is_, ok, rss_kb, until
+from postern import BINARY, INSTRUMENTED, RSS_SLACK_KB, done, is_, ok, rss_kb, until
 from stdio_client import META, Stdio
 
 F_SETPIPE_SZ = 1031
@@ -52,7 +52,7 @@ with Stdio(CONFIG) as p:
     m = p.recv()
     ok("memory.body" in m["error"]["message"] and "id" not in m, "64 MiB without a newline: one refusal", m)
     ok("result" in p.recv_for("behind"), "and what stands behind is served")
-    if "san" not in os.path.basename(BINARY) and "valgrind" not in BINARY:
+    if not INSTRUMENTED:
         ok(rss_kb(p.children()["stdio"]) - before < 512 + RSS_SLACK_KB, "in no more memory than before", (before, rss_kb(p.children()["stdio"])))
 
     r = random.Random(20260728)
