@@ -51,21 +51,14 @@ void credential_again(struct leg *l, struct buffer *request)
 	ask(l, request);
 }
 
-/* A field of ours comes from a process that talks to others: it must still be one line. */
-static bool one_field(struct span line)
-{
-	const char *colon = memchr(line.p, ':', line.n);
-	return colon && http_token_ok(span_of(line.p, (size_t)(colon - line.p))) && http_value_ok(span_trim(span_from(line, (size_t)(colon + 1 - line.p))));
-}
-
-/* Behind the request line, for which the head has been given room before it. */
+/* Behind the request line, for which the head has been given room before it. The line comes from a process that talks to others: it must be one field. */
 static bool put_in(struct leg *l, struct buffer *b, struct span line)
 {
 	size_t n = line.n + 2;
 	char *head = b->p + b->from;
 	const char *nl = memchr(head, '\n', b->n - b->from);
 
-	if (!nl || line.n > FLOW_CREDENTIAL_MAX || n > b->from || !one_field(line))
+	if (!nl || line.n > FLOW_CREDENTIAL_MAX || n > b->from || !http_field_ok(line))
 		return false;
 	size_t first = (size_t)(nl + 1 - head);
 	memmove(head - n, head, first);

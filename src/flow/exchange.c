@@ -1,6 +1,7 @@
 #include "flow/exchange.h"
 
 #include "base/bug.h"
+#include "base/carve.h"
 #include "flow/exchange_state.h"
 
 struct span exchange_end_text(enum exchange_end e)
@@ -31,7 +32,6 @@ struct span exchange_field(const struct http_head *h, struct span name)
 
 enum { AREAS = 4 };
 
-static size_t up(size_t n) { return (n + 63) & ~(size_t)63; }
 static uint32_t line_count(const struct exchange_settings *s) { return s->exchanges * 2 + 2; }  /* those in limbo have a slot until the next turn */
 
 static size_t large_size(const struct exchange_settings *s)
@@ -43,23 +43,23 @@ static size_t large_size(const struct exchange_settings *s)
 
 size_t exchange_need(const struct exchange_settings *s)
 {
-	return up(sizeof(struct exchange_pool)) + up(slots_need(sizeof(struct exchange), s->exchanges)) + up(slots_need(sizeof(struct line), line_count(s))) +
+	return carve_up(sizeof(struct exchange_pool)) + carve_up(slots_need(sizeof(struct exchange), s->exchanges)) + carve_up(slots_need(sizeof(struct line), line_count(s))) +
 		(size_t)s->exchanges * AREAS * EXCHANGE_SMALL + slots_need(large_size(s), s->larges);
 }
 
 struct exchange_pool *exchange_place(void *mem, const struct exchange_settings *s)
 {
 	struct exchange_pool *p = mem;
-	char *at = (char *)mem + up(sizeof *p);
+	char *at = (char *)mem + carve_up(sizeof *p);
 
 	p->set = *s;
 	list_init(&p->ready);
 	list_init(&p->idle);
 	list_init(&p->limbo);
 	slots_place(&p->exchanges, at, sizeof(struct exchange), s->exchanges);
-	at += up(slots_need(sizeof(struct exchange), s->exchanges));
+	at += carve_up(slots_need(sizeof(struct exchange), s->exchanges));
 	slots_place(&p->lines, at, sizeof(struct line), line_count(s));
-	at += up(slots_need(sizeof(struct line), line_count(s)));
+	at += carve_up(slots_need(sizeof(struct line), line_count(s)));
 	for (uint32_t i = 0; i < s->exchanges; i++) {
 		struct exchange *x = slots_at(&p->exchanges, i);
 
@@ -273,8 +273,6 @@ void exchange_until(struct exchange *x, int64_t until_ms)
 	if (until_ms > 0 && x->state != X_ENDED)
 		timer_arm(x->pool->set.timers, &x->timer, until_ms);
 }
-
-void exchange_pause(struct exchange *x) { x->paused = true; }
 
 void exchange_resume(struct exchange *x)
 {

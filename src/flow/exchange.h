@@ -110,8 +110,7 @@ void exchange_take_back(struct exchange *x);
 struct buf *exchange_again(struct exchange *x);
 /* A new deadline; 0: none. */
 void exchange_until(struct exchange *x, int64_t until_ms);
-/* No more events until exchange_resume(); what the peer sends meanwhile stays with it. Deadlines go on. */
-void exchange_pause(struct exchange *x);
+/* The `may` hook has said no, and would not any more: goes on. What the peer sends meanwhile stays with it; deadlines go on. */
 void exchange_resume(struct exchange *x);
 /* Whatever its state: no hook is called any more, and it is free. */
 void exchange_close(struct exchange *x);

@@ -209,14 +209,6 @@ static void call_go(struct call *c)
 		old_call_failed(c, SPAN("cannot be asked: no credential for it is to be had"));
 }
 
-/* A field of ours comes from a process that talks to others: it must still be one line. */
-static bool one_field(struct span line)
-{
-	const char *colon = line.n > 0 ? memchr(line.p, ':', line.n) : NULL;
-
-	return colon && http_token_ok(span_of(line.p, (size_t)(colon - line.p))) && http_value_ok(span_trim(span_from(line, (size_t)(colon + 1 - line.p))));
-}
-
 void old_http_credential(struct old_http *h, uint64_t call, struct span line)
 {
 	uint32_t slot = (uint32_t)call;
@@ -226,7 +218,7 @@ void old_http_credential(struct old_http *h, uint64_t call, struct span line)
 		return; /* closed, or it came too late */
 	if (span_absent(line))
 		old_call_failed(c, SPAN("cannot be asked: no credential for it is to be had"));
-	else if (line.n > CREDENTIAL_MAX || !one_field(line))
+	else if (line.n > CREDENTIAL_MAX || !http_field_ok(line))
 		old_call_failed(c, SPAN("cannot be asked: its credential is no head line that fits"));
 	else if (!call_waits(c))
 		call_send(c, line);

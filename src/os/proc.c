@@ -16,6 +16,8 @@ int proc_id(void) { return getpid(); }
 void proc_exit(int status) { _exit(status); }
 void proc_kill(int pid) { kill(pid, SIGKILL); }
 void proc_name(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
+_Static_assert(PROC_KILLED == SIGKILL, "the same everywhere");
+
 bool proc_is_root(void) { return geteuid() == 0 || getuid() == 0; }
 
 bool proc_reap(struct proc_end *end)

@@ -18,6 +18,7 @@ struct proc_end {
 	int status;  /* exit status, or -1 */
 	int signal;  /* that ended it, or 0 */
 };
+enum { PROC_KILLED = 9 }; /* SIGKILL */
 /* One child that has ended, without waiting; false when there is none. */
 bool proc_reap(struct proc_end *end);
 /* The same, but it stays: its number, and that of its group, are still its own until proc_bury(). */

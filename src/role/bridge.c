@@ -1,5 +1,6 @@
 #include "role/bridge.h"
 
+#include "base/carve.h"
 #include "os/clock.h"
 #include "os/proc.h"
 #include "os/sock.h"
@@ -62,11 +63,6 @@ void bridging_settings(const struct conf *c, unsigned server, struct bridge_sett
 	s->ttl_ms = TTL_MS;
 }
 
-static size_t up(size_t n)
-{
-	return (n + 63) & ~(size_t)63;
-}
-
 /* Whatever the engine may say in one line, and another behind it. */
 static size_t to_worker_max(const struct bridge_settings *s)
 {
@@ -80,7 +76,7 @@ static size_t to_peer_max(const struct bridge_settings *s)
 
 static size_t worker_each(const struct bridge_settings *s)
 {
-	return up((size_t)s->line_max + 2) + up(to_worker_max(s));
+	return carve_up((size_t)s->line_max + 2) + carve_up(to_worker_max(s));
 }
 
 size_t bridging_need(const struct conf *c, unsigned server)
@@ -245,7 +241,7 @@ static void place(char *at)
 		workers[i].item.fd = -1;
 		workers[i].in = at;
 		workers[i].in_cap = (size_t)settings.line_max + 2;
-		workers[i].out = at + up((size_t)settings.line_max + 2);
+		workers[i].out = at + carve_up((size_t)settings.line_max + 2);
 		workers[i].out_cap = to_worker_max(&settings);
 	}
 	if (at_url)
@@ -295,7 +291,7 @@ void bridge_run(struct bridge_start *p)
 	int wait_ms = 0;
 
 	bridging_settings(p->conf, p->server, &settings);
-	engine = up(bridge_need(&settings));
+	engine = carve_up(bridge_need(&settings));
 	at_url = p->conf->servers[p->server].kind == CONF_HTTP;
 	if (at_url) {
 		static uint16_t port[1];

@@ -1,6 +1,7 @@
 #include "role/bridge_child.h"
 
 #include "base/buf.h"
+#include "base/carve.h"
 #include "base/pace.h"
 #include "os/pass.h"
 #include "os/proc.h"
@@ -40,17 +41,17 @@ static struct bridge *bridge;
 
 static size_t each(size_t in_max, size_t out_max)
 {
-	return (in_max + 2 + out_max + 1 + 63) & ~(size_t)63;
+	return carve_up(in_max + 2 + out_max + 1);
 }
 
 size_t child_need(unsigned n, size_t in_max, size_t out_max)
 {
-	return n * (((sizeof(struct peer_child) + 63) & ~(size_t)63) + each(in_max, out_max));
+	return n * (carve_up(sizeof(struct peer_child)) + each(in_max, out_max));
 }
 
 void child_place(void *mem, unsigned n, size_t in_max, size_t out_max, struct loop *l)
 {
-	char *at = (char *)mem + ((n * sizeof(struct peer_child) + 63) & ~(size_t)63);
+	char *at = (char *)mem + carve_up(n * sizeof(struct peer_child));
 
 	loop = l;
 	children = mem;

@@ -367,7 +367,8 @@ void child_reap(struct house *h)
 			continue;
 		if (!c)
 			continue; /* a proof's child whose role was killed, if we are process 1 */
-		if (!(end.status == 0 && (c->of->state == GENERATION_DRAINING || c->role == ROLE_STDIO))) /* else it was told to, or its client has left */
+		/* Else it was told to, its client has left, or we killed it ourselves. */
+		if (!(end.status == 0 && (c->of->state == GENERATION_DRAINING || c->role == ROLE_STDIO)) && !(c->of->condemned && end.signal == PROC_KILLED))
 			log_end_of(c, &end);
 		close_channel(c);
 		c->pid = 0;

@@ -73,7 +73,7 @@ static struct listen_slot *claim(struct house *h, struct generation *g, const st
 	addr_write(errors, at);
 	BUF_LIT(errors, ": ");
 	buf_put(errors, span_z(why));
-	buf_char(errors, '\n');
+	BUF_LIT(errors, " (\"ss -ltnp\" shows who listens where; ports below 1024 need root at the start)\n");
 	return NULL;
 }
 

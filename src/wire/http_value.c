@@ -60,6 +60,13 @@ bool http_token_ok(struct span token)
 	return token.n > 0;
 }
 
+bool http_field_ok(struct span line)
+{
+	const char *colon = line.n > 0 ? memchr(line.p, ':', line.n) : NULL;
+
+	return colon && http_token_ok(span_of(line.p, (size_t)(colon - line.p))) && http_value_ok(span_from(line, (size_t)(colon + 1 - line.p)));
+}
+
 size_t http_encoded_end(struct span s, unsigned wanted)
 {
 	size_t n = 0;

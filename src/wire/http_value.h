@@ -29,6 +29,9 @@ bool http_value_ok(struct span value);
 /* True for a token (at least one byte, all tchar). */
 bool http_token_ok(struct span token);
 
+/* True for "name: value": a token, a colon and a value without control bytes, and so one line of a head and no more. */
+bool http_field_ok(struct span line);
+
 /* Where the run of `wanted` bytes and percent-encoded bytes that begins at s.p[0] ends. */
 size_t http_encoded_end(struct span s, unsigned wanted);
 

@@ -478,7 +478,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	how = next();
 	s = (struct bridge_settings){ .name = SPAN("u"), .version = SPAN("1"), .era = BRIDGE_LEGACY, .ask = 7, .nworkers = WORKERS, .peers_max = PEERS, .calls_max = 12, .listens_max = 3,
 		.waiting_max = 5, .parks_max = 3, .parks_each = 2, .tokens = 512, .line_max = 4096, .reply_max = 4096, .probe_ms = 1000, .start_ms = 5000,
-		.call_ms = CALL_MS, .park_ms = 60000, .private_idle_ms = 30000, .ttl_ms = 1000 };
+		.silence_ms = CALL_MS, .park_ms = 60000, .private_idle_ms = 30000, .ttl_ms = 1000 };
 	over = (struct old_http_settings){ .address = { .family = 4, .ip = { 127, 0, 0, 1 }, .port = 1 }, .host = SPAN("h"), .path = SPAN("/"), .fields = SPAN("X-Own: 1\r\n"),
 		.connect_ms = 1000, .answer_ms = 4000, .credential = how & 1, .peers = PEERS, .calls = how & 2 ? 12 : 3, .larges = 2, .message_max = 4096 + BRIDGE_SLACK, .reply_max = 4096,
 		.hooks = { NULL, on_up, on_message, on_awaits, on_failed, on_again, on_down, on_room, on_credential, NULL } };

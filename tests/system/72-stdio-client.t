@@ -231,6 +231,8 @@ ok(r.returncode == 2 and r.stdout == "" and "usage: postern stdio" in r.stderr, 
 with Stdio({**CONFIG}) as p:
     p.close_input()
     is_((p.line(), p.wait()), (None, 0), "an input that ends at once")
+    r = run("stdio", "-c", p.config_path)
+    ok((r.returncode, r.stdout) == (0, "") and " ended: " not in r.stderr, "and no alarm about processes that were not needed any more", r.stderr)
     name = p.config_path + ".in"
     with open(name, "w") as f:
         f.write("\n".join(json.dumps(call("echo", {"n": i}, i)) for i in range(5)))

@@ -56,6 +56,9 @@ static void value_bytes(void)
 	ok(!http_token_ok(span_of("", 0)), "an empty token is none");
 	ok(http_token_ok(SPAN("a-B.1")), "a token");
 	ok(!http_token_ok(SPAN("a b")) && !http_token_ok(SPAN("a:")) && !http_token_ok(SPAN("\xc3\xa4")), "not tokens");
+	ok(http_field_ok(SPAN("Authorization: Bearer x")) && http_field_ok(SPAN("a:")) && http_field_ok(SPAN("a:b:c\t")), "fields");
+	ok(!http_field_ok(span_of(NULL, 0)) && !http_field_ok(SPAN("a")) && !http_field_ok(SPAN(": b")) && !http_field_ok(SPAN("a b: c")), "not fields");
+	ok(!http_field_ok(SPAN("a: b\r\n")) && !http_field_ok(SPAN("a: b\r\nc: d")) && !http_field_ok(SPAN("a: b\n")) && !http_field_ok(SPAN("a: b\r")), "nor more than one line");
 }
 
 static void encoded(void)
