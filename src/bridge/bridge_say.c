@@ -53,9 +53,9 @@ bool say_fault(struct bridge *b, unsigned worker, struct span id, int code, stru
 	struct mcp_fault fault = { .code = code, .text = why };
 
 	if (code == MCP_INTERNAL) { /* ours or the upstream's trouble, and not its own words: they say so */
-		BUF_LIT(&text, "Upstream ");
+		BUF_LIT(&text, "Upstream \"");
 		buf_put(&text, b->s.name);
-		BUF_LIT(&text, " ");
+		BUF_LIT(&text, "\" ");
 		buf_put(&text, why);
 		BUF_LIT(&data, "{\"upstream\":");
 		json_write_string(&data, b->s.name);

@@ -179,7 +179,7 @@ void say_log(struct bridge *b, struct span what, struct span detail);
 struct buf say_begin(struct bridge *b);      /* a line for a worker, in bridge.out */
 struct buf say_begin_peer(struct bridge *b); /* a message for a peer, in the same place */
 bool say_worker(struct bridge *b, unsigned worker, struct buf *line);
-/* An error under an id (absent: none); false: no room. say_fault: MCP_INTERNAL becomes "Upstream NAME why". */
+/* An error under an id (absent: none); false: no room. say_fault: MCP_INTERNAL becomes "Upstream \"NAME\" why". */
 bool say_error(struct bridge *b, unsigned worker, struct span id, const struct mcp_fault *fault);
 bool say_fault(struct bridge *b, unsigned worker, struct span id, int code, struct span why);
 bool say_peer(struct bridge *b, struct bridge_peer *p, enum bridge_what what, uint64_t id, struct buf *message);

@@ -186,17 +186,17 @@ void catalog_turn(struct flow *f)
 	}
 }
 
-/* A bridge says what is wrong with its upstream: "Upstream NAME ...". What others say in an error is their own, and not repeated. */
+/* A bridge says what is wrong with its upstream: "Upstream \"NAME\" ...". What others say in an error is their own, and not repeated. */
 static void bridge_words(struct upstream *up, const struct mcp_message *m)
 {
 	const struct json *j = &up->f->json;
 	char mem[512];
 	struct buf b = buf_on(mem, sizeof(mem));
-	size_t before = sizeof("Upstream ") + up->set->name.n;
+	size_t before = sizeof("Upstream \"\"") + up->set->name.n;
 
 	if (m->kind == MCP_ERROR)
 		json_text(j, json_get(j, m->error, SPAN("message")), &b);
-	bool told = upstream_by_line(up) && up->set->kind != FLOW_BUILTIN && !b.full && span_starts(buf_span(&b), SPAN("Upstream ")) && b.n > before;
+	bool told = upstream_by_line(up) && up->set->kind != FLOW_BUILTIN && !b.full && span_starts(buf_span(&b), SPAN("Upstream \"")) && b.n > before;
 	remember(up, told ? span_from(buf_span(&b), before) : upstream_by_line(up) ? NOTHING : SPAN("does not speak MCP " MCP_VERSION));
 }
 

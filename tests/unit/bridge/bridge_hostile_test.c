@@ -21,8 +21,8 @@ static void words(void)
 	memset(why, 'x', sizeof why - 1);
 	kit_worker[0].closed = false;
 	pass(100);
-	ok(has(next(0), "\"id\":1,\"error\":{\"code\":-32603,\"message\":\"Upstream old ended: it was killed by signal 9\""), "one that failed");
-	ok(has(next(0), "\"id\":2,\"error\":{\"code\":-32603,\"message\":\"Upstream old ended: it was killed by signal 9\""), "one that ended with its peer");
+	ok(has(next(0), "\"id\":1,\"error\":{\"code\":-32603,\"message\":\"Upstream \\\"old\\\" ended: it was killed by signal 9\""), "one that failed");
+	ok(has(next(0), "\"id\":2,\"error\":{\"code\":-32603,\"message\":\"Upstream \\\"old\\\" ended: it was killed by signal 9\""), "one that ended with its peer");
 }
 
 /* Only the shared conversation says what the upstream is. */
@@ -74,10 +74,10 @@ static void deaf(void)
 	kit_worker[1].closed = true;
 	peer_answer(0, kit_id, MODERN_ONLY);
 	ok(span_eq(bridge_known(kit), SPAN("modern")), "an older upstream has become a modern one");
-	ok(has(next(0), "\"id\":\"L\",\"error\":{\"code\":-32603,\"message\":\"Upstream old"), "who listened to the old one is told");
+	ok(has(next(0), "\"id\":\"L\",\"error\":{\"code\":-32603,\"message\":\"Upstream \\\"old\\\""), "who listened to the old one is told");
 	kit_worker[1].closed = false;
 	pass(100);
-	ok(has(next(1), "\"id\":\"M\",\"error\":{\"code\":-32603,\"message\":\"Upstream old"), "as soon as there is room");
+	ok(has(next(1), "\"id\":\"M\",\"error\":{\"code\":-32603,\"message\":\"Upstream \\\"old\\\""), "as soon as there is room");
 	ask_as(0, "\"L\"", "subscriptions/listen", "\"notifications\":{\"toolsListChanged\":true}," META);
 	ok(has(peer_next(0), "subscriptions/listen"), "and may listen to the new one");
 }
@@ -219,7 +219,7 @@ static void crashing(void)
 	ask_as(0, "2", "tools/call", CALL META_OF(ALL_CAPS, AS("bb")));
 	is_int((int)(kit_starts[1] + kit_starts[2] + kit_starts[3]), 3, "another caller's is begun at once");
 	ask_as(0, "3", "tools/call", CALL META_OF("{\"sampling\":{}}", AS("aa")));
-	ok(has(next(0), "\"id\":3,\"error\":{\"code\":-32603,\"message\":\"Upstream old is not running for this caller"), "declaring something else helps nobody who waits");
+	ok(has(next(0), "\"id\":3,\"error\":{\"code\":-32603,\"message\":\"Upstream \\\"old\\\" is not running for this caller"), "declaring something else helps nobody who waits");
 	pass(700);
 	ask_as(0, "5", "tools/call", CALL AA);
 	is_int((int)(kit_starts[1] + kit_starts[2] + kit_starts[3]), 4, "after a second it may try again");

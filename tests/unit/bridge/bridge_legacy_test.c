@@ -85,7 +85,7 @@ static void silence(void)
 	ok(has(peer_next(0), "initialize"), "and not asked again");
 	bridge_peer_down(kit, 0, SPAN("ended"));
 	(void)bridge_tick(kit);
-	ok(has(next(0), "Upstream old ended"), "if that ends it too, it does not run");
+	ok(has(next(0), "Upstream \\\"old\\\" ended"), "if that ends it too, it does not run");
 }
 
 static void start_fails(void)
@@ -127,7 +127,7 @@ static void start_fails(void)
 			(void)peer_next(0);
 		}
 		bridge_peer_down(kit, 0, SPAN("ended"));
-		if (!has(next(0), "Upstream old ended"))
+		if (!has(next(0), "Upstream \\\"old\\\" ended"))
 			break;
 	}
 	ask_as(0, "8", "tools/list", META);
@@ -309,7 +309,7 @@ static void sessions(void)
 	peer_answer(0, id, "\"result\":{\"content\":[]}");
 	ok(has(next(0), "\"id\":1,"), "what the transport kept is answered under its id");
 	bridge_peer_failed(kit, 0, kit_id, SPAN("answered with HTTP status 500"));
-	ok(has(next(0), "\"id\":2,\"error\":{\"code\":-32603,\"message\":\"Upstream old answered with HTTP status 500\""), "one request fails, no other");
+	ok(has(next(0), "\"id\":2,\"error\":{\"code\":-32603,\"message\":\"Upstream \\\"old\\\" answered with HTTP status 500\""), "one request fails, no other");
 	bridge_peer_failed(kit, 0, 4711, SPAN("x"));
 	bridge_peer_again(kit, 3);
 	bridge_peer_line(kit, 2, 0, SPAN("{}"));

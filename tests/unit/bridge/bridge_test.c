@@ -84,7 +84,7 @@ static void renumber(void)
 	ask_as(2, "3", "tools/call", "\"name\":\"t\"," META);
 	(void)peer_next(0);
 	peer_answer(0, kit_id, "\"result\":{\"resultType\":\"strange\"}");
-	ok(has(next(2), "\"id\":3,\"error\":{\"code\":-32603,\"message\":\"Upstream old sent an answer of the wrong shape\",\"data\":{\"upstream\":\"old\"}}"), "an answer of the wrong shape");
+	ok(has(next(2), "\"id\":3,\"error\":{\"code\":-32603,\"message\":\"Upstream \\\"old\\\" sent an answer of the wrong shape\",\"data\":{\"upstream\":\"old\"}}"), "an answer of the wrong shape");
 	ask_as(2, "4", "tools/call", "\"name\":\"t\",\"requestState\":\"S\",\"inputResponses\":{\"k\":{}}," META);
 	ok(has(peer_next(0), "\"requestState\":\"S\",\"inputResponses\":{\"k\":{}}"), "a modern upstream's own state");
 	peer_answer(0, kit_id, "\"result\":{\"resultType\":\"input_required\",\"requestState\":\"S2\"}");

@@ -301,7 +301,7 @@ static void later(void)
 	/* Its bridge cannot begin: both ways are tried. */
 	says = ERROR(-32000);
 	begin(FLOW_ERA_AUTO);
-	line_fails = "\"error\":{\"code\":-32603,\"message\":\"Upstream old answered \\\"no\\\" \\u0007\"}";
+	line_fails = "\"error\":{\"code\":-32603,\"message\":\"Upstream \\\"old\\\" answered \\\"no\\\" \\u0007\"}";
 	settle();
 	ok(f->up[0].bridged && f->up[0].catalog_state == CATALOG_FAILED && has("\"old\": could not be asked what it offers: answered no \n"), "a bridge that cannot begin: why is said, in letters only");
 	says = NULL;
