@@ -356,6 +356,14 @@ static void log_end_of(const struct child *c, const struct proc_end *end)
 	log_end();
 }
 
+/* It was told to end, its client has left, or we killed it ourselves. */
+static bool meant(const struct child *c, const struct proc_end *end)
+{
+	bool condemned = c->of->condemned;
+
+	return (end->status == 0 && (condemned || c->of->state == GENERATION_DRAINING || c->role == ROLE_STDIO)) || (condemned && end->signal == PROC_KILLED);
+}
+
 void child_reap(struct house *h)
 {
 	struct proc_end end;
@@ -367,8 +375,7 @@ void child_reap(struct house *h)
 			continue;
 		if (!c)
 			continue; /* a proof's child whose role was killed, if we are process 1 */
-		/* Else it was told to, its client has left, or we killed it ourselves. */
-		if (!(end.status == 0 && (c->of->state == GENERATION_DRAINING || c->role == ROLE_STDIO)) && !(c->of->condemned && end.signal == PROC_KILLED))
+		if (!meant(c, &end))
 			log_end_of(c, &end);
 		close_channel(c);
 		c->pid = 0;

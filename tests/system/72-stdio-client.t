@@ -231,8 +231,9 @@ ok(r.returncode == 2 and r.stdout == "" and "usage: postern stdio" in r.stderr, 
 with Stdio({**CONFIG}) as p:
     p.close_input()
     is_((p.line(), p.wait()), (None, 0), "an input that ends at once")
-    r = run("stdio", "-c", p.config_path)
-    ok((r.returncode, r.stdout) == (0, "") and " ended: " not in r.stderr, "and no alarm about processes that were not needed any more", r.stderr)
+    runs = [run("stdio", "-c", p.config_path) for _ in range(20)]  # it may be in any state of its start by then
+    odd = [r.stderr for r in runs if (r.returncode, r.stdout) != (0, "") or " ended: " in r.stderr]
+    ok(not odd, "and no alarm about processes that were not needed any more", "".join(odd[:1]))
     name = p.config_path + ".in"
     with open(name, "w") as f:
         f.write("\n".join(json.dumps(call("echo", {"n": i}, i)) for i in range(5)))
