@@ -162,6 +162,29 @@ enum step_end answer_upstream(struct txn *t, unsigned status, struct span server
 	return say_fault(t, &fault);
 }
 
+void answer_server(const struct flow *f, struct buf *b)
+{
+	BUF_LIT(b, "{\"name\":\"postern\",\"version\":\"");
+	buf_put(b, f->set->version);
+	BUF_LIT(b, "\"}");
+}
+
+void answer_unavailable(const struct flow *f, struct buf *b, uint32_t servers)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < f->set->nservers; i++) {
+		if (!(servers >> i & 1))
+			continue;
+		buf_put(b, any ? SPAN(",\"") : SPAN(",\"" FLOW_META_UNAVAILABLE "\":[\""));
+		buf_put(b, f->set->servers[i].name);
+		BUF_LIT(b, "\"");
+		any = true;
+	}
+	if (any)
+		BUF_LIT(b, "]");
+}
+
 bool stream_begin(struct txn *t)
 {
 	struct flow *f = t->f;

@@ -305,25 +305,11 @@ static void write_instructions(struct txn *t, struct buf *b)
 		BUF_LIT(b, "\"");
 }
 
-static void write_unavailable(struct txn *t, struct buf *b)
-{
-	bool any = false;
-	for (unsigned i = 0; i < t->f->set->nservers; i++) {
-		if (t->f->set->plain || t->f->up[i].catalog_state == CATALOG_KNOWN || !rights_see(t, &t->f->up[i]))
-			continue;
-		buf_put(b, any ? SPAN(",\"") : SPAN(",\"" FLOW_META_UNAVAILABLE "\":[\""));
-		buf_put(b, t->f->set->servers[i].name);
-		BUF_LIT(b, "\"");
-		any = true;
-	}
-	if (any)
-		BUF_LIT(b, "]");
-}
-
 enum step_end answer_discover(struct txn *t)
 {
 	struct flow *f = t->f;
-	unsigned caps = 0, known = 0, missing = 0, first = f->set->nservers;
+	unsigned caps = 0, known = 0, first = f->set->nservers;
+	uint32_t missing = 0; /* a bit a server */
 	size_t bound = 1024 + t->msg.id.n;
 	int64_t ttl = FLOW_CATALOG_MAX_MS;
 	struct buf b;
@@ -338,7 +324,7 @@ enum step_end answer_discover(struct txn *t)
 		if (up->catalog_state != CATALOG_KNOWN) {
 			ttl = FLOW_CATALOG_RETRY_MS;
 			bound += up->set->name.n + 8;
-			missing++;
+			missing |= UINT32_C(1) << i;
 			continue;
 		}
 		known++;
@@ -349,7 +335,7 @@ enum step_end answer_discover(struct txn *t)
 	timer_disarm(&f->timers, &t->timer);
 	if (known == 0 && first < f->set->nservers)
 		return answer_unknown_upstream(t, 502, first);
-	if (missing > 0)
+	if (missing != 0)
 		metrics_add(f->metrics, METRIC_LISTS_INCOMPLETE, 1);
 	if (!answer_room(t, bound, &b))
 		return STEP_DROP;
@@ -361,14 +347,11 @@ enum step_end answer_discover(struct txn *t)
 	BUF_LIT(&b, ",\"ttlMs\":");
 	buf_i64(&b, ttl);
 	BUF_LIT(&b, ",\"cacheScope\":\"private\",\"_meta\":{\"" MCP_META_SERVER "\":");
-	if (f->set->plain && known > 0 && !span_absent(f->up[0].catalog->server_info)) {
+	if (f->set->plain && known > 0 && !span_absent(f->up[0].catalog->server_info))
 		buf_put(&b, f->up[0].catalog->server_info);
-	} else {
-		BUF_LIT(&b, "{\"name\":\"postern\",\"version\":\"");
-		buf_put(&b, f->set->version);
-		BUF_LIT(&b, "\"}");
-	}
-	write_unavailable(t, &b);
+	else
+		answer_server(f, &b);
+	answer_unavailable(f, &b, f->set->plain ? 0 : missing);
 	BUF_LIT(&b, "}}}");
 	t->outcome = OUTCOME_RESULT;
 	return answer_send(t, 200, &b, SPAN("application/json"));

@@ -156,12 +156,7 @@ static bool give_event(struct exchange *x)
 /* It says more than is listened to at once. */
 static bool paced(struct exchange *x)
 {
-	int64_t now_ms = x->pool->set.loop->now_ms;
-	int wait_ms = pace_wait_ms(&x->pace, now_ms);
-
-	if (wait_ms > 0)
-		timer_arm(x->pool->set.timers, &x->line->timer, now_ms + wait_ms);
-	return wait_ms > 0;
+	return outgoing_paced(&x->pace, x->pool->set.timers, &x->line->timer, x->pool->set.loop->now_ms);
 }
 
 /* The events that are here. False: the exchange is over, or paused. */

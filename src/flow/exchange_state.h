@@ -2,7 +2,6 @@
 #ifndef POSTERN_FLOW_EXCHANGE_STATE_H
 #define POSTERN_FLOW_EXCHANGE_STATE_H
 
-#include "base/pace.h"
 #include "flow/exchange.h"
 #include "flow/outgoing.h"
 #include "wire/http_write.h"

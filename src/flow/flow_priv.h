@@ -55,7 +55,6 @@ enum {
 	FLOW_ACK_MS = 2000,        /* how long a listen waits for its slowest upstream's acknowledgement */
 	FLOW_AUTH_WAIT_MS = 5000,  /* how long a request waits for keys or for an introspection */
 	FLOW_KEYS_AGAIN_MS = 1000, /* an issuer's keys are not asked for again within this time of an answer */
-	FLOW_NOISE_MS = 60000,     /* no more often is it said of an upstream that it says too much */
 	FLOW_EXPIRY_MS = 10000     /* a stream's identity is looked at at least so often: the clock of the day may be set */
 };
 
@@ -300,6 +299,8 @@ enum step_end answer_fault(struct txn *t, const struct mcp_fault *fault);       
 enum step_end answer_http(struct txn *t, unsigned status, struct span text);    /* before there is a message: id-less error */
 /* Our own word on an upstream's trouble: 502, 503 or 504 and -32603; as a last event when a stream has begun. */
 enum step_end answer_upstream(struct txn *t, unsigned status, struct span server, struct span what);
+void answer_server(const struct flow *f, struct buf *b);                       /* serverInfo, or clientInfo towards upstreams: our own */
+void answer_unavailable(const struct flow *f, struct buf *b, uint32_t servers); /* a further member of _meta, if there are any; a bit a server */
 
 bool stream_begin(struct txn *t);
 bool stream_event(struct txn *t, struct span json);     /* false: the client is too slow for it, or no buffer */
@@ -326,7 +327,7 @@ struct upstream {
 	/* HTTP */
 	struct list idle;              /* links at rest, last used first */
 	unsigned nlinks;
-	int64_t noise_ms;              /* when it may be said again that it says too much */
+	int64_t quiet_until_ms;        /* pace_owe_loudly() */
 	/* which of the two, for FLOW_ERA_AUTO: catalog_fetch.c */
 	bool bridged;                  /* by line: it speaks an older revision, as far as is known */
 	bool era_known;

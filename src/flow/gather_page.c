@@ -209,28 +209,12 @@ void gather_take_held(struct txn *t)
 
 /* ---- the answer ---- */
 
-static void name_skipped(struct txn *t, struct buf *b)
-{
-	struct gather *g = t->gather;
-	bool any = false;
-
-	for (unsigned i = 0; i < t->f->set->nservers; i++) {
-		if (g->part[i] != PART_SKIPPED)
-			continue;
-		buf_put(b, any ? SPAN(",\"") : SPAN(",\"" FLOW_META_UNAVAILABLE "\":[\""));
-		buf_put(b, t->f->set->servers[i].name);
-		BUF_LIT(b, "\"");
-		any = true;
-	}
-	if (any)
-		BUF_LIT(b, "]");
-}
-
 enum step_end gather_say(struct txn *t)
 {
 	struct gather *g = t->gather;
 	struct flow *f = t->f;
 	struct buf b = page_end(t);
+	uint32_t skipped = 0;
 	int64_t ttl_ms = g->skipped > 0 && g->ttl_ms > FLOW_CATALOG_RETRY_MS ? FLOW_CATALOG_RETRY_MS : g->ttl_ms;
 
 	BUF_LIT(&b, "]");
@@ -247,10 +231,11 @@ enum step_end gather_say(struct txn *t)
 	/* All pages of a list are of one scope, and what the next upstream will say is not known yet. */
 	BUF_LIT(&b, ",\"cacheScope\":\"");
 	buf_put(&b, g->shared && !g->paged && !g->full ? SPAN("public") : SPAN("private"));
-	BUF_LIT(&b, "\",\"_meta\":{\"" MCP_META_SERVER "\":{\"name\":\"postern\",\"version\":\"");
-	buf_put(&b, f->set->version);
-	BUF_LIT(&b, "\"}");
-	name_skipped(t, &b);
+	BUF_LIT(&b, "\",\"_meta\":{\"" MCP_META_SERVER "\":");
+	answer_server(f, &b);
+	for (unsigned i = 0; i < f->set->nservers; i++)
+		skipped |= (uint32_t)(g->part[i] == PART_SKIPPED) << i;
+	answer_unavailable(f, &b, skipped);
 	BUF_LIT(&b, "}}}");
 	if (g->skipped > 0)
 		metrics_add(f->metrics, METRIC_LISTS_INCOMPLETE, 1);

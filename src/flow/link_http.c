@@ -185,23 +185,7 @@ static bool read_body(struct link *k)
 /* Not now: its client has no room, or it says more than is listened to at once. link_resume(), or the timer, goes on. */
 static bool held(struct link *k)
 {
-	int wait_ms = pace_wait_ms(&k->pace, flow_now(k->f));
-
-	if (wait_ms > 0)
-		timer_arm(&k->f->timers, &k->timer, flow_now(k->f) + wait_ms);
-	return wait_ms > 0 || leg_must_pause(k->leg);
-}
-
-static void owe(struct link *k)
-{
-	struct upstream *up = k->up;
-	int64_t now_ms = flow_now(k->f);
-
-	pace_owe(&k->pace, now_ms);
-	if (pace_wait_ms(&k->pace, now_ms) == 0 || now_ms < up->noise_ms)
-		return;
-	up->noise_ms = now_ms + FLOW_NOISE_MS;
-	flow_log(k->f, SPAN("upstream"), up->set->name, SPAN("says much that answers nobody: it is listened to more slowly"));
+	return outgoing_paced(&k->pace, &k->f->timers, &k->timer, flow_now(k->f)) || leg_must_pause(k->leg);
 }
 
 /* Events as far as they are here. True: go on reading. */
@@ -242,8 +226,8 @@ static bool read_events(struct link *k)
 				timer_arm(&f->timers, &k->timer, flow_now(f) + FLOW_LINGER_MS); /* the stream should end now */
 			sse_next(&k->sse);
 		}
-		if (k->sse.data.n == 0) /* no event has begun that might be the answer */
-			owe(k);
+		if (k->sse.data.n == 0 /* no event has begun that might be the answer */ && pace_owe_loudly(&k->pace, &k->up->quiet_until_ms, flow_now(f)))
+			flow_log(f, SPAN("upstream"), k->up->set->name, SPAN("says much that answers nobody: it is listened to more slowly"));
 	}
 	if (k->leg && k->leg->method != MCP_LISTEN && k->sse.comments > 0) {
 		leg_touch(k->leg); /* a comment is a sign of life */

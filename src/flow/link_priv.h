@@ -2,7 +2,6 @@
 #ifndef POSTERN_FLOW_LINK_PRIV_H
 #define POSTERN_FLOW_LINK_PRIV_H
 
-#include "base/pace.h"
 #include "flow/flow_priv.h"
 #include "flow/link_idle.h"
 #include "flow/outgoing.h"

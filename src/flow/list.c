@@ -154,9 +154,7 @@ bool list_pass(struct txn *t, struct upstream *up, uint32_t result, struct list_
 
 	if (list == JSON_NONE || json_type(j, list) != JSON_ARRAY)
 		return false;
-	BUF_LIT(&server, "{\"name\":\"postern\",\"version\":\"");
-	buf_put(&server, f->set->version);
-	BUF_LIT(&server, "\"}");
+	answer_server(f, &server);
 	uint32_t next = prefixed ? json_get(j, result, SPAN("nextCursor")) : JSON_NONE;
 	BUF_LIT(&cursor, "\"");
 	if (prefixed)

@@ -7,7 +7,9 @@
 #ifndef POSTERN_FLOW_OUTGOING_H
 #define POSTERN_FLOW_OUTGOING_H
 
+#include "base/pace.h"
 #include "flow/conn.h"
+#include "flow/timer.h"
 #include "wire/http_head.h"
 
 enum { OUTGOING_READS = 16 };          /* its owner's: a peer that never stops sending is read so many times at once */
@@ -48,6 +50,16 @@ void outgoing_flush(struct outgoing *o);
 long outgoing_read(struct outgoing *o, char *to, size_t n);
 /* True: nothing is behind what has been read. What has come may tell nothing of that: a goodbye, more than a reply, or over TLS part of a record? */
 bool outgoing_quiet(struct outgoing *o);
+
+/* Not to be read on now, because it says too much: the timer fires when it may be. Before each event of a stream. */
+static inline bool outgoing_paced(const struct pace *p, struct timers *timers, struct timer *timer, int64_t now_ms)
+{
+	int wait_ms = pace_wait_ms(p, now_ms);
+
+	if (wait_ms > 0)
+		timer_arm(timers, timer, now_ms + wait_ms);
+	return wait_ms > 0;
+}
 
 /* The head of a reply, in in[0 .. *n). */
 enum outgoing_head {

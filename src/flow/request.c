@@ -227,9 +227,9 @@ void request_catalog(struct upstream *up, enum mcp_method method, struct span cu
 	}
 	up->catalog_leg = l;
 	BUF_LIT(&meta, "{\"" MCP_META_VERSION "\":\"" MCP_VERSION "\",\"" MCP_META_CAPABILITIES "\":{},\"" MCP_META_CLIENT
-		"\":{\"name\":\"postern\",\"version\":\"");
-	buf_put(&meta, f->set->version);
-	BUF_LIT(&meta, "\"}}");
+		"\":");
+	answer_server(f, &meta);
+	BUF_LIT(&meta, "}");
 	if (!span_absent(cursor)) {
 		BUF_LIT(&members, "\"cursor\":");
 		buf_put(&members, cursor);

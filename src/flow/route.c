@@ -172,9 +172,9 @@ enum step_end answer_empty_list(struct txn *t)
 	buf_put(&b, t->msg.id);
 	BUF_LIT(&b, ",\"result\":{\"resultType\":\"complete\",\"");
 	buf_put(&b, members[t->msg.method]);
-	BUF_LIT(&b, "\":[],\"ttlMs\":1000,\"cacheScope\":\"private\",\"_meta\":{\"" MCP_META_SERVER "\":{\"name\":\"postern\",\"version\":\"");
-	buf_put(&b, t->f->set->version);
-	BUF_LIT(&b, "\"}}}}");
+	BUF_LIT(&b, "\":[],\"ttlMs\":1000,\"cacheScope\":\"private\",\"_meta\":{\"" MCP_META_SERVER "\":");
+	answer_server(t->f, &b);
+	BUF_LIT(&b, "}}}");
 	t->outcome = OUTCOME_RESULT;
 	return answer_send(t, 200, &b, SPAN("application/json"));
 }

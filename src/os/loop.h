@@ -39,5 +39,7 @@ bool loop_resume(struct loop *l, struct loop_item *item);
 void loop_forget(struct loop *l, struct loop_item *item);
 /* Waits at most wait_ms (-1: for ever), sets now_ms, calls the handlers of up to 256 events. False only when epoll itself fails. */
 bool loop_wait(struct loop *l, int wait_ms);
+/* The shorter of two waits. */
+static inline int loop_sooner(int a_ms, int b_ms) { return a_ms < 0 || (b_ms >= 0 && b_ms < a_ms) ? b_ms : a_ms; }
 
 #endif

@@ -1,11 +1,13 @@
 #include "provider/files_state.h"
 
+#include "base/carve.h"
+
 /* Lays things one behind the other; with no memory it only counts. */
 struct lay { char *p; size_t n; };
 
 static void *lay(struct lay *y, uint64_t each, uint64_t count)
 {
-	size_t at = (y->n + 63) & ~(size_t)63;
+	size_t at = carve_up(y->n);
 
 	if (each > 0 && (count > (SIZE_MAX / 2) / each || at > SIZE_MAX / 2 - each * count)) {
 		y->n = SIZE_MAX / 2;

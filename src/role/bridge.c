@@ -250,11 +250,6 @@ static void place(char *at)
 		child_place(at, settings.peers_max, (size_t)settings.reply_max, to_peer_max(&settings), &self->loop);
 }
 
-static int sooner(int a_ms, int b_ms)
-{
-	return a_ms < 0 || (b_ms >= 0 && b_ms < a_ms) ? b_ms : a_ms;
-}
-
 static int turn(void)
 {
 	if (phase == PHASE_DRAINING) {
@@ -271,10 +266,10 @@ static int turn(void)
 		sessions_turn();
 	else
 		wait_ms = child_turn(bridge, room);
-	wait_ms = sooner(wait_ms, bridge_tick(bridge));
-	wait_ms = sooner(wait_ms, workers_flush());
+	wait_ms = loop_sooner(wait_ms, bridge_tick(bridge));
+	wait_ms = loop_sooner(wait_ms, workers_flush());
 	if (at_url)
-		wait_ms = sooner(wait_ms, sessions_wait());
+		wait_ms = loop_sooner(wait_ms, sessions_wait());
 	else
 		child_flush();
 	return more ? 0 : wait_ms;

@@ -10,9 +10,7 @@
 #include "role/msg.h"
 #include "role/talk.h"
 
-enum { LINES_A_TURN = 64, EXIT_MS = 300, /* how long an end of output waits for the word how it ended */
-	NOISE_MS = 60000 /* no more often is it said of one that it says too much */
-};
+enum { LINES_A_TURN = 64, EXIT_MS = 300 /* how long an end of output waits for the word how it ended */ };
 
 enum child_state {
 	CHILD_NONE,
@@ -30,7 +28,7 @@ struct peer_child {
 	int64_t over_ms;             /* RUNS: since when its output is at its end; 0: it is not */
 	struct proc_end end;
 	struct pace pace;
-	int64_t noise_ms;            /* when it may be said again that it says too much */
+	int64_t quiet_until_ms;      /* pace_owe_loudly() */
 };
 
 static struct peer_child *children;
@@ -242,11 +240,6 @@ static void down(struct bridge *b, struct peer_child *c, struct span why)
 	bridge_peer_down(b, peer, buf_span(&text));
 }
 
-static int sooner(int a_ms, int b_ms)
-{
-	return a_ms < 0 || (b_ms >= 0 && b_ms < a_ms) ? b_ms : a_ms;
-}
-
 /* Its output is at its end. */
 static int over(struct bridge *b, struct peer_child *c)
 {
@@ -261,14 +254,11 @@ static int over(struct bridge *b, struct peer_child *c)
 /* What has passed since `passed`. */
 static void weigh(struct peer_child *c, uint64_t passed, bool answered)
 {
-	if (answered || c->line.passed == passed)
-		return;
 	pace_note(&c->pace, (size_t)(c->line.passed - passed));
-	pace_owe(&c->pace, loop->now_ms);
-	if (pace_wait_ms(&c->pace, loop->now_ms) == 0 || loop->now_ms < c->noise_ms)
-		return;
-	c->noise_ms = loop->now_ms + NOISE_MS;
-	log_line(LOG_WARN, SPAN("the program says much that answers nobody: it is listened to more slowly"));
+	if (answered)
+		pace_forgive(&c->pace);
+	else if (c->line.passed != passed && pace_owe_loudly(&c->pace, &c->quiet_until_ms, loop->now_ms))
+		log_line(LOG_WARN, SPAN("the program says much that answers nobody: it is listened to more slowly"));
 }
 
 /* How long there is time until it must be heard again, in ms; -1: until there is an event. */
@@ -338,7 +328,7 @@ int child_turn(struct bridge *b, bool (*room)(void))
 			bridge_peer_down(b, i, SPAN("cannot be started"));
 		}
 		if (c->state == CHILD_RUNS && (c->line.readable || c->line.in_n > c->line.in_from || c->gone || c->line.over))
-			wait_ms = sooner(wait_ms, hear(b, c, room));
+			wait_ms = loop_sooner(wait_ms, hear(b, c, room));
 		if (c->state == CHILD_ENDING && c->line.item.fd >= 0 && !drained(c))
 			wait_ms = 0;
 	}

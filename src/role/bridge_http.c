@@ -151,7 +151,5 @@ bool sessions_ended(void) { return old_http_open(http) == 0; }
 
 int sessions_wait(void)
 {
-	int wait_ms = old_http_wait(http);
-
-	return wait_ms < 0 || (client_ms >= 0 && client_ms < wait_ms) ? client_ms : wait_ms;
+	return loop_sooner(old_http_wait(http), client_ms);
 }

@@ -409,7 +409,7 @@ int edge_turn(void)
 {
 	int64_t now_ms = loop->now_ms;
 	bool more;
-	int wait, other;
+	int wait;
 
 	timers_run(&timers, now_ms);
 	more = exchange_turn(pool);
@@ -417,9 +417,6 @@ int edge_turn(void)
 		lane_read(&lanes[i]);
 		more = more || (lanes[i].edge.fd >= 0 && lanes[i].readable);
 	}
-	wait = elder_tick(elder, now_ms);
-	other = timers_wait(&timers, now_ms);
-	if (other >= 0 && (wait < 0 || other < wait))
-		wait = other;
+	wait = loop_sooner(elder_tick(elder, now_ms), timers_wait(&timers, now_ms));
 	return more || exchange_waiting(pool) ? 0 : wait; /* time may have asked something, too */
 }

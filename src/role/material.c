@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/carve.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/map.h"
@@ -114,7 +115,7 @@ static struct span text_of(struct reading *r, const struct conf_file *f, size_t 
 /* Memory of the generation; what material_need() counted is enough. */
 static void *take(struct material *m, size_t n)
 {
-	size_t at = (m->used + 63) & ~(size_t)63;
+	size_t at = carve_up(m->used);
 
 	if (at > m->mem_size || n > m->mem_size - at)
 		return NULL;

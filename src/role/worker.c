@@ -162,9 +162,7 @@ void worker_run(struct worker_start *w)
 	while (loop_wait(&e->loop, wait_ms)) {
 		int client_ms = client ? broker_client_tick(client) : -1;
 
-		wait_ms = flow_tick(flow);
-		if (client_ms >= 0 && (wait_ms < 0 || client_ms < wait_ms))
-			wait_ms = client_ms;
+		wait_ms = loop_sooner(flow_tick(flow), client_ms);
 		if (phase == PHASE_DRAINING && flow_drained(flow)) {
 			msg_send(e->channel, &(union msg){ .drained = { MSG_DRAINED } }, -1);
 			proc_exit(0);

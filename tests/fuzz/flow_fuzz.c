@@ -151,16 +151,6 @@ static void answer(struct sim_conn *c, unsigned what, bool http)
 	sim_say(c, all, (size_t)n);
 }
 
-static void finish(struct sim_conn *c, unsigned how)
-{
-	if (how % 3 == 0)
-		sim_fin(c);
-	else if (how % 3 == 1)
-		sim_close(c);
-	else
-		sim_reset(c);
-}
-
 static void new_line(void)
 {
 	int fd = sim_pair(1, &line);
@@ -189,7 +179,7 @@ static void move(unsigned m)
 	case 'K': answer_keys(next()); break;
 	case 'I': answer_introspection(next()); break;
 	case 'x':
-		finish(client, next());
+		sim_finish(client, next());
 		turn(1);
 		if (sim.nbacklog < 8 && sim.top < SIM_CONNS - 32)
 			client = sim_client();
@@ -201,7 +191,7 @@ static void move(unsigned m)
 			turn(2);
 			new_line();
 		} else if (up) {
-			finish(up, a);
+			sim_finish(up, a);
 		}
 		break;
 	default: turn(1); break;
@@ -249,7 +239,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		move(next());
 	for (unsigned i = 0; i < sim.top; i++)
 		if (sim.conn[i].used)
-			finish(&sim.conn[i], 1);
+			sim_finish(&sim.conn[i], 1);
 	for (unsigned i = 0; i < 40; i++) {
 		turn(4);
 		sim.now_ms += 500;

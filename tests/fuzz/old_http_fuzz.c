@@ -289,16 +289,6 @@ static void something_else(struct sim_conn *c, unsigned what, unsigned more)
 	sim_say(c, all, (size_t)n);
 }
 
-static void finish(struct sim_conn *c, unsigned how)
-{
-	if (how % 3 == 0)
-		sim_fin(c);
-	else if (how % 3 == 1)
-		sim_close(c);
-	else
-		sim_reset(c);
-}
-
 /* ---- the workers ---- */
 
 static void say(unsigned worker, size_t n)
@@ -407,7 +397,7 @@ static void move(unsigned what)
 		k = pick(next());
 		a = next();
 		if (k < SIM_CONNS)
-			finish(&sim.conn[k], a);
+			sim_finish(&sim.conn[k], a);
 		break;
 	case 't':
 		a = next();

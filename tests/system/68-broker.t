@@ -4,7 +4,6 @@ and an introspection endpoint of ours, in plain on loopback, and upstreams that 
 
 import json
 import os
-import re
 import signal
 import sys
 import tempfile
@@ -14,7 +13,7 @@ import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from pki import Signer, secret_write
-from postern import INSTRUMENTED, Postern, call, done, is_, ok, run, skip, until
+from postern import INSTRUMENTED, Postern, call, done, is_, memory, ok, run, skip, until
 from tls import Upstream
 
 IS_ROOT = os.geteuid() == 0
@@ -96,21 +95,8 @@ def shown(name, header="authorization"):
 def scan(pid, wanted):
     """Which of the byte strings are in the memory of a process."""
     found = set()
-    with open("/proc/%d/maps" % pid) as maps, open("/proc/%d/mem" % pid, "rb", 0) as mem:
-        for line in maps:
-            m = re.match(r"([0-9a-f]+)-([0-9a-f]+) r", line)
-            at, end = (int(m[1], 16), int(m[2], 16)) if m else (0, 0)
-            tail = b""
-            while at < end:
-                n = min(1 << 16, end - at)
-                try:
-                    mem.seek(at)
-                    part = mem.read(n)
-                except (OSError, ValueError, OverflowError):
-                    part = b""
-                at += n
-                found |= {w for w in wanted if w in tail + part}
-                tail = part[-128:]
+    for part in memory(pid):
+        found |= {w for w in wanted if w in part}
     return found
 
 

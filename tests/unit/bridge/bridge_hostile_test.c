@@ -154,17 +154,23 @@ static void asked_and_forgotten(void)
 	ok(has(next(0), "\"id\":2,\"error\":{\"code\":-32602") && peer_quiet(1), "the retry hears that it is over, and the new session nothing");
 }
 
+/* Call number `id` of caller aa, who declares `caps`. */
+static void ask_declaring(unsigned id, const char *caps)
+{
+	char text[400], number[8];
+
+	snprintf(text, sizeof text, CALL META_OF("%s", AS("aa")), caps);
+	snprintf(number, sizeof number, "%u", id);
+	ask_as(0, number, "tools/call", text);
+}
+
 static void shares(void)
 {
 	static const char *const others[] = { "{\"sampling\":{}}", "{\"elicitation\":{}}", "{\"elicitation\":{\"url\":{}}}" };
 
 	legacy_begin();
 	for (unsigned i = 0; i < 3; i++) {
-		char text[400], id[8];
-
-		snprintf(text, sizeof text, CALL META_OF("%s", AS("aa")), others[i]);
-		snprintf(id, sizeof id, "%u", i + 1);
-		ask_as(0, id, "tools/call", text);
+		ask_declaring(i + 1, others[i]);
 		legacy_up(i + 1, INIT_RESULT("2025-11-25", OLD_CAPS));
 		(void)bridge_tick(kit);
 		(void)peer_next(i + 1);
@@ -251,11 +257,7 @@ static void waiting(void)
 
 	legacy_begin();
 	for (unsigned i = 0; i < 4; i++) {
-		char text[400], id[8];
-
-		snprintf(text, sizeof text, CALL META_OF("%s", AS("aa")), others[i]);
-		snprintf(id, sizeof id, "%u", i + 1);
-		ask_as(0, id, "tools/call", text);
+		ask_declaring(i + 1, others[i]);
 		if (i == 3)
 			break;
 		legacy_up(i + 1, INIT_RESULT("2025-11-25", OLD_CAPS));

@@ -480,6 +480,20 @@ static void resume(struct exchange *x)
 	exchange_resume(x);
 }
 
+/* A stream of events has begun; *unit is one, n bytes long. */
+static struct sim_conn *begin_stream(uint64_t seed, char *unit, size_t n)
+{
+	memset(unit, 'z', n);
+	memcpy(unit, "data: ", 6);
+	memcpy(unit + n - 2, "\n\n", 2);
+	begin(seed, false);
+	ask(EXCHANGE_GET, span_of(NULL, 0), 0, false);
+	accept_it();
+	heard(server());
+	say(OK EVENTS "\r\n", sizeof(OK EVENTS "\r\n") - 1, 1000);
+	return server();
+}
+
 static void paused(void)
 {
 	for (uint64_t seed = 0; seed < 8; seed++) {
@@ -535,16 +549,8 @@ static void paused(void)
 	static char unit[1000];
 	struct sim_conn *c;
 
-	memset(unit, 'z', sizeof unit);
-	memcpy(unit, "data: ", 6);
-	memcpy(unit + sizeof unit - 2, "\n\n", 2);
 	pause_each = true;
-	begin(1, false);
-	ask(EXCHANGE_GET, span_of(NULL, 0), 0, false);
-	accept_it();
-	c = server();
-	heard(c);
-	say(OK EVENTS "\r\n", sizeof(OK EVENTS "\r\n") - 1, 1000);
+	c = begin_stream(1, unit, sizeof unit);
 	for (int i = 0; i < 100; i++)
 		sim_say(c, unit, sizeof unit);
 	turns();
@@ -565,15 +571,7 @@ static void floods(void)
 	struct sim_conn *c;
 	bool kept = true;
 
-	memset(unit, 'z', UNIT);
-	memcpy(unit, "data: ", 6);
-	memcpy(unit + UNIT - 2, "\n\n", 2);
-	begin(7, false);
-	ask(EXCHANGE_GET, span_of(NULL, 0), 0, false);
-	accept_it();
-	c = server();
-	heard(c);
-	say(OK EVENTS "\r\n", sizeof(OK EVENTS "\r\n") - 1, 1000);
+	c = begin_stream(7, unit, UNIT);
 	for (int i = 0; i < UNITS; i++)
 		sim_say(c, unit, UNIT);
 	begun_ms = sim.now_ms;

@@ -198,6 +198,16 @@ void sim_reset(struct sim_conn *c)
 	c->pending |= LOOP_READ | LOOP_WRITE | LOOP_HALF | LOOP_GONE;
 }
 
+void sim_finish(struct sim_conn *c, unsigned how)
+{
+	if (how % 3 == 0)
+		sim_fin(c);
+	else if (how % 3 == 1)
+		sim_close(c);
+	else
+		sim_reset(c);
+}
+
 bool sim_over(const struct sim_conn *c) { return c->reset || (c->tls && c->closed) || (c->gate_closed && unread(c) == 0); }
 
 /* ---- what may be seen of a connection now ---- */

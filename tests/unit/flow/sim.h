@@ -70,6 +70,7 @@ void sim_took(struct sim_conn *c, size_t n);         /* the script has used the 
 void sim_fin(struct sim_conn *c);
 void sim_close(struct sim_conn *c);
 void sim_reset(struct sim_conn *c);
+void sim_finish(struct sim_conn *c, unsigned how);   /* one of these three, whatever the number */
 /* The same beneath TLS, and what its engine needs. */
 void sim_raw_say(struct sim_conn *c, const void *p, size_t n);
 void sim_raw_fin(struct sim_conn *c);
